@@ -1,0 +1,82 @@
+# dealtrail. `make` alone explains the targets; those a person needs have a ## comment.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# Debian packages: what the program and its tests need, and what tests of later depth and benchmarks add.
+DEBIAN      := redis-server:redis-server chromium:chromium dovecot:dovecot-imapd
+DEBIAN_TEST := gcc:gcc nginx:nginx wrk:wrk mbsync:isync clickhouse-server:clickhouse-server zkServer.sh:zookeeperd localc:libreoffice-calc
+PATH := $(PATH):/usr/sbin:/sbin:/usr/share/zookeeper/bin
+
+VENDOR := dashboards/static/vendor
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+help: ## explain the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## run the main job on a made-up company, all on this machine (Ctrl-C stops it)
+	bin/dealtrail demo $(DEMO)
+
+test: deps ## run every test, browser and engine included; a skipped test fails
+	go vet ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these files'; exit 1; }
+	go test -count=1 -timeout 8m -v $(TESTFLAGS) ./... 2>&1 | awk -f .ci/count.awk
+
+race: deps ## the tests under the race detector
+	$(MAKE) test TESTFLAGS=-race
+
+fuzz: deps ## fuzz each parser for FUZZTIME (default 30s)
+	for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz || true); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) $$p; done; done
+
+build: deps ## build bin/dealtrail
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/dealtrail ./cmd/dealtrail
+
+run: build ## start on ./dealtrail.toml, which `bin/dealtrail init` writes
+	bin/dealtrail serve
+
+deps: debian node_modules/.package-lock.json assets modules ## install what is missing, by package name, and say what
+
+deps-test: deps ## add what only some tests and benchmarks need
+	@$(MAKE) --no-print-directory debian DEBIAN='$(DEBIAN_TEST)'
+
+clean: ## remove what was built and copied, keep what was installed
+	rm -rf bin $(VENDOR)/*.js ingest/lists/*.txt ingest/track/lists/*.json
+
+.PHONY: help demo test race fuzz build run deps deps-test clean debian assets modules
+
+debian:
+	@missing=''; for pair in $(DEBIAN); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \
+	test -n "$$missing" || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing Debian packages:$$missing"; \
+		apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
+	else \
+		echo "these packages are missing; install them as root, then run make again:$$missing" >&2; exit 1; \
+	fi
+
+# The lockfile pins every npm package by an integrity hash; nothing of theirs is run.
+node_modules/.package-lock.json: package.json package-lock.json
+	@echo 'installing npm packages: the embedded engine (560 MB), charts, htmx and data lists'
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@test -e node_modules/@chdb/lib-linux-x64-gnu/libchdb.so || { echo 'libchdb, the embedded engine, exists for Linux on amd64; elsewhere set clickhouse.url to a ClickHouse server' >&2; exit 1; }
+	@touch $@
+
+assets: $(VENDOR)/echarts.common.min.js $(VENDOR)/htmx.min.js ingest/lists/freemail.txt ingest/track/lists/crawler-user-agents.json
+
+$(VENDOR)/echarts.common.min.js: node_modules/.package-lock.json
+	cp node_modules/echarts/dist/echarts.common.min.js $@ && touch $@
+
+$(VENDOR)/htmx.min.js: node_modules/.package-lock.json
+	cp node_modules/htmx.org/dist/htmx.min.js $@ && touch $@
+
+ingest/lists/freemail.txt: node_modules/.package-lock.json
+	node -p 'require("free-email-domains").join("\n")' > $@
+
+ingest/track/lists/crawler-user-agents.json: node_modules/.package-lock.json
+	cp node_modules/crawler-user-agents/crawler-user-agents.json $@ && touch $@
+
+# Modules are fetched here, so that building and testing need no network afterwards.
+modules:
+	@go mod download

@@ -1,0 +1,28 @@
+-- A row is one contact in its latest state: from the CRM, else as first seen in mail.
+CREATE OR REPLACE VIEW contacts AS
+SELECT
+    contact,
+    who.address AS address,
+    who.name    AS name,
+    who.title   AS title,
+    last_attrs['account'] AS account,
+    domain,
+    last_attrs['role']    AS role,
+    last_attrs['owner']   AS owner,
+    last_attrs['status']  AS status,
+    last_attrs['source']  AS source,
+    parseDateTime64BestEffortOrZero(last_attrs['created_at'], 3, 'UTC') AS created_at,
+    last_attrs AS attrs,
+    last_id    AS id
+FROM
+(
+    SELECT
+        contact,
+        argMaxIf(attrs, (at, received_at, id), kind = 'contact')            AS last_attrs,
+        argMaxIf(id, (at, received_at, id), kind = 'contact')               AS last_id,
+        argMaxIf(account, (kind = 'contact', at, received_at, id), account != '') AS domain
+    FROM facts(as_of = {as_of:DateTime64(3)})
+    WHERE contact != ''
+    GROUP BY contact
+) AS known
+LEFT JOIN (SELECT contact, address, name, title FROM people FINAL) AS who ON who.contact = known.contact

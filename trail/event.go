@@ -1,0 +1,164 @@
+package trail
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Event is one fact. One flat struct serves all kinds; [Event.Validate] says
+// which fields each kind needs. Fields that do not apply are empty.
+//
+// A correction is the whole event again: same ID, next Revision, the same At
+// and ReceivedAt, and RevisedAt set.
+type Event struct {
+	ID       ID     `json:"id"`
+	Revision uint16 `json:"revision,omitzero"`
+	Kind     Kind   `json:"kind"`
+
+	At         time.Time `json:"at"`                  // when it happened
+	ReceivedAt time.Time `json:"received_at"`         // when we learned it, at the edge; never changes
+	RevisedAt  time.Time `json:"revised_at,omitzero"` // when this revision was made
+
+	Source string `json:"source"` // who told us: "track", "mail", "csv", "api", "webhook/hubspot"
+
+	Content ContentID `json:"content,omitzero"`
+	Share   ShareID   `json:"share,omitzero"`
+	Message string    `json:"message,omitzero"` // MessageHash of the mail, for a reply that of the mail it answers
+	Contact ContactID `json:"contact,omitzero"`
+	Account string    `json:"account,omitzero"` // the contact's or the deal's company, by registrable domain
+	Rep     string    `json:"rep,omitzero"`     // a person on our side, by address in lower case
+	Deal    string    `json:"deal,omitzero"`    // the CRM's own deal ID
+	Stage   string    `json:"stage,omitzero"`   // the stage a deal entered
+
+	Verdict
+
+	Note  string            `json:"note,omitzero"`  // what a rep learned, in words
+	Attrs map[string]string `json:"attrs,omitzero"` // the state that a registration carries, see attrs.go
+
+	// Person is who the contact is. The loader moves it to the one table that
+	// knows people and never stores it with the event.
+	Person *Person `json:"person,omitzero"`
+}
+
+// Person is what we know of a contact by name. It never enters the event log.
+type Person struct {
+	Address string `json:"address"`
+	Name    string `json:"name,omitzero"`
+	Title   string `json:"title,omitzero"`
+}
+
+// ContentID is a marketer's own name for a piece of content, as registered.
+type ContentID = string
+
+// Emit takes events over from a source. It returns nil only once the events are
+// durable; a source that keeps a cursor saves it after Emit returned nil.
+type Emit func(ctx context.Context, events ...Event) error
+
+// Kind says which fact an event is. Kinds of things that happen are in the past
+// tense; registrations are nouns and carry the whole state of the thing.
+type Kind string
+
+// The kinds of events.
+const (
+	Shared      Kind = "shared"      // a rep made a tracked link
+	Sent        Kind = "sent"        // a mail with content went to one contact
+	Opened      Kind = "opened"      // the pixel was fetched
+	Clicked     Kind = "clicked"     // the link was followed
+	Viewed      Kind = "viewed"      // content was read elsewhere, as another tool tells
+	Replied     Kind = "replied"     // a contact answered
+	Bounced     Kind = "bounced"     // a mail did not arrive
+	Autoreplied Kind = "autoreplied" // a machine answered for the contact
+	Forwarded   Kind = "forwarded"
+	OptedOut    Kind = "optedout"
+	Consented   Kind = "consented"
+	Staged      Kind = "staged" // a deal entered a stage
+	Assigned    Kind = "assigned"
+	Noted       Kind = "noted"
+	Requested   Kind = "requested"
+	Answered    Kind = "answered"
+	Voted       Kind = "voted"
+	Decided     Kind = "decided"
+	Retracted   Kind = "retracted"
+	Erased      Kind = "erased"
+
+	ContentKind Kind = "content"
+	ContactKind Kind = "contact"
+	DealKind    Kind = "deal"
+)
+
+// needs says which fields a kind cannot do without, besides ID, At, ReceivedAt
+// and Source.
+var needs = map[Kind][]string{
+	Shared:      {"content", "share", "rep"},
+	Sent:        {"content", "contact", "rep"},
+	Opened:      {"content"},
+	Clicked:     {"content"},
+	Viewed:      {"content"},
+	Replied:     {"contact"},
+	Bounced:     {"message"},
+	Autoreplied: {"contact"},
+	Forwarded:   {"content"},
+	OptedOut:    {"contact"},
+	Consented:   {"contact"},
+	Staged:      {"deal", "stage"},
+	Assigned:    {"deal"},
+	Noted:       {"rep", "note"},
+	Requested:   {"rep", "note"},
+	Answered:    {"note"},
+	Voted:       {"rep"},
+	Decided:     {"note"},
+	Retracted:   {},
+	Erased:      {},
+	ContentKind: {"content"},
+	ContactKind: {"contact"},
+	DealKind:    {"deal"},
+}
+
+// KnownKind reports whether the vocabulary has the kind.
+func KnownKind(k Kind) bool { _, ok := needs[k]; return ok }
+
+// Validate returns what is missing, as an error for the source that made the
+// event. A valid event can be stored.
+func (e *Event) Validate() error {
+	fields, ok := needs[e.Kind]
+	if !ok {
+		return fmt.Errorf("event kind %q is not known", e.Kind)
+	}
+	if e.ID.IsZero() || e.Source == "" || e.At.IsZero() || e.ReceivedAt.IsZero() {
+		return fmt.Errorf("event %s: id, source, at and received_at must be set", e.Kind)
+	}
+	for _, t := range []time.Time{e.At, e.ReceivedAt, e.RevisedAt} {
+		if !t.IsZero() && (t.Year() < 1900 || t.Year() > 2299) {
+			return fmt.Errorf("event %s: year %d cannot be stored", e.Kind, t.Year())
+		}
+	}
+	for _, f := range fields {
+		if e.field(f) == "" {
+			return fmt.Errorf("event %s: %s must be set", e.Kind, f)
+		}
+	}
+	return nil
+}
+
+func (e *Event) field(name string) string {
+	switch name {
+	case "content":
+		return e.Content
+	case "share":
+		return string(e.Share)
+	case "message":
+		return e.Message
+	case "contact":
+		return string(e.Contact)
+	case "rep":
+		return e.Rep
+	case "deal":
+		return e.Deal
+	case "stage":
+		return e.Stage
+	case "note":
+		return e.Note
+	}
+	panic("trail: no field " + name)
+}

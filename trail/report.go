@@ -1,0 +1,226 @@
+package trail
+
+import "time"
+
+// Money is an amount in words that programs read exactly: "1234.50" and "EUR".
+type Money struct {
+	Amount   string `json:"amount"`
+	Currency string `json:"currency"`
+}
+
+// Run is one execution of the attribution job. Readers see only complete runs.
+type Run struct {
+	ID         string    `json:"id"` // a ULID
+	Models     []string  `json:"models"`
+	Version    string    `json:"version"` // of the models' definitions, see docs/models.md
+	Config     string    `json:"config"`  // hash of the settings that the result depends on
+	Agents     Level     `json:"agents"`
+	AsOf       time.Time `json:"as_of"`         // what we had learned by then
+	From       time.Time `json:"from,omitzero"` // deals closed at or after; zero: no bound
+	To         time.Time `json:"to,omitzero"`   // deals closed before; zero: no bound
+	StartedAt  time.Time `json:"started_at"`    //
+	FinishedAt time.Time `json:"finished_at"`   //
+	Events     uint64    `json:"events"`        // events known as of then
+	Deals      uint64    `json:"deals"`         // won deals that were divided
+	Touches    uint64    `json:"touches"`       // touches that earned credit
+	LeftOut    uint64    `json:"left_out"`      // won deals without a usable amount
+	Currency   string    `json:"currency"`      // reporting currency of all values
+}
+
+// CreditRow is what one key (a content, a rep, a kind...) earned in a run.
+type CreditRow struct {
+	Key    string  `json:"key"`
+	Title  string  `json:"title"`
+	Deals  uint64  `json:"deals"`  // won deals it was part of; not additive
+	Credit float64 `json:"credit"` // in deals
+	Value  Money   `json:"value"`  // the sum of per-deal splits
+}
+
+// Sum is a credit without a key.
+type Sum struct {
+	Credit float64 `json:"credit"`
+	Value  Money   `json:"value"`
+}
+
+// Attribution is the answer of GET /v1/attribution: rows and unattributed add up
+// to the total, in deals and to the cent.
+type Attribution struct {
+	Run          string      `json:"run"`
+	Model        string      `json:"model"`
+	By           string      `json:"by"`
+	Agents       Level       `json:"agents"`
+	AsOf         time.Time   `json:"as_of"`
+	From         time.Time   `json:"from,omitzero"`
+	To           time.Time   `json:"to,omitzero"`
+	Rows         []CreditRow `json:"rows"`
+	Unattributed Sum         `json:"unattributed"`
+	Total        Sum         `json:"total"`
+}
+
+// ContentRow is one content with what happened to it, at one level of agents.
+type ContentRow struct {
+	ID          string    `json:"id"`
+	Title       string    `json:"title"`
+	Kind        string    `json:"kind"`
+	URL         string    `json:"url"`
+	OtherURLs   []string  `json:"other_urls,omitempty"`
+	Stage       string    `json:"stage"`
+	Persona     string    `json:"persona"`
+	Version     string    `json:"version"`
+	Owner       string    `json:"owner"`
+	Tags        []string  `json:"tags,omitempty"`
+	File        string    `json:"file,omitzero"` // SHA-256 of the stored file
+	FileName    string    `json:"file_name,omitzero"`
+	PublishedAt time.Time `json:"published_at,omitzero"`
+	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+
+	Reps     uint64    `json:"reps"`    // reps who sent it
+	Sent     uint64    `json:"sent"`    // sends: one per message and contact
+	Reached  uint64    `json:"reached"` // contacts it was sent to
+	Opened   uint64    `json:"opened"`  // shares opened at least once
+	Clicked  uint64    `json:"clicked"` // shares clicked at least once
+	Clicks   uint64    `json:"clicks"`  // clicks in all
+	Replied  uint64    `json:"replied"` // messages answered
+	Machine  uint64    `json:"machine"` // clicks and opens by scanners, whatever the level
+	Deals    uint64    `json:"deals"`   // deals it touched
+	Won      uint64    `json:"won"`     // of these, won
+	Lost     uint64    `json:"lost"`    // of these, lost
+	LastSent time.Time `json:"last_sent,omitzero"`
+
+	Credit *Sum `json:"credit,omitempty"` // under the report's model, absent without a run
+}
+
+// TrailRow is one event as a report shows it: resolved to people and content
+// as far as that is known.
+type TrailRow struct {
+	ID          ID        `json:"id"`
+	At          time.Time `json:"at"`
+	Kind        Kind      `json:"kind"`
+	Content     string    `json:"content,omitzero"`
+	Title       string    `json:"title,omitzero"`
+	Contacts    []string  `json:"contacts,omitempty"` // addresses; several mean "one of N"
+	Rep         string    `json:"rep,omitzero"`
+	Deal        string    `json:"deal,omitzero"`
+	Stage       string    `json:"stage,omitzero"`
+	Note        string    `json:"note,omitzero"`
+	Verdict     Agent     `json:"verdict,omitzero"`
+	Probability float32   `json:"probability,omitzero"`
+	Rules       []string  `json:"rules,omitempty"`
+	Source      string    `json:"source"`
+	Rule        string    `json:"rule,omitzero"` // how it was tied to the deal: explicit, contact, account
+
+	Credit *Sum `json:"credit,omitempty"` // what the touch earned of this deal, under the report's model
+}
+
+// ContentDetail is one content with its newest events and the deals it touched.
+type ContentDetail struct {
+	ContentRow
+	DealRows []DealRow  `json:"deal_rows"`
+	Events   []TrailRow `json:"events"`
+}
+
+// DealRow is one deal as the CRM last told us.
+type DealRow struct {
+	ID         string    `json:"id"`
+	Name       string    `json:"name"`
+	Account    string    `json:"account"`
+	Domain     string    `json:"domain"`
+	Value      Money     `json:"value"`
+	Stage      string    `json:"stage"`
+	Status     string    `json:"status"` // open, won or lost
+	Owner      string    `json:"owner"`
+	CreatedAt  time.Time `json:"created_at,omitzero"`
+	ClosedAt   time.Time `json:"closed_at,omitzero"`
+	LossReason string    `json:"loss_reason,omitzero"`
+	Touches    uint64    `json:"touches"` // clicks, views and replies tied to it, at the report's level
+	LastTouch  time.Time `json:"last_touch,omitzero"`
+
+	Credit *Sum `json:"credit,omitempty"` // what one content earned of it, in a content's detail
+}
+
+// DealDetail is one deal with its trail and its credits.
+type DealDetail struct {
+	DealRow
+	Contacts     []ContactRow `json:"contacts"`
+	Events       []TrailRow   `json:"events"`
+	Model        string       `json:"model"`
+	Run          string       `json:"run,omitzero"`
+	Credits      []CreditRow  `json:"credits"`
+	Unattributed *Sum         `json:"unattributed,omitempty"`
+}
+
+// ContactRow is one contact as the CRM and the mail tell.
+type ContactRow struct {
+	Contact   ContactID `json:"contact"`
+	Address   string    `json:"email"`
+	Name      string    `json:"name"`
+	Title     string    `json:"title"`
+	Account   string    `json:"account"` // company name or, without one, its domain
+	Domain    string    `json:"domain"`
+	Role      string    `json:"role"`
+	Owner     string    `json:"owner"`
+	Status    string    `json:"status"`
+	Source    string    `json:"source"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+}
+
+// ContactDetail is one contact with its deals and its trail.
+type ContactDetail struct {
+	ContactRow
+	Deals  []DealRow  `json:"deals"`
+	Events []TrailRow `json:"events"`
+}
+
+// RepRow is one rep and what came of the mail.
+type RepRow struct {
+	Rep     string `json:"rep"`
+	Sent    uint64 `json:"sent"`
+	Content uint64 `json:"content"` // different pieces sent
+	Reached uint64 `json:"reached"`
+	Clicked uint64 `json:"clicked"` // shares clicked
+	Replied uint64 `json:"replied"`
+	Won     uint64 `json:"won"` // won deals owned
+}
+
+// AccountDetail is one company with its deals, contacts and trail.
+type AccountDetail struct {
+	Domain   string       `json:"domain"`
+	Deals    []DealRow    `json:"deals"`
+	Contacts []ContactRow `json:"contacts"`
+	Events   []TrailRow   `json:"events"`
+}
+
+// ReviewRow is one deal of the weekly lead review: what happened in the week
+// and what contributed.
+type ReviewRow struct {
+	Section     string    `json:"section"` // new, moved, won, lost or silent
+	Deal        DealRow   `json:"deal"`
+	Stages      []string  `json:"stages"`                // entered in the week, in order
+	Contacts    []string  `json:"contacts"`              // names, else addresses
+	Contributed []Touched `json:"contributed,omitempty"` // content of the deal's whole trail, most touched first
+	Clicks      uint64    `json:"clicks"`                // in the week
+	Replies     uint64    `json:"replies"`               // in the week
+	Sent        uint64    `json:"sent"`                  // in the week
+	LastTouch   time.Time `json:"last_touch,omitzero"`
+}
+
+// Touched is one content in a deal's trail.
+type Touched struct {
+	Content string  `json:"content"`
+	Title   string  `json:"title"`
+	Touches uint64  `json:"touches"`
+	Credit  float64 `json:"credit"` // share of the deal, 0 without a run
+	Value   *Money  `json:"value,omitempty"`
+}
+
+// Review is the weekly lead review of one ISO week.
+type Review struct {
+	Week   string      `json:"week"` // "2026-W47"
+	From   time.Time   `json:"from"` // Monday 00:00 in the company's zone
+	To     time.Time   `json:"to"`   // the next Monday 00:00
+	Zone   string      `json:"zone"`
+	Agents Level       `json:"agents"`
+	Model  string      `json:"model"`
+	Run    string      `json:"run,omitzero"`
+	Rows   []ReviewRow `json:"rows"`
+}

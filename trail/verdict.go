@@ -1,0 +1,50 @@
+package trail
+
+import "fmt"
+
+// Agent says who caused an event.
+type Agent string
+
+// The agents. Machine traffic is labelled, never dropped.
+const (
+	Human   Agent = "human"   // a person
+	Proxy   Agent = "proxy"   // a mail provider's proxy that fetches for a person who opened
+	Scanner Agent = "scanner" // a security scanner, preview or crawler: no person acted
+	Self    Agent = "self"    // our own rep
+	Unknown Agent = "unknown" // the evidence does not decide
+)
+
+// Verdict is who caused an event and how we know. Events that no request caused
+// (a mail sent, a deal won) have none.
+type Verdict struct {
+	Agent       Agent    `json:"verdict,omitzero"`
+	Probability float32  `json:"probability,omitzero"` // that the agent is right, 0 to 1
+	Rules       []string `json:"rules,omitzero"`       // the rules that fired, in order
+	Signal      string   `json:"signal,omitzero"`      // "shared": somebody pasted the link into a chat
+}
+
+// Level says which agents a report counts.
+type Level string
+
+// The levels, as the parameter "agents" names them.
+const (
+	All    Level = "all"    // every request, machines too
+	Likely Level = "likely" // human and proxy
+	Strict Level = "strict" // human at a probability of 0.9 and over
+)
+
+// ParseLevel reads the parameter "agents"; empty means Likely.
+func ParseLevel(s string) (Level, error) {
+	switch l := Level(s); l {
+	case "":
+		return Likely, nil
+	case All, Likely, Strict:
+		return l, nil
+	}
+	return "", Problemf(Invalid, "agents is %q; it must be all, likely or strict", s)
+}
+
+// String makes Level a flag value for people.
+func (l Level) String() string { return string(l) }
+
+var _ fmt.Stringer = All
