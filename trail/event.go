@@ -133,6 +133,9 @@ func (e *Event) Validate() error {
 			return fmt.Errorf("event %s: year %d cannot be stored", e.Kind, t.Year())
 		}
 	}
+	if !(e.Probability >= 0 && e.Probability <= 1) { // NaN too: JSON has no word for it
+		return fmt.Errorf("event %s: probability %v is not between 0 and 1", e.Kind, e.Probability)
+	}
 	for _, f := range fields {
 		if e.field(f) == "" {
 			return fmt.Errorf("event %s: %s must be set", e.Kind, f)

@@ -87,10 +87,14 @@ func ParseID(s string) (id ID, err error) {
 		return id, fmt.Errorf("event ID %q: want the 26 characters of a ULID", s)
 	}
 	var hi, lo uint64
-	for _, c := range strings.ToUpper(s) {
-		v := strings.IndexRune(crockford, c)
+	for i := range len(s) { // bytes: upper case of some other letters is ASCII ("ſ" is "S")
+		c := s[i]
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		v := strings.IndexByte(crockford, c)
 		if v < 0 {
-			return id, fmt.Errorf("event ID %q: %q is not in the alphabet of a ULID", s, c)
+			return id, fmt.Errorf("event ID %q: character %d is not in the alphabet of a ULID", s, i+1)
 		}
 		hi = hi<<5 | lo>>59
 		lo = lo<<5 | uint64(v)

@@ -35,6 +35,7 @@ type MailboxStatus struct {
 	Reason     string    `json:"reason,omitzero"`
 	SentFolder string    `json:"sent_folder,omitzero"`
 	LastPoll   time.Time `json:"last_poll,omitzero"`
-	Messages   uint64    `json:"messages"` // read since the start
-	Events     uint64    `json:"events"`   // made of them
+	Messages   uint64    `json:"messages"`  // read since the start
+	Events     uint64    `json:"events"`    // made of them
+	SetAside   uint64    `json:"set_aside"` // messages that could not be read
 }

@@ -93,7 +93,7 @@ func (r *Keyring) Seal(content ContentKey, share ShareID) string {
 	var block [aes.BlockSize]byte
 	copy(block[:5], content[:])
 	b, err := lower.DecodeString(string(share))
-	if err != nil || len(b) != 6 {
+	if err != nil || len(b) != 6 || lower.EncodeToString(b) != string(share) {
 		panic("trail: share ID " + string(share) + " was not made by NewShareID")
 	}
 	copy(block[5:11], b)

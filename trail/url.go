@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Target is where a content's links lead: what the catalogue keeps in memory so
@@ -27,11 +29,15 @@ func TargetOf(content ContentID, attrs map[string]string) Target {
 }
 
 // CheckTarget refuses URLs that no link may lead to: a target must be absolute
-// http or https with a host, and without user info, control characters, spaces
-// or backslashes, so that what a marketer reads is where a prospect lands.
+// http or https with a host, and without user info, control characters (those
+// that turn the direction of text included), spaces or backslashes, so that what
+// a marketer reads is where a prospect lands.
 func CheckTarget(target string) error {
+	if !utf8.ValidString(target) {
+		return Problemf(Invalid, "The URL %q is not UTF-8; percent-encode it.", target)
+	}
 	for _, r := range target {
-		if r <= ' ' || r == 0x7f || r == '\\' {
+		if r == '\\' || unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return Problemf(Invalid, "The URL %q has a space, a backslash or a control character; percent-encode it.", target)
 		}
 	}
@@ -55,7 +61,7 @@ func CheckTarget(target string) error {
 // It returns "" for what is not an absolute http URL.
 func NormalURL(raw string) string {
 	u, err := url.Parse(strings.TrimSpace(raw))
-	if err != nil || u.Host == "" {
+	if err != nil || u.Hostname() == "" {
 		return ""
 	}
 	scheme := strings.ToLower(u.Scheme)
@@ -72,7 +78,7 @@ func NormalURL(raw string) string {
 		query = append(query, p)
 	}
 	slices.Sort(query)
-	s := host + strings.TrimSuffix(u.EscapedPath(), "/")
+	s := host + strings.TrimRight(u.EscapedPath(), "/")
 	if len(query) > 0 {
 		s += "?" + strings.Join(query, "&")
 	}

@@ -3,11 +3,11 @@ CREATE OR REPLACE VIEW messages AS
 SELECT
     message,
     content,
-    any(rep)                                AS rep,
-    argMinIf(deal, id, deal != '')          AS deal,
-    argMinIf(share, id, share != '')        AS share,
-    arraySort(groupUniqArray(contact))      AS contacts,
-    min(at)                                 AS sent_at
+    argMinIf(rep, (at, id), rep != '')     AS rep,
+    argMinIf(deal, (at, id), deal != '')   AS deal,
+    argMinIf(share, (at, id), share != '') AS share,
+    arraySort(groupUniqArray(contact))     AS contacts,
+    min(at)                                AS sent_at
 FROM facts(as_of = {as_of:DateTime64(3)})
 WHERE kind = 'sent' AND message != ''
 GROUP BY message, content

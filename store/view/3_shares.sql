@@ -6,9 +6,7 @@ SELECT
     argMin(content, (at, id))                                     AS content,
     argMinIf(rep, (at, id), rep != '')                            AS rep,
     argMinIf(deal, (at, id), deal != '')                          AS deal,
-    arraySort(arrayFilter(c -> c != '', arrayDistinct(arrayConcat(
-        groupArrayIf(contact, kind = 'sent'),
-        arrayFlatten(groupArrayIf(splitByChar(' ', attrs['to']), kind = 'shared'))))))  AS contacts,
+    arraySort(groupUniqArrayIf(contact, contact != ''))           AS contacts,
     arraySort(groupUniqArrayIf(message, message != ''))           AS messages,
     minIf(at, kind = 'sent')                                      AS sent_at
 FROM facts(as_of = {as_of:DateTime64(3)})

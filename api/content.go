@@ -1,0 +1,171 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/ingest"
+	"dealtrail/trail"
+)
+
+const (
+	// maxJSON is far above any body of ours in JSON, in bytes.
+	maxJSON = 1 << 20
+	// maxFile is the largest file that can be registered, in bytes.
+	maxFile = 100 << 20
+	// maxImport is the largest CSV or XLSX, in bytes.
+	maxImport = 200 << 20
+)
+
+// decode reads a JSON body into in and refuses keys that in does not have, so
+// that a misspelt key is not silently ignored. An empty body leaves in as it is.
+func decode(c echo.Context, in any) error {
+	d := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, maxJSON))
+	d.DisallowUnknownFields()
+	err := d.Decode(in)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return nil
+	case errors.As(err, &tooLarge):
+		return err
+	}
+	return trail.Problemf(trail.Invalid, "The body is not the JSON that is wanted here: %s.", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// accepted is the answer of a write: 201, or 202 when the event is durable but
+// not yet in the reports.
+func accepted(c echo.Context, visible bool, body any) error {
+	if !visible {
+		c.Response().Header().Set("X-Dealtrail-Visible", "false")
+		return c.JSON(http.StatusAccepted, body)
+	}
+	return c.JSON(http.StatusCreated, body)
+}
+
+// contentBody is what POST /v1/content takes as JSON; as a form the same names.
+type contentBody struct {
+	ID          string   `json:"id"`
+	Title       string   `json:"title"`
+	Kind        string   `json:"kind"`
+	URL         string   `json:"url"`
+	OtherURLs   []string `json:"other_urls"`
+	Stage       string   `json:"stage"`
+	Persona     string   `json:"persona"`
+	Version     string   `json:"version"`
+	Tags        []string `json:"tags"`
+	Owner       string   `json:"owner"`
+	Cost        string   `json:"cost"`
+	Currency    string   `json:"currency"`
+	PublishedAt string   `json:"published_at"`
+	ExpiresAt   string   `json:"expires_at"`
+}
+
+// attrs are the content's attributes as events carry them; empty values mean
+// "as it was".
+func (b contentBody) attrs() (map[string]string, error) {
+	attrs := map[string]string{}
+	for key, value := range map[string]string{
+		"title": b.Title, "kind": b.Kind, "url": b.URL, "other_urls": strings.Join(b.OtherURLs, " "), "stage": b.Stage,
+		"persona": b.Persona, "version": b.Version, "tags": strings.Join(b.Tags, " "), "owner": b.Owner, "cost": b.Cost,
+		"currency": b.Currency, "published_at": b.PublishedAt, "expires_at": b.ExpiresAt,
+	} {
+		if value = strings.TrimSpace(value); value == "" {
+			continue
+		}
+		if key == "published_at" || key == "expires_at" {
+			t, err := time.Parse(time.RFC3339, value)
+			if err != nil {
+				return nil, trail.Problemf(trail.Invalid, "%s is %q; write it as 2026-11-22T15:04:05Z.", key, value)
+			}
+			value = t.UTC().Format(time.RFC3339)
+		}
+		attrs[key] = value
+	}
+	return attrs, nil
+}
+
+func (s *Server) register(c echo.Context) error {
+	if strings.HasPrefix(c.Request().Header.Get(echo.HeaderContentType), "multipart/") {
+		return s.registerFiles(c)
+	}
+	var in contentBody
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	attrs, err := in.attrs()
+	if err != nil {
+		return err
+	}
+	visible, err := s.Registry.Register(c.Request().Context(), in.ID, attrs, "api")
+	if err != nil {
+		return err
+	}
+	return accepted(c, visible, map[string]any{"id": in.ID, "visible": visible})
+}
+
+// registerFiles registers every file of a multipart body. A ZIP counts as the
+// folder that it holds.
+func (s *Server) registerFiles(c echo.Context) error {
+	c.Request().Body = http.MaxBytesReader(c.Response(), c.Request().Body, maxImport)
+	form, err := c.MultipartForm()
+	if err != nil {
+		return err
+	}
+	defer form.RemoveAll()
+	var reports []ingest.FileReport
+	for _, headers := range form.File {
+		for _, h := range headers {
+			f, err := h.Open()
+			if err != nil {
+				return err
+			}
+			r, err := s.Registry.AddFile(c.Request().Context(), h.Filename, f, h.Size, c.FormValue("id"))
+			f.Close()
+			if err != nil {
+				return err
+			}
+			reports = append(reports, r...)
+		}
+	}
+	if len(reports) == 0 {
+		return trail.Problemf(trail.Invalid, "The form has no file; send at least one.")
+	}
+	return c.JSON(http.StatusCreated, listOf(reports))
+}
+
+func (s *Server) share(c echo.Context) error {
+	var in ingest.ShareRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	share, err := s.Registry.Share(c.Request().Context(), in)
+	if err != nil {
+		return err
+	}
+	return accepted(c, share.Visible, share)
+}
+
+func (s *Server) importTable(c echo.Context) error {
+	r := http.MaxBytesReader(c.Response(), c.Request().Body, maxImport)
+	name := c.QueryParam("name")
+	if name == "" && strings.Contains(c.Request().Header.Get(echo.HeaderContentType), "spreadsheetml") {
+		name = "body.xlsx"
+	}
+	// A large import takes longer than a page may.
+	if err := http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Time{})
+	report, err := s.Importer.Import(c.Request().Context(), c.Param("table"), name, r, c.QueryParam("dry_run") == "true")
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, report)
+}

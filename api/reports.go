@@ -1,0 +1,242 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/attribution"
+	"dealtrail/store"
+	"dealtrail/trail"
+)
+
+// filter reads the parameters that every report takes: agents, model, from, to,
+// as_of, limit and after.
+func (s *Server) filter(c echo.Context) (f store.Filter, err error) {
+	if f.Agents, err = trail.ParseLevel(c.QueryParam("agents")); err != nil {
+		return f, err
+	}
+	f.Model, f.After = c.QueryParam("model"), c.QueryParam("after")
+	if err = attribution.CheckModel(f.Model); err != nil {
+		return f, err
+	}
+	for name, to := range map[string]*time.Time{"from": &f.From, "to": &f.To, "as_of": &f.AsOf} {
+		if *to, err = s.moment(name, c.QueryParam(name)); err != nil {
+			return f, err
+		}
+	}
+	if text := c.QueryParam("limit"); text != "" {
+		if f.Limit, err = strconv.Atoi(text); err != nil || f.Limit < 1 || f.Limit > 5000 {
+			return f, trail.Problemf(trail.Invalid, "limit is %q; it must be a number from 1 to 5000.", text)
+		}
+	}
+	return f, nil
+}
+
+// moment reads a time or a date, which is midnight in the company's zone.
+func (s *Server) moment(name, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t.UTC(), nil
+	}
+	t, err := time.ParseInLocation(time.DateOnly, text, s.Zone)
+	if err != nil {
+		return t, trail.Problemf(trail.Invalid, "%s is %q; write it as 2026-11-22 or 2026-11-22T15:04:05Z.", name, text)
+	}
+	return t.UTC(), nil
+}
+
+func (s *Server) contents(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	rows, err := s.DB.Contents(c.Request().Context(), f)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, listOf(rows))
+}
+
+func (s *Server) content(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	detail, err := s.DB.Content(c.Request().Context(), unescaped(c.Param("id")), f)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, detail)
+}
+
+func (s *Server) deals(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	if f.Limit == 0 {
+		f.Limit = 500
+	}
+	rows, err := s.DB.Deals(c.Request().Context(), f)
+	if err != nil {
+		return err
+	}
+	page := listOf(rows)
+	if len(rows) == f.Limit {
+		page.Next = rows[len(rows)-1].ID
+	}
+	return c.JSON(http.StatusOK, page)
+}
+
+func (s *Server) deal(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	detail, err := s.DB.Deal(c.Request().Context(), unescaped(c.Param("id")), f)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, detail)
+}
+
+func (s *Server) contact(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	detail, err := s.DB.Contact(c.Request().Context(), s.Registry.Contacts.ID(unescaped(c.Param("email"))), f)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, detail)
+}
+
+func (s *Server) account(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	detail, err := s.DB.Account(c.Request().Context(), unescaped(c.Param("domain")), f)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, detail)
+}
+
+func (s *Server) reps(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	rows, err := s.DB.Reps(c.Request().Context(), f)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, listOf(rows))
+}
+
+func (s *Server) attribution(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	by := c.QueryParam("by")
+	if by == "" {
+		by = "content"
+	}
+	report, err := s.DB.Attribution(c.Request().Context(), by, f)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, report)
+}
+
+func (s *Server) runs(c echo.Context) error {
+	rows, err := s.DB.Runs(c.Request().Context(), 100)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, listOf(rows))
+}
+
+// runRequest is the body of POST /v1/runs; everything is optional.
+type runRequest struct {
+	Models []string    `json:"models,omitempty"`
+	Agents trail.Level `json:"agents,omitempty"`
+	From   string      `json:"from,omitempty"`
+	To     string      `json:"to,omitempty"`
+	AsOf   string      `json:"as_of,omitempty"`
+}
+
+func (s *Server) startRun(c echo.Context) error {
+	var in runRequest
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	level, err := trail.ParseLevel(string(in.Agents))
+	if err != nil {
+		return err
+	}
+	r := attribution.Request{Models: in.Models, Agents: level}
+	if r.From, err = s.moment("from", in.From); err != nil {
+		return err
+	}
+	if r.To, err = s.moment("to", in.To); err != nil {
+		return err
+	}
+	if r.AsOf, err = s.moment("as_of", in.AsOf); err != nil {
+		return err
+	}
+	run, err := s.Job.Once(c.Request().Context(), r)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, run)
+}
+
+func (s *Server) review(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	r, err := s.DB.WeekReview(c.Request().Context(), c.QueryParam("week"), s.Zone, s.Now(), f)
+	if err != nil {
+		return err
+	}
+	format := c.QueryParam("format")
+	if format == "" {
+		for name, export := range s.Exports {
+			if strings.HasPrefix(c.Request().Header.Get("Accept"), export.Type) {
+				format = name
+			}
+		}
+	}
+	if format == "" || format == "json" {
+		return c.JSON(http.StatusOK, r)
+	}
+	export, ok := s.Exports[format]
+	if !ok {
+		return trail.Problemf(trail.Invalid, "The review cannot be written as %q; use json or csv.", format)
+	}
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, export.Type+"; charset=utf-8")
+	h.Set(echo.HeaderContentDisposition, `attachment; filename="review-`+r.Week+`.`+format+`"`)
+	return export.Write(c.Response(), *r)
+}
+
+// unescaped undoes the percent-encoding that echo leaves in path parameters
+// when the path was sent encoded.
+func unescaped(param string) string {
+	if s, err := url.PathUnescape(param); err == nil {
+		return s
+	}
+	return param
+}

@@ -1,0 +1,103 @@
+// Package api is what other programs and our own commands speak: REST with
+// JSON, problems after RFC 9457, and the Go client. openapi.yaml is written by
+// hand and is the source; a test holds routes and document together.
+package api
+
+import (
+	"context"
+	_ "embed"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/attribution"
+	"dealtrail/ingest"
+	"dealtrail/ingest/crm"
+	"dealtrail/store"
+	"dealtrail/trail"
+)
+
+// Document is the OpenAPI document that describes every route.
+//
+//go:embed openapi.yaml
+var Document []byte
+
+// Server answers the API. All fields are set by whoever wires the program.
+type Server struct {
+	DB       *store.DB
+	Registry *ingest.Registry
+	Importer *crm.Importer
+	Job      *attribution.Job
+	Access   *Access
+	Status   func(context.Context) (trail.Status, error)
+	Ready    func(context.Context) error // nil when every part can work
+	Exports  map[string]Export           // formats of the review besides JSON, by name: csv, html
+	Zone     *time.Location              // the company's
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Export writes the review in one format.
+type Export struct {
+	Type  string // media type
+	Write func(http.ResponseWriter, trail.Review) error
+}
+
+// Routes mounts everything below / that is not a page.
+func (s *Server) Routes(e *echo.Echo) {
+	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	e.GET("/readyz", s.ready)
+	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", Document) })
+
+	v1 := e.Group("/v1", s.Access.Require)
+	v1.GET("/status", s.status)
+	v1.GET("/content", s.contents)
+	v1.POST("/content", s.register)
+	v1.GET("/content/:id", s.content)
+	v1.POST("/shares", s.share)
+	v1.POST("/imports/:table", s.importTable)
+	v1.GET("/deals", s.deals)
+	v1.GET("/deals/:id", s.deal)
+	v1.GET("/contacts/:email", s.contact)
+	v1.GET("/accounts/:domain", s.account)
+	v1.GET("/reps", s.reps)
+	v1.GET("/attribution", s.attribution)
+	v1.GET("/runs", s.runs)
+	v1.POST("/runs", s.startRun)
+	v1.GET("/review", s.review)
+	v1.GET("/keys", s.keys)
+	v1.POST("/keys", s.newKey)
+	v1.DELETE("/keys/:name", s.revokeKey)
+	v1.POST("/users", s.addUser)
+}
+
+func (s *Server) ready(c echo.Context) error {
+	if err := s.Ready(c.Request().Context()); err != nil {
+		return trail.Problemf(trail.Unavailable, "Not ready: %s.", err)
+	}
+	return c.String(http.StatusOK, "ready\n")
+}
+
+func (s *Server) status(c echo.Context) error {
+	st, err := s.Status(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, st)
+}
+
+// list is the shape of every list: Next is the value of after for the next
+// page, empty on the last.
+type list[T any] struct {
+	Rows []T    `json:"rows"`
+	Next string `json:"next,omitempty"`
+}
+
+func listOf[T any](rows []T) list[T] {
+	if rows == nil {
+		rows = []T{}
+	}
+	return list[T]{Rows: rows}
+}

@@ -1,0 +1,128 @@
+package attribution_test
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"dealtrail/attribution"
+	"dealtrail/store"
+	"dealtrail/store/storetest"
+	"dealtrail/trail"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+// day is when the made-up companies of these tests do business.
+var day = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+
+// now is when their reports are made.
+var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// deal returns the event that registers a deal; attrs are pairs, as trail.State lists them.
+func deal(id string, attrs ...string) trail.Event {
+	e := trail.Event{
+		ID: trail.IDFrom(time.Time{}, "test", "deal", id, fmt.Sprint(attrs)), Kind: trail.DealKind, Source: "csv",
+		At: day, ReceivedAt: day, Deal: id, Attrs: map[string]string{},
+	}
+	for i := 0; i < len(attrs); i += 2 {
+		e.Attrs[attrs[i]] = attrs[i+1]
+	}
+	return e
+}
+
+// won returns a deal that was won in EUR.
+func won(id, amount string, closed time.Time) trail.Event {
+	return deal(id, "status", "won", "amount", amount, "currency", "EUR", "closed_at", closed.Format(time.RFC3339Nano))
+}
+
+// touch returns an event of a content by a contact that is tied to a deal; name orders touches of one time.
+func touch(name string, at time.Time, kind trail.Kind, content, contact, deal string) trail.Event {
+	e := trail.Event{
+		ID: trail.NewID(at), Kind: kind, Source: "csv", At: at, ReceivedAt: at,
+		Content: content, Contact: trail.ContactID(contact), Deal: deal,
+	}
+	copy(e.ID[6:], make([]byte, 10))
+	copy(e.ID[6:], name)
+	return e
+}
+
+// credit is a row of the table credits, without its run.
+type credit struct {
+	model, deal, content string
+	touch                trail.ID
+	rep                  string
+	share                float64
+	value                int64
+}
+
+func (c credit) String() string {
+	return fmt.Sprintf("%s %s touch %s of %q by %q: %v, %d", c.model, c.deal, hex.EncodeToString(c.touch[:]), c.content, c.rep, c.share, c.value)
+}
+
+// credits returns what a run wrote, sorted by everything.
+func credits(t testing.TB, db *store.DB, run string) []credit {
+	t.Helper()
+	rows, err := db.Query(t.Context(),
+		"SELECT model, deal, content, touch, rep, share, value FROM credits WHERE run = {run:String} ORDER BY ALL", clickhouse.Named("run", run))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var all []credit
+	for rows.Next() {
+		var c credit
+		var id string
+		if err := rows.Scan(&c.model, &c.deal, &c.content, &id, &c.rep, &c.share, &c.value); err != nil {
+			t.Fatal(err)
+		}
+		copy(c.touch[:], id)
+		all = append(all, c)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func insert(t testing.TB, db *store.DB, events ...trail.Event) {
+	t.Helper()
+	for i := range events {
+		if err := events[i].Validate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.InsertEvents(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func exec(t testing.TB, db *store.DB, sql string, args ...any) {
+	t.Helper()
+	if err := db.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func job(db *store.DB) *attribution.Job {
+	return &attribution.Job{DB: db, Options: attribution.DefaultOptions("EUR"), Now: func() time.Time { return now }}
+}
+
+func once(t testing.TB, j *attribution.Job, r attribution.Request) *trail.Run {
+	t.Helper()
+	run, err := j.Once(context.Background(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// of returns the credits of one model.
+func of(model string, all []credit) []credit {
+	return slices.DeleteFunc(slices.Clone(all), func(c credit) bool { return c.model != model })
+}

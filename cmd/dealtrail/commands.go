@@ -1,0 +1,371 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/mail"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"dealtrail/api"
+	"dealtrail/attribution"
+	"dealtrail/ingest"
+	"dealtrail/trail"
+)
+
+// errTrouble ends status with exit code 1 after it said why.
+var errTrouble = errors.New("something needs a person")
+
+// client speaks to the server that --url or the configuration names.
+func (e *env) client() (*api.Client, error) {
+	c := &api.Client{URL: e.URL, Key: e.Key}
+	if c.URL != "" && c.Key != "" {
+		return c, nil
+	}
+	config, secrets, err := e.load()
+	if err != nil {
+		return nil, fmt.Errorf("%w (or name the server with --url and --key)", err)
+	}
+	if c.URL == "" {
+		c.URL = config.address()
+	}
+	if c.Key == "" {
+		c.Key = secrets.AdminKey
+	}
+	return c, nil
+}
+
+// get asks the API and decodes the answer.
+func get[T any](e *env, path string, params map[string]string) (out T, err error) {
+	c, err := e.client()
+	if err != nil {
+		return out, err
+	}
+	return out, c.Get(e.ctx, path, params, &out)
+}
+
+// format is the --format flag of the reports.
+type format struct {
+	Format string `default:"table" enum:"table,json,csv" help:"table, json or csv."`
+}
+
+// print writes a report: v as JSON, or the rows under the header.
+func (f format) print(e *env, v any, header []string, rows [][]string) error {
+	switch f.Format {
+	case "json":
+		enc := json.NewEncoder(e.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(v)
+	case "csv":
+		w := csv.NewWriter(e.out)
+		for _, row := range append([][]string{header}, rows...) {
+			for i := range row {
+				row[i] = harmless(row[i])
+			}
+			if err := w.Write(row); err != nil {
+				return err
+			}
+		}
+		w.Flush()
+		return w.Error()
+	}
+	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{header}, rows...) {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	return w.Flush()
+}
+
+// harmless keeps a spreadsheet from reading text as a formula.
+func harmless(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}
+
+// lens are the flags that say which numbers a report shows.
+type lens struct {
+	Agents string `default:"likely" enum:"all,likely,strict" help:"Whose clicks count: all, likely or strict."`
+	Model  string `default:"linear" help:"The credit model."`
+}
+
+func (l lens) params() map[string]string {
+	return map[string]string{"agents": l.Agents, "model": l.Model}
+}
+
+type contentCmd struct {
+	format
+	lens
+}
+
+func (cmd contentCmd) Run(e *env) error {
+	report, err := get[struct{ Rows []trail.ContentRow }](e, "/v1/content", cmd.params())
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, r := range report.Rows {
+		credit, value := "", ""
+		if r.Credit != nil {
+			credit, value = fmt.Sprintf("%.2f", r.Credit.Credit), r.Credit.Value.Amount+" "+r.Credit.Value.Currency
+		}
+		rows = append(rows, []string{r.ID, r.Title, r.Kind, num(r.Sent), num(r.Reached), num(r.Opened), num(r.Clicked), num(r.Replied), num(r.Deals), num(r.Won), credit, value})
+	}
+	return cmd.print(e, report.Rows, []string{"id", "title", "kind", "sent", "reached", "opened", "clicked", "replied", "deals", "won", "credit", "value"}, rows)
+}
+
+type dealCmd struct {
+	ID string `arg:"" help:"The deal's ID in the CRM."`
+	format
+	lens
+}
+
+func (cmd dealCmd) Run(e *env) error {
+	d, err := get[trail.DealDetail](e, "/v1/deals/"+url.PathEscape(cmd.ID), cmd.params())
+	if err != nil {
+		return err
+	}
+	if cmd.Format == "table" {
+		fmt.Fprintf(e.out, "%s  %s  %s %s  %s  %s\n\n", d.ID, d.Name, d.Value.Amount, d.Value.Currency, d.Status, d.Stage)
+	}
+	return cmd.print(e, d, trailHeader, trailRows(d.Events))
+}
+
+type contactCmd struct {
+	Email string `arg:"" help:"The contact's address."`
+	format
+	lens
+}
+
+func (cmd contactCmd) Run(e *env) error {
+	d, err := get[trail.ContactDetail](e, "/v1/contacts/"+url.PathEscape(cmd.Email), cmd.params())
+	if err != nil {
+		return err
+	}
+	return cmd.print(e, d, trailHeader, trailRows(d.Events))
+}
+
+var trailHeader = []string{"at", "kind", "content", "who", "rep", "deal", "stage", "verdict", "credit"}
+
+func trailRows(events []trail.TrailRow) (rows [][]string) {
+	for _, v := range events {
+		who := strings.Join(v.Contacts, " ")
+		if len(v.Contacts) > 1 {
+			who = fmt.Sprintf("one of %d: %s", len(v.Contacts), who)
+		}
+		credit := ""
+		if v.Credit != nil {
+			credit = v.Credit.Value.Amount
+		}
+		rows = append(rows, []string{v.At.Format(time.RFC3339), string(v.Kind), v.Content, who, v.Rep, v.Deal, v.Stage, string(v.Verdict), credit})
+	}
+	return rows
+}
+
+type attributeCmd struct {
+	format
+	Model  string `default:"linear" help:"The credit model."`
+	Agents string `default:"likely" enum:"all,likely,strict" help:"Whose clicks count."`
+	By     string `default:"content" help:"content, rep, kind, owner, source or team."`
+	From   string `help:"Deals closed at or after this date."`
+	To     string `help:"Deals closed before this date."`
+	AsOf   string `help:"Only what was known by then."`
+}
+
+func (cmd attributeCmd) Run(e *env) error {
+	if err := attribution.CheckModel(cmd.Model); err != nil {
+		return usageError{err}
+	}
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	var run trail.Run
+	request := map[string]any{"models": []string{cmd.Model}, "agents": cmd.Agents, "from": cmd.From, "to": cmd.To, "as_of": cmd.AsOf}
+	if err := c.Post(e.ctx, "/v1/runs", request, &run); err != nil {
+		return err
+	}
+	report, err := get[trail.Attribution](e, "/v1/attribution", map[string]string{
+		"model": cmd.Model, "agents": cmd.Agents, "from": cmd.From, "to": cmd.To, "by": cmd.By, "run": run.ID,
+	})
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, r := range report.Rows {
+		rows = append(rows, []string{r.Key, r.Title, num(r.Deals), fmt.Sprintf("%.4f", r.Credit), r.Value.Amount, r.Value.Currency})
+	}
+	for _, sum := range []struct {
+		name string
+		trail.Sum
+	}{{"(no content seen)", report.Unattributed}, {"(total)", report.Total}} {
+		rows = append(rows, []string{sum.name, "", "", fmt.Sprintf("%.4f", sum.Credit), sum.Value.Amount, sum.Value.Currency})
+	}
+	return cmd.print(e, report, []string{cmd.By, "title", "deals", "credit", "value", "currency"}, rows)
+}
+
+type shareCmd struct {
+	Content string   `required:"" help:"The content's ID."`
+	Rep     string   `required:"" help:"The rep who shares it."`
+	To      []string `help:"Who it is for; repeat for several people."`
+	Deal    string   `help:"The deal it is for."`
+	HTML    bool     `help:"Print the HTML snippet with link and pixel instead of the link."`
+}
+
+func (cmd shareCmd) Run(e *env) error {
+	for _, a := range append([]string{cmd.Rep}, cmd.To...) {
+		if _, err := mail.ParseAddress(a); err != nil {
+			return usageError{fmt.Errorf("%q is not an email address", a)}
+		}
+	}
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	var share ingest.Share
+	if err := c.Post(e.ctx, "/v1/shares", ingest.ShareRequest{Content: cmd.Content, Rep: cmd.Rep, To: cmd.To, Deal: cmd.Deal}, &share); err != nil {
+		return err
+	}
+	text := share.URL
+	if cmd.HTML {
+		text = share.HTML
+	}
+	_, err = fmt.Fprintln(e.out, text)
+	return err
+}
+
+type reviewCmd struct {
+	Week   string `help:"The ISO week, such as 2026-W47. Default: the last complete one."`
+	Format string `default:"csv" enum:"csv,json" help:"csv or json."`
+	Output string `short:"o" help:"A file to write; default: the terminal." type:"path"`
+}
+
+func (cmd reviewCmd) Run(e *env) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	q := url.Values{"week": {cmd.Week}, "format": {cmd.Format}}
+	if err := c.Do(e.ctx, "GET", "/v1/review?"+q.Encode(), "", nil, io.Writer(&b)); err != nil {
+		return err
+	}
+	if cmd.Output != "" {
+		return os.WriteFile(cmd.Output, b.Bytes(), 0o600)
+	}
+	_, err = b.WriteTo(e.out)
+	return err
+}
+
+type statusCmd struct {
+	JSON bool `help:"Print JSON."`
+}
+
+func (cmd statusCmd) Run(e *env) error {
+	s, err := get[trail.Status](e, "/v1/status", nil)
+	if err != nil {
+		return err
+	}
+	if cmd.JSON {
+		if err := (format{"json"}).print(e, s, nil, nil); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(e.out, "events %d  content %d  deals %d  contacts %d  waiting %d  lost %d  bad %d\n", s.Events, s.Contents, s.Deals, s.Contacts, s.Backlog.Events, s.Lost, s.Bad)
+		for _, m := range s.Mailboxes {
+			fmt.Fprintf(e.out, "mailbox %s: %s, %d messages read, %d events %s\n", m.Rep, m.State, m.Messages, m.Events, m.Reason)
+		}
+		if r := s.LastRun; r != nil {
+			fmt.Fprintf(e.out, "last run %s at %s: %d won deals, %d touches\n", r.ID, r.FinishedAt.Format(time.RFC3339), r.Deals, r.Touches)
+		}
+		for _, t := range s.Trouble {
+			fmt.Fprintf(e.out, "NEEDS A PERSON: %s\n", t)
+		}
+	}
+	if len(s.Trouble) > 0 {
+		return errTrouble
+	}
+	return nil
+}
+
+type keyCmd struct {
+	New    keyNewCmd    `cmd:"" help:"Make a key and print it, once."`
+	List   keyListCmd   `cmd:"" help:"List the keys."`
+	Revoke keyRevokeCmd `cmd:"" help:"End a key."`
+}
+
+type keyNewCmd struct {
+	Name string `arg:"" help:"What the key is for."`
+}
+
+func (cmd keyNewCmd) Run(e *env) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	var out struct{ Key string }
+	if err := c.Post(e.ctx, "/v1/keys", map[string]string{"name": cmd.Name}, &out); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(e.out, out.Key)
+	return err
+}
+
+type keyListCmd struct{ format }
+
+func (cmd keyListCmd) Run(e *env) error {
+	list, err := get[struct{ Rows []api.Key }](e, "/v1/keys", nil)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, k := range list.Rows {
+		rows = append(rows, []string{k.Name, k.Prefix + "…", k.CreatedAt.Format(time.RFC3339)})
+	}
+	return cmd.print(e, list.Rows, []string{"name", "key", "created"}, rows)
+}
+
+type keyRevokeCmd struct {
+	Name string `arg:"" help:"The key's name."`
+}
+
+func (cmd keyRevokeCmd) Run(e *env) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	return c.Do(e.ctx, "DELETE", "/v1/keys/"+url.PathEscape(cmd.Name), "", nil, nil)
+}
+
+type userCmd struct {
+	Add userAddCmd `cmd:"" help:"Print a link that signs a person in once, within half an hour."`
+}
+
+type userAddCmd struct {
+	Email string `arg:"" help:"The person's address."`
+}
+
+func (cmd userAddCmd) Run(e *env) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	var out struct {
+		URL string `json:"signin_url"`
+	}
+	if err := c.Post(e.ctx, "/v1/users", map[string]string{"email": cmd.Email}, &out); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(e.out, out.URL)
+	return err
+}
+
+func num(n uint64) string { return fmt.Sprint(n) }

@@ -1,0 +1,385 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/shopspring/decimal"
+)
+
+// Config is dealtrail.toml. The doc and default tags are what `dealtrail init`
+// writes, so the sample cannot go stale.
+type Config struct {
+	Server struct {
+		Listen         string `toml:"listen" default:"127.0.0.1:8080" doc:"Address and port of dashboards, API and, unless tracking_listen says otherwise, tracked links. Sign-in works on this machine or behind a TLS proxy on it."`
+		PublicURL      string `toml:"public_url" default:"http://127.0.0.1:8080" doc:"How a prospect's browser reaches tracked links: the beginning of every link. It must be https and reachable from the internet; keep the host short."`
+		TrackingListen string `toml:"tracking_listen" default:"" doc:"A second address that serves nothing but tracked links and pixels; point public_url at it. Empty: same as listen."`
+	} `toml:"server"`
+	Data struct {
+		Dir string `toml:"dir" default:"data" doc:"Folder of everything that is stored here: events, files, state. Relative to this file."`
+	} `toml:"data"`
+	Redis struct {
+		URL string `toml:"url" default:"" doc:"A Redis of your own, as redis://user:password@host:6379/0 or unix:///path. Empty: a private redis-server is started, which syncs every write to disk."`
+	} `toml:"redis"`
+	ClickHouse struct {
+		URL     string `toml:"url" default:"" doc:"A ClickHouse server of your own, as clickhouse://user:password@host:9000/database. Empty: the embedded engine."`
+		Library string `toml:"library" default:"" doc:"Path of libchdb.so, the embedded engine. Empty: looked for where make deps and the packages put it."`
+	} `toml:"clickhouse"`
+	Tracking struct {
+		Links       string `toml:"links" default:"on" doc:"Whether clicks are kept by person: on, or off (links work, nothing is kept)."`
+		Pixel       string `toml:"pixel" default:"consent" doc:"Whether mails carry a pixel that tells of opens: off, consent (only for contacts who agreed) or on. Opens are weak evidence and in the EU need consent."`
+		FallbackURL string `toml:"fallback_url" default:"" doc:"Where a damaged or unknown link leads, such as your home page. Empty: a friendly page."`
+		AllowLocal  bool   `toml:"allow_local" default:"false" doc:"Whether links may be made while public_url is local or plain http. Only for trying: such links are dead in a prospect's hands."`
+	} `toml:"tracking"`
+	Company struct {
+		Domains  []string          `toml:"domains" default:"[]" doc:"Your own mail domains. Mail within them leaves no trace; recipients outside them are contacts."`
+		Zone     string            `toml:"zone" default:"UTC" doc:"Time zone of weeks, dates and pages, such as Europe/Berlin."`
+		Currency string            `toml:"currency" default:"EUR" doc:"Reporting currency: all values on pages are in it."`
+		Rates    map[string]string `toml:"rates" doc:"What one unit of another currency is worth in the reporting currency, such as USD = \"0.92\". Deals in a currency without a rate are left out of money and listed."`
+	} `toml:"company"`
+	Attribution struct {
+		WindowDays int      `toml:"window_days" default:"365" doc:"How many days before the close a touch may lie to earn credit. 0: no limit."`
+		Every      Duration `toml:"every" default:"10m" doc:"How often new events lead to a new run, as 10m or 1h."`
+	} `toml:"attribution"`
+	Mail struct {
+		Every    Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at."`
+		BackDays int      `toml:"back_days" default:"30" doc:"How many days back a mailbox is read when it is first connected."`
+	} `toml:"mail"`
+	Mailboxes []Mailbox `toml:"mailbox"`
+
+	path string // of the file
+}
+
+// Mailbox is one [[mailbox]]: it is only ever read.
+type Mailbox struct {
+	Rep          string `toml:"rep" doc:"The rep's address."`
+	Host         string `toml:"host" doc:"The IMAP server, such as imap.gmail.com."`
+	Port         int    `toml:"port" default:"993" doc:"993 with tls, 143 with starttls."`
+	Security     string `toml:"security" default:"tls" doc:"tls, starttls, or none (this machine only)."`
+	Username     string `toml:"username" doc:"The sign-in name. Empty: the rep's address."`
+	PasswordFile string `toml:"password_file" doc:"A file that holds the password, readable by dealtrail only. Gmail wants an app password."`
+	SentFolder   string `toml:"sent_folder" doc:"The folder of sent mail, when the server does not mark it."`
+}
+
+// Duration is a time.Duration written as 10m or 1h30m.
+type Duration time.Duration
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err == nil && v <= 0 {
+		err = errors.New("want a duration over zero, such as 10m")
+	}
+	*d = Duration(v)
+	return err
+}
+
+// defaults returns the configuration of an empty file.
+func defaults() *Config {
+	c := &Config{}
+	eachKey(c, func(section, key string, field reflect.Value, tag reflect.StructTag) {
+		if text, ok := tag.Lookup("default"); ok && text != "[]" {
+			if err := setText(field, text); err != nil {
+				panic("default of " + section + "." + key + ": " + err.Error())
+			}
+		}
+	})
+	return c
+}
+
+// loadConfig reads the file over the defaults, then the environment over both
+// (DEALTRAIL_SERVER_LISTEN for server.listen), and checks the whole. An error
+// names the key and what is expected.
+func loadConfig(path string, environ []string) (*Config, error) {
+	c := defaults()
+	c.path = path
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s here; write one with: dealtrail init", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := toml.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(c); err != nil {
+		return nil, explainTOML(path, err)
+	}
+	for i := range c.Mailboxes {
+		m := &c.Mailboxes[i]
+		if m.Security == "" {
+			m.Security = "tls"
+		}
+		if m.Port == 0 {
+			m.Port = map[string]int{"tls": 993, "starttls": 143, "none": 143}[m.Security]
+		}
+		if m.Username == "" {
+			m.Username = m.Rep
+		}
+	}
+	if err := c.override(environ); err != nil {
+		return nil, err
+	}
+	return c, c.check()
+}
+
+// explainTOML says which key is wrong and what was expected of it.
+func explainTOML(path string, err error) error {
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) {
+		var keys []string
+		for _, e := range unknown.Errors {
+			row, _ := e.Position()
+			keys = append(keys, fmt.Sprintf("%s (line %d)", strings.Join(e.Key(), "."), row))
+		}
+		return fmt.Errorf("%s: unknown key %s; `dealtrail init` writes a file with every key explained", path, strings.Join(keys, ", "))
+	}
+	var wrong *toml.DecodeError
+	if errors.As(err, &wrong) {
+		row, _ := wrong.Position()
+		name := strings.Join(wrong.Key(), ".")
+		expected := ""
+		eachKey(&Config{}, func(section, key string, field reflect.Value, _ reflect.StructTag) {
+			if section+"."+key == name {
+				expected = "; expected " + kindName(field)
+			}
+		})
+		return fmt.Errorf("%s line %d: %s: %s%s", path, row, name, strings.TrimPrefix(wrong.Error(), "toml: "), expected)
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+func kindName(field reflect.Value) string {
+	switch field.Interface().(type) {
+	case Duration:
+		return "a duration in quotes, such as \"10m\""
+	case []string:
+		return "a list of texts, such as [\"a\", \"b\"]"
+	case map[string]string:
+		return "a table of texts"
+	case bool:
+		return "true or false"
+	case int:
+		return "a whole number"
+	}
+	return "a text in quotes"
+}
+
+// eachKey calls f for every key that stands in a section.
+func eachKey(c *Config, f func(section, key string, field reflect.Value, tag reflect.StructTag)) {
+	top := reflect.ValueOf(c).Elem()
+	for i := range top.NumField() {
+		section := top.Type().Field(i)
+		if section.Type.Kind() != reflect.Struct {
+			continue
+		}
+		for j := range section.Type.NumField() {
+			key := section.Type.Field(j)
+			f(section.Tag.Get("toml"), key.Tag.Get("toml"), top.Field(i).Field(j), key.Tag)
+		}
+	}
+}
+
+// setText sets a field from text, as environment variables and defaults have it.
+func setText(field reflect.Value, text string) error {
+	switch p := field.Addr().Interface().(type) {
+	case *string:
+		*p = text
+	case *bool:
+		v, err := strconv.ParseBool(text)
+		*p = v
+		return err
+	case *int:
+		v, err := strconv.Atoi(text)
+		*p = v
+		return err
+	case *Duration:
+		return p.UnmarshalText([]byte(text))
+	case *[]string:
+		*p = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+	case *map[string]string:
+		*p = map[string]string{}
+		for _, pair := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+			name, value, ok := strings.Cut(pair, "=")
+			if !ok {
+				return fmt.Errorf("want NAME=VALUE, separated by commas")
+			}
+			(*p)[name] = value
+		}
+	}
+	return nil
+}
+
+func (c *Config) override(environ []string) (err error) {
+	env := map[string]string{}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		env[name] = value
+	}
+	eachKey(c, func(section, key string, field reflect.Value, _ reflect.StructTag) {
+		name := "DEALTRAIL_" + strings.ToUpper(section+"_"+key)
+		if text, ok := env[name]; ok {
+			if e := setText(field, text); e != nil && err == nil {
+				err = fmt.Errorf("environment %s=%q: expected %s", name, text, kindName(field))
+			}
+		}
+	})
+	return err
+}
+
+// check refuses values that cannot work, each with its key.
+func (c *Config) check() error {
+	oneOf := func(key, value string, allowed ...string) error {
+		if slices.Contains(allowed, value) {
+			return nil
+		}
+		return fmt.Errorf("%s: %s is %q; expected one of %s", c.path, key, value, strings.Join(allowed, ", "))
+	}
+	public, err := url.Parse(c.Server.PublicURL)
+	if err != nil || (public.Scheme != "http" && public.Scheme != "https") || public.Host == "" || strings.Trim(public.Path, "/") != "" || public.RawQuery != "" {
+		return fmt.Errorf("%s: server.public_url is %q; expected https://host without a path", c.path, c.Server.PublicURL)
+	}
+	c.Server.PublicURL = public.Scheme + "://" + public.Host
+	// The longest thing after the address is /c/ and a token: 30 characters.
+	if n := len(c.Server.PublicURL) + 30; n > 70 && public.Scheme == "https" {
+		return fmt.Errorf("%s: server.public_url makes links of %d characters, and mail programs break links over 70; use a shorter host", c.path, n)
+	}
+	for key, value := range map[string]string{"server.listen": c.Server.Listen, "server.tracking_listen": c.Server.TrackingListen} {
+		if _, _, err := net.SplitHostPort(value); err != nil && value != "" {
+			return fmt.Errorf("%s: %s is %q; expected host:port, such as 127.0.0.1:8080", c.path, key, value)
+		}
+	}
+	if _, err := time.LoadLocation(c.Company.Zone); err != nil {
+		return fmt.Errorf("%s: company.zone is %q; expected a zone of the tz database, such as Europe/Berlin", c.path, c.Company.Zone)
+	}
+	if len(c.Company.Currency) != 3 || strings.ToUpper(c.Company.Currency) != c.Company.Currency {
+		return fmt.Errorf("%s: company.currency is %q; expected three capital letters, such as EUR", c.path, c.Company.Currency)
+	}
+	for name, rate := range c.Company.Rates {
+		if d, err := decimal.NewFromString(rate); err != nil || !d.IsPositive() {
+			return fmt.Errorf("%s: company.rates.%s is %q; expected a number over zero in quotes, such as \"0.92\"", c.path, name, rate)
+		}
+	}
+	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "on", "off"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on")); err != nil {
+		return err
+	}
+	for i, m := range c.Mailboxes {
+		name := fmt.Sprintf("mailbox %d (%s)", i+1, m.Rep)
+		for key, value := range map[string]string{"rep": m.Rep, "host": m.Host, "password_file": m.PasswordFile} {
+			if value == "" {
+				return fmt.Errorf("%s: %s: %s is missing", c.path, name, key)
+			}
+		}
+		if err := oneOf(name+": security", m.Security, "tls", "starttls", "none"); err != nil {
+			return err
+		}
+		if m.Security == "none" && !isLoopback(m.Host) {
+			return fmt.Errorf("%s: %s: security none would send the password in the clear; it is for this machine only, use tls", c.path, name)
+		}
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// beside returns a path of the configuration relative to its file.
+func (c *Config) beside(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(c.path), path)
+}
+
+// sample returns dealtrail.toml with every key, its default and what it means.
+func (c *Config) sample() []byte {
+	var b bytes.Buffer
+	b.WriteString("# dealtrail's configuration. Environment variables win over it: DEALTRAIL_SERVER_LISTEN for server.listen.\n")
+	last := ""
+	eachKey(c, func(section, key string, field reflect.Value, tag reflect.StructTag) {
+		if section != last {
+			fmt.Fprintf(&b, "\n[%s]\n", section)
+			last = section
+		}
+		fmt.Fprintf(&b, "# %s", tag.Get("doc"))
+		if d, ok := tag.Lookup("default"); ok && d != "" {
+			fmt.Fprintf(&b, " Default: %s.", d)
+		}
+		switch v := field.Interface().(type) {
+		case string:
+			fmt.Fprintf(&b, "\n%s = %q\n", key, v)
+		case Duration:
+			fmt.Fprintf(&b, "\n%s = %q\n", key, shortDuration(v))
+		case []string:
+			fmt.Fprintf(&b, "\n%s = [%s]\n", key, quoted(v))
+		case map[string]string:
+			fmt.Fprintf(&b, "\n# %s = { USD = \"0.92\" }\n", key)
+		default:
+			fmt.Fprintf(&b, "\n%s = %v\n", key, v)
+		}
+	})
+	b.WriteString("\n# One block for each rep's mailbox. It is only ever read.\n")
+	if len(c.Mailboxes) == 0 {
+		example := Mailbox{Rep: "anna@example.com", Host: "imap.example.com", Port: 993, Security: "tls", PasswordFile: "secrets/anna"}
+		for line := range strings.Lines(example.block(true)) {
+			b.WriteString("# " + line)
+		}
+	}
+	for i, m := range c.Mailboxes {
+		b.WriteString(m.block(i == 0))
+	}
+	return b.Bytes()
+}
+
+// block returns the mailbox as TOML, explained or plain.
+func (m Mailbox) block(explained bool) string {
+	var b strings.Builder
+	b.WriteString("[[mailbox]]\n")
+	v := reflect.ValueOf(m)
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		value := fmt.Sprint(v.Field(i))
+		if f.Type.Kind() == reflect.String {
+			value = strconv.Quote(value)
+		}
+		fmt.Fprintf(&b, "%s = %s", f.Tag.Get("toml"), value)
+		if explained {
+			b.WriteString("  # " + f.Tag.Get("doc"))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func shortDuration(d Duration) string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func quoted(list []string) string {
+	q := make([]string, len(list))
+	for i, s := range list {
+		q[i] = strconv.Quote(s)
+	}
+	return strings.Join(q, ", ")
+}

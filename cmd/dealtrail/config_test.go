@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// writeConfig writes a configuration and fresh secrets into a folder of its own.
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "dealtrail.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(secretsPath(path), newSecrets().text(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestBadConfigurationNamesTheKeyAndWhatIsExpected(t *testing.T) {
+	refused := func(text string, wants ...string) {
+		t.Helper()
+		_, err := loadConfig(writeConfig(t, text), nil)
+		if err == nil {
+			t.Errorf("accepted: %s", text)
+			return
+		}
+		for _, want := range wants {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s\n  says %q\n  and not %q", text, err, want)
+			}
+		}
+	}
+	refused("[server]\nlissten = \"x\"", "server.lissten", "line 2", "unknown key")
+	refused("[sever]\nlisten = \"x\"", "sever", "unknown key")
+	refused("[server]\nlisten = 8080", "server.listen", "a text in quotes")
+	refused("[tracking]\nallow_local = \"yes\"", "tracking.allow_local", "true or false")
+	refused("[mail]\nback_days = \"30\"", "mail.back_days", "a whole number")
+	refused("[mail]\nevery = \"often\"", "mail.every")
+	refused("[company]\ndomains = \"a.com\"", "company.domains", "a list")
+	refused("[company]\nzone = \"Mars/North\"", "company.zone", "Europe/Berlin")
+	refused("[company]\ncurrency = \"euro\"", "company.currency", "EUR")
+	refused("[company]\nrates = { USD = \"-1\" }", "company.rates.USD", "over zero")
+	refused("[server]\npublic_url = \"go.example.com\"", "server.public_url", "https://")
+	refused("[server]\npublic_url = \"https://a-very-long-name-of-a-host.marketing.example.com\"", "server.public_url", "70")
+	refused("[server]\nlisten = \"8080\"", "server.listen", "host:port")
+	refused("[tracking]\npixel = \"always\"", "tracking.pixel", "off, consent, on")
+	refused("[[mailbox]]\nrep = \"a@b.com\"\nhost = \"imap.b.com\"", "mailbox 1 (a@b.com)", "password_file is missing")
+	refused("[[mailbox]]\nrep = \"a@b.com\"\nhost = \"imap.b.com\"\npassword_file = \"x\"\nsecurity = \"none\"", "security none", "use tls")
+	refused("not toml", "dealtrail.toml")
+}
+
+func TestMissingSecretIsNamed(t *testing.T) {
+	path := writeConfig(t, "")
+	for key, text := range map[string]string{
+		"token_keys":  "contact_key = \"" + strings.Repeat("x", 40) + "\"\nadmin_key = \"" + strings.Repeat("x", 40) + "\"",
+		"contact_key": "token_keys = [\"a:" + strings.Repeat("x", 40) + "\"]\nadmin_key = \"" + strings.Repeat("x", 40) + "\"",
+		"admin_key":   "token_keys = [\"a:" + strings.Repeat("x", 40) + "\"]\ncontact_key = \"" + strings.Repeat("x", 40) + "\"",
+	} {
+		if err := os.WriteFile(secretsPath(path), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := loadSecrets(secretsPath(path)); err == nil || !strings.Contains(err.Error(), key+" is missing") {
+			t.Errorf("without %s: %v", key, err)
+		}
+	}
+	if err := os.Remove(secretsPath(path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := loadSecrets(secretsPath(path)); err == nil || !strings.Contains(err.Error(), "dealtrail init") {
+		t.Errorf("without the file: %v", err)
+	}
+}
+
+func TestEnvironmentWins(t *testing.T) {
+	path := writeConfig(t, "[server]\nlisten = \"127.0.0.1:1\"")
+	c, err := loadConfig(path, []string{"DEALTRAIL_SERVER_LISTEN=127.0.0.1:2", "DEALTRAIL_COMPANY_DOMAINS=a.com,b.com", "DEALTRAIL_MAIL_EVERY=5s", "DEALTRAIL_COMPANY_RATES=USD=0.9"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Server.Listen != "127.0.0.1:2" || len(c.Company.Domains) != 2 || shortDuration(c.Mail.Every) != "5s" || c.Company.Rates["USD"] != "0.9" {
+		t.Errorf("got %+v", c)
+	}
+	if _, err := loadConfig(path, []string{"DEALTRAIL_MAIL_BACK_DAYS=many"}); err == nil || !strings.Contains(err.Error(), "DEALTRAIL_MAIL_BACK_DAYS") {
+		t.Errorf("a wrong variable: %v", err)
+	}
+}
+
+func TestInitWritesWhatServeReadsAndNeverOverwrites(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dealtrail.toml")
+	var out, errs bytes.Buffer
+	if err := run(context.Background(), []string{"--config", path, "init"}, &out, &errs); err != nil {
+		t.Fatal(err)
+	}
+	c, err := loadConfig(path, nil)
+	if err != nil {
+		t.Fatalf("what init wrote: %v", err)
+	}
+	if _, err := loadSecrets(secretsPath(path)); err != nil {
+		t.Fatalf("what init wrote: %v", err)
+	}
+	fresh := defaults()
+	fresh.path = path
+	if got, want := string(c.sample()), string(fresh.sample()); got != want {
+		t.Errorf("the sample does not read back as the defaults:\n%s", got)
+	}
+	info, err := os.Stat(secretsPath(path))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("secrets are readable by others: %v %v", info.Mode(), err)
+	}
+	before, _ := os.ReadFile(secretsPath(path))
+	if err := run(context.Background(), []string{"--config", path, "init"}, &out, &errs); err == nil || !strings.Contains(err.Error(), "exists already") {
+		t.Errorf("a second init: %v", err)
+	}
+	if after, _ := os.ReadFile(secretsPath(path)); !bytes.Equal(before, after) {
+		t.Error("a second init changed the keys")
+	}
+}
+
+func TestQuestionsAreAskedAgainUntilTheAnswerWorks(t *testing.T) {
+	c := defaults()
+	answers := "nonsense\nhttps://go.example.com\nexample.com example.org\nMars\nEurope/Berlin\n\nmaybe\non\n\nsoon\n14\n"
+	if err := ask(c, strings.NewReader(answers), &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	if c.Server.PublicURL != "https://go.example.com" || len(c.Company.Domains) != 2 || c.Company.Zone != "Europe/Berlin" || c.Mail.BackDays != 14 {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestWrongUsageIsTwo(t *testing.T) {
+	for _, args := range [][]string{{"nosuch"}, {"import", "people", "x"}, {"share", "--content", "C1"}, {"attribute", "--model", "magic"}} {
+		err := run(context.Background(), args, &bytes.Buffer{}, &bytes.Buffer{})
+		if usage := (usageError{}); !errors.As(err, &usage) {
+			t.Errorf("%v: %v (%T)", args, err, err)
+		}
+	}
+}

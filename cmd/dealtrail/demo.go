@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/schollz/progressbar/v3"
+
+	"dealtrail/dashboards"
+	"dealtrail/store"
+	"dealtrail/trail"
+	"dealtrail/trail/synth"
+)
+
+type demoCmd struct {
+	Listen string `help:"Address of dashboards and links. Default: 127.0.0.1:8080, or another port if that one is taken."`
+	Data   string `default:"demo" help:"A folder of its own for the demo; what an earlier demo left in it is removed." type:"path"`
+	Seed   uint64 `default:"1" help:"Another seed makes another company."`
+	Exit   bool   `help:"Stop when the first attribution run is complete."`
+}
+
+// errDone ends the demo from within, without trouble.
+var errDone = errors.New("done")
+
+// marker tells a demo's folder from anybody else's.
+const marker = ".dealtrail-demo"
+
+// demo is a made-up company whose past goes through the buffer and whose
+// present is real: mails in an IMAP server, clicks over HTTP.
+type demo struct {
+	*program
+	env     *env
+	company *synth.Company
+	post    *postOffice
+}
+
+// Run sets the demo up in a folder of its own and serves it.
+func (cmd demoCmd) Run(e *env) error {
+	if err := clearDemo(cmd.Data); err != nil {
+		return err
+	}
+	ln, err := demoListener(cmd.Listen)
+	if err != nil {
+		return err
+	}
+	post, err := openPostOffice()
+	if err != nil {
+		return err
+	}
+	defer post.Close()
+
+	c := defaults()
+	c.path = filepath.Join(cmd.Data, "dealtrail.toml")
+	c.Server.Listen = ln.Addr().String()
+	c.Server.PublicURL = "http://" + c.Server.Listen
+	c.Tracking.AllowLocal = true
+	c.Tracking.Pixel = "on"
+	c.Company.Domains = []string{synth.Domain}
+	c.Mail.Every = Duration(2 * time.Second)
+	c.Attribution.Every = Duration(time.Minute)
+	secrets := newSecrets()
+
+	company := synth.New(synth.Options{Seed: cmd.Seed, End: time.Now(), Contacts: trail.ContactKey(secrets.ContactKey), Site: c.Server.PublicURL + "/site"})
+	for _, rep := range company.Reps {
+		if err := post.addUser(rep, secrets.AdminKey); err != nil {
+			return err
+		}
+		host, port := post.address()
+		c.Mailboxes = append(c.Mailboxes, Mailbox{Rep: rep, Host: host, Port: port, Security: "none", Username: rep, PasswordFile: "secrets/mail"})
+	}
+	for path, text := range map[string][]byte{c.path: c.sample(), secretsPath(c.path): secrets.text(), c.beside("secrets/mail"): []byte(secrets.AdminKey)} {
+		if err := writeNew(path, text, 0o600); err != nil {
+			return err
+		}
+	}
+	logFile, err := os.Create(filepath.Join(cmd.Data, "log"))
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+
+	d := &demo{env: e, company: company, post: post}
+	d.program = &program{
+		config: c, secrets: &secrets, log: logger(logFile), main: ln, prepare: d.loadPast, routes: d.landing,
+		demo: &dashboards.Demo{Send: d.send, Scan: scan, Loved: company.Loved},
+	}
+	fmt.Fprintf(e.err, "Starting a made-up company in %s; the log is %s\n", cmd.Data, logFile.Name())
+	err = serve(e.ctx, d.program, func(ctx context.Context) error {
+		if err := d.welcome(ctx); err != nil || cmd.Exit {
+			return errors.Join(err, errDone)
+		}
+		return d.live(ctx)
+	})
+	if err == errDone || errors.Is(err, errDone) && cmd.Exit && e.ctx.Err() == nil {
+		return nil
+	}
+	return err
+}
+
+// clearDemo empties the folder of an earlier demo and refuses any other.
+func clearDemo(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if len(entries) > 0 {
+		if _, err := os.Stat(filepath.Join(dir, marker)); err != nil {
+			return fmt.Errorf("%s holds something that is not an earlier demo; name an empty folder with --data", dir)
+		}
+		lock, err := lockData(filepath.Join(dir, "data"))
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return writeNew(filepath.Join(dir, marker), nil, 0o600)
+}
+
+// demoListener takes the usual port, or any if that one is in use and nobody
+// asked for it.
+func demoListener(address string) (net.Listener, error) {
+	if address != "" {
+		return net.Listen("tcp", address)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:8080")
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return net.Listen("tcp", "127.0.0.1:0")
+	}
+	return ln, err
+}
+
+// loadPast sends six months of the company through the buffer.
+func (d *demo) loadPast(ctx context.Context) error {
+	events := d.company.Events()
+	var bar *progressbar.ProgressBar
+	if d.env.tty {
+		bar = progressbar.Default(int64(len(events)), "six months of history")
+	} else {
+		fmt.Fprintf(d.env.err, "Loading six months of history: %d events\n", len(events))
+	}
+	for _, e := range events {
+		if e.Kind == trail.ContentKind {
+			if err := d.catalogue.Put(ctx, trail.TargetOf(e.Content, e.Attrs)); err != nil {
+				return err
+			}
+		}
+	}
+	for len(events) > 0 {
+		n := min(len(events), 1000)
+		if err := d.buffer.Append(ctx, events[:n]...); err != nil {
+			return err
+		}
+		events = events[n:]
+		if bar != nil {
+			_ = bar.Add(n)
+		}
+	}
+	return d.buffer.Settle(ctx)
+}
+
+// welcome waits for the first run and says where to look.
+func (d *demo) welcome(ctx context.Context) error {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := d.db.NewestRun(ctx, store.Filter{})
+		if err == nil {
+			break
+		}
+		var p *trail.Problem
+		if !errors.As(err, &p) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	signIn, err := d.access.SignInLink(ctx, d.company.Reps[0])
+	if err != nil {
+		return err
+	}
+	to := d.company.OpenDeals()[0].Contacts[0]
+	link, err := d.send(ctx, to.Address, d.company.Loved)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.env.out, `
+Dashboards   %s
+Sign in      %s
+             (works once; another: dealtrail --config %s user add %s)
+A link       %s
+             (just mailed to %s: click it and watch the deal)
+`, d.config.Server.PublicURL, signIn, d.config.path, d.company.Reps[0], link, to.Address)
+	if !d.env.tty {
+		return nil
+	}
+	_, err = fmt.Fprintln(d.env.out, "\nNew mail and clicks come in as you look. Ctrl-C stops the demo.")
+	return err
+}
+
+// landing serves the made-up company's own pages, so that links lead somewhere
+// without leaving this machine.
+func (d *demo) landing(e *echo.Echo) {
+	e.GET("/site/*", func(c echo.Context) error {
+		path := c.Param("*")
+		for _, t := range d.catalogue.All() {
+			if u, err := url.Parse(t.URL); err == nil && strings.TrimPrefix(u.Path, "/site/") == path {
+				return d.site.Landing(c, t.Title)
+			}
+		}
+		return trail.Problemf(trail.NotFound, "The made-up company has no such page.")
+	})
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed is the dependency rule: which of our packages each may import.
+// Arrows point one way; what is not here is not allowed.
+var allowed = map[string][]string{
+	"trail":                   {},
+	"trail/synth":             {"trail"},
+	"store/chdb":              {},
+	"store":                   {"trail", "store/chdb"},
+	"store/storetest":         {"trail", "store", "store/chdb"},
+	"ingest/track":            {"trail"},
+	"ingest/mailbox":          {"trail"},
+	"ingest/mailbox/mailtest": {},
+	"ingest/crm":              {"trail"},
+	"ingest":                  {"trail", "store"},
+	"attribution":             {"trail", "store"},
+	"api":                     {"trail", "store", "ingest", "ingest/crm", "attribution"},
+	"dashboards":              {"trail", "store", "ingest", "ingest/track", "attribution"},
+}
+
+func TestDependenciesPointOneWay(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "dealtrail/...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(fields[0], "dealtrail/")
+		may, known := allowed[pkg]
+		if strings.HasPrefix(pkg, "cmd/") {
+			continue
+		}
+		if !known {
+			t.Errorf("package %s has no place in the dependency rule", pkg)
+		}
+		for _, imported := range fields[1:] {
+			ours, is := strings.CutPrefix(imported, "dealtrail/")
+			if is && !slices.Contains(may, ours) {
+				t.Errorf("%s must not import %s", pkg, ours)
+			}
+			if pkg == "trail" && strings.Contains(strings.Split(imported, "/")[0], ".") {
+				t.Errorf("trail must import the standard library only, not %s", imported)
+			}
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+type initCmd struct {
+	Yes bool `short:"y" help:"Take every default without asking."`
+}
+
+// question is what only a person knows, with its consequence.
+type question struct {
+	text  string
+	field func(*Config) string
+	set   func(*Config, string) error
+}
+
+var questions = []question{
+	{"Public address of tracked links. Prospects' browsers must reach it over https; links begin with it, so keep it short.",
+		func(c *Config) string { return c.Server.PublicURL },
+		func(c *Config, v string) error { c.Server.PublicURL = v; return nil }},
+	{"Your own mail domains, separated by spaces. Mail inside them leaves no trace; everyone outside is a contact.",
+		func(c *Config) string { return strings.Join(c.Company.Domains, " ") },
+		func(c *Config, v string) error { c.Company.Domains = strings.Fields(v); return nil }},
+	{"Time zone of weeks and pages, such as Europe/Berlin.",
+		func(c *Config) string { return c.Company.Zone },
+		func(c *Config, v string) error { c.Company.Zone = v; return nil }},
+	{"Reporting currency of all values.",
+		func(c *Config) string { return c.Company.Currency },
+		func(c *Config, v string) error { c.Company.Currency = v; return nil }},
+	{"Links: on keeps who clicked; off keeps nothing, links still work.",
+		func(c *Config) string { return c.Tracking.Links },
+		func(c *Config, v string) error { c.Tracking.Links = v; return nil }},
+	{"Pixel: off, consent (only contacts who agreed) or on. Opens are weak evidence, and in the EU a pixel needs consent.",
+		func(c *Config) string { return c.Tracking.Pixel },
+		func(c *Config, v string) error { c.Tracking.Pixel = v; return nil }},
+	{"How many days back to read mail when a mailbox is first connected.",
+		func(c *Config) string { return strconv.Itoa(c.Mail.BackDays) },
+		func(c *Config, v string) (err error) { c.Mail.BackDays, err = strconv.Atoi(v); return err }},
+}
+
+// Run writes the configuration and fresh keys. It never overwrites either.
+func (cmd initCmd) Run(e *env) error {
+	c := defaults()
+	c.path = e.Config
+	if !cmd.Yes && isTerminal(os.Stdin) && e.tty {
+		if err := ask(c, os.Stdin, e.err); err != nil {
+			return err
+		}
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	if err := writeNew(e.Config, c.sample(), 0o644); err != nil {
+		return err
+	}
+	secrets := secretsPath(e.Config)
+	if err := writeNew(secrets, newSecrets().text(), 0o600); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.err, "Wrote %s (every key explained) and %s (keys: keep it private, keep a copy).\nNext: dealtrail serve\n", e.Config, secrets)
+	return nil
+}
+
+func ask(c *Config, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for _, q := range questions {
+		for {
+			fmt.Fprintf(out, "%s\n  [%s] ", q.text, q.field(c))
+			if !lines.Scan() {
+				return errors.Join(lines.Err(), io.ErrUnexpectedEOF)
+			}
+			before, answer := q.field(c), strings.TrimSpace(lines.Text())
+			if answer == "" {
+				break
+			}
+			err := q.set(c, answer)
+			if err == nil {
+				err = c.check()
+			}
+			if err == nil {
+				break
+			}
+			fmt.Fprintf(out, "  %v\n", err)
+			if err := q.set(c, before); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeNew writes a file that must not exist yet.
+func writeNew(path string, text []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s exists already and is left as it is; remove it first if you want to start over", path)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,151 @@
+// Command dealtrail shows a company which marketing content moves which deals.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // zones must not depend on the machine
+
+	"github.com/alecthomas/kong"
+
+	"dealtrail/store/chdb"
+	"dealtrail/trail"
+)
+
+// version is set by the linker, see Makefile.
+var version = "dev"
+
+// cli is the command line. Only serve and demo open the store; the others speak
+// to the API of a running server.
+type cli struct {
+	Config string `short:"c" default:"dealtrail.toml" help:"The configuration file." type:"path"`
+	URL    string `help:"Where the server answers. Default: what the configuration says."`
+	Key    string `env:"DEALTRAIL_KEY" help:"An API key. Default: the admin key beside the configuration."`
+
+	Init      initCmd      `cmd:"" help:"Write dealtrail.toml and fresh keys, with every key explained."`
+	Serve     serveCmd     `cmd:"" help:"Run everything until stopped."`
+	Demo      demoCmd      `cmd:"" help:"The main job on a made-up company, all on this machine."`
+	Import    importCmd    `cmd:"" help:"Load content, contacts, deals, stages or touches from CSV or XLSX; content also from a folder, a ZIP or a sitemap."`
+	Share     shareCmd     `cmd:"" help:"Make a tracked link."`
+	Attribute attributeCmd `cmd:"" help:"Run the attribution now and print the credits."`
+	Content   contentCmd   `cmd:"" help:"What every piece of content did."`
+	Deal      dealCmd      `cmd:"" help:"One deal with its trail and credits."`
+	Contact   contactCmd   `cmd:"" help:"One contact with its trail."`
+	Review    reviewCmd    `cmd:"" help:"The weekly lead review."`
+	Status    statusCmd    `cmd:"" help:"How the installation is doing; exit 1 when something needs a person."`
+	Mailbox   mailboxCmd   `cmd:"" help:"Check or list the mailboxes."`
+	Keys      keyCmd       `cmd:"" name:"key" help:"Make, list or revoke API keys."`
+	User      userCmd      `cmd:"" help:"Let a person sign in."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+}
+
+// env is what a command gets besides its own flags.
+type env struct {
+	*cli
+	ctx context.Context
+	out io.Writer
+	err io.Writer
+	tty bool // a person watches err
+}
+
+// usageError is a mistake on the command line: exit code 2.
+type usageError struct{ error }
+
+func main() {
+	// The embedded engine is this program again, started by serve.
+	if chdb.IsChild() {
+		os.Exit(chdb.ServeChild())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	exit(err)
+}
+
+// run parses the command line and runs one command.
+func run(ctx context.Context, args []string, out, errOut io.Writer) error {
+	var c cli
+	e := &env{cli: &c, ctx: ctx, out: out, err: errOut, tty: isTerminal(errOut)}
+	parser, err := kong.New(&c, kong.Name("dealtrail"), kong.Description("Which marketing content moves which deals."),
+		kong.Writers(out, errOut), kong.UsageOnError(), kong.Bind(e))
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return usageError{err}
+	}
+	return command.Run()
+}
+
+func exit(err error) {
+	var usage usageError
+	var p *trail.Problem
+	switch {
+	case err == nil:
+		os.Exit(0)
+	case errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "dealtrail: %v\nTry: dealtrail --help\n", err)
+		os.Exit(2)
+	case errors.As(err, &p):
+		fmt.Fprintf(os.Stderr, "dealtrail: %s\n", p.Text)
+	case errors.Is(err, errTrouble):
+	default:
+		fmt.Fprintf(os.Stderr, "dealtrail: %v\n", err)
+	}
+	os.Exit(1)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func logger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(e *env) error {
+	_, err := fmt.Fprintln(e.out, version)
+	return err
+}
+
+type serveCmd struct{}
+
+// Run serves until SIGTERM or SIGINT.
+func (serveCmd) Run(e *env) error {
+	c, s, err := e.load()
+	if err != nil {
+		return err
+	}
+	p := &program{config: c, secrets: s, log: logger(e.err)}
+	return serve(e.ctx, p, func(context.Context) error {
+		p.log.Info("serving", "listen", p.main.Addr().String(), "public_url", c.Server.PublicURL)
+		if e.tty {
+			fmt.Fprintf(e.err, "Dashboards: %s (sign in with a link from: dealtrail user add EMAIL)\n", c.address())
+		}
+		return nil
+	})
+}
+
+// load reads configuration and secrets.
+func (e *env) load() (*Config, *Secrets, error) {
+	c, err := loadConfig(e.Config, os.Environ())
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := loadSecrets(secretsPath(e.Config))
+	return c, s, err
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"dealtrail/api"
+	"dealtrail/store/chdb"
+)
+
+func TestMain(m *testing.M) {
+	if chdb.IsChild() {
+		os.Exit(chdb.ServeChild())
+	}
+	os.Exit(m.Run())
+}
+
+// running is a whole dealtrail inside the test, on ports of its own.
+type running struct {
+	*program
+	t      *testing.T
+	api    *api.Client
+	config string // path of dealtrail.toml
+	log    *bytes.Buffer
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// start writes a configuration, serves it and stops it when the test ends.
+func start(t *testing.T, edit func(*Config)) *running {
+	t.Helper()
+	return startOn(t, writeConfig(t, ""), edit)
+}
+
+// startOn serves a configuration that exists, in the state an earlier one left.
+func startOn(t *testing.T, path string, edit func(*Config)) *running {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := defaults()
+	c.path = path
+	c.Server.Listen = ln.Addr().String()
+	c.Server.PublicURL = "http://" + c.Server.Listen
+	c.Tracking.AllowLocal = true
+	c.Mail.Every = Duration(200 * time.Millisecond)
+	if edit != nil {
+		edit(c)
+	}
+	// The file says the same, so that commands find the server.
+	if err := os.WriteFile(path, c.sample(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secrets, err := loadSecrets(secretsPath(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{t: t, config: path, log: &bytes.Buffer{}, cancel: cancel, done: make(chan error, 1)}
+	r.program = &program{config: c, secrets: secrets, log: logger(&syncWriter{w: r.log}), main: ln}
+	r.api = &api.Client{URL: c.Server.PublicURL, Key: secrets.AdminKey}
+	up := make(chan struct{})
+	go func() {
+		r.done <- serve(ctx, r.program, func(context.Context) error { close(up); return nil })
+	}()
+	t.Cleanup(r.stop)
+	select {
+	case <-up:
+	case err := <-r.done:
+		r.done <- err
+		t.Fatalf("serve: %v", err)
+	case <-time.After(60 * time.Second):
+		t.Fatal("serve did not come up within a minute")
+	}
+	return r
+}
+
+// stop ends the server and waits for it. It may be called again.
+func (r *running) stop() {
+	r.cancel()
+	err := <-r.done
+	r.done <- err
+	if err != nil {
+		r.t.Errorf("serve ended with: %v", err)
+	}
+	if r.t.Failed() {
+		r.t.Logf("log of the server:\n%s", r.log)
+	}
+}
+
+// command runs a command of the program against the server and returns what it
+// printed.
+func (r *running) command(args ...string) string {
+	r.t.Helper()
+	out, err := r.try(args...)
+	if err != nil {
+		r.t.Fatalf("dealtrail %s: %v", strings.Join(args, " "), err)
+	}
+	return out
+}
+
+func (r *running) try(args ...string) (string, error) {
+	var out, errs bytes.Buffer
+	err := run(r.t.Context(), append([]string{"--config", r.config}, args...), &out, &errs)
+	return out.String(), err
+}
+
+// file writes a file for a command to read.
+func (r *running) file(name, text string) string {
+	r.t.Helper()
+	path := r.t.TempDir() + "/" + name
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	return path
+}
+
+// get asks the API.
+func ask1[T any](r *running, path string) (out T) {
+	r.t.Helper()
+	if err := r.api.Get(r.t.Context(), path, nil, &out); err != nil {
+		r.t.Fatalf("GET %s: %v", path, err)
+	}
+	return out
+}
+
+// eventually waits until ok, looking every 20 ms, and fails after half a minute.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(30 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("half a minute passed and still not: %s", what)
+		}
+	}
+}

@@ -1,0 +1,396 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/redis/go-redis/v9"
+
+	"dealtrail/api"
+	"dealtrail/attribution"
+	"dealtrail/dashboards"
+	"dealtrail/ingest"
+	"dealtrail/ingest/crm"
+	"dealtrail/ingest/mailbox"
+	"dealtrail/ingest/track"
+	"dealtrail/store"
+	"dealtrail/store/chdb"
+	"dealtrail/trail"
+)
+
+// program is everything that runs, wired. open acquires it, run blocks, close
+// gives it back in reverse order.
+type program struct {
+	config  *Config
+	secrets *Secrets
+	zone    *time.Location
+	log     *slog.Logger
+	cleanup []func() error
+
+	// The demo sets these; elsewhere they are nil.
+	demo    *dashboards.Demo
+	prepare func(context.Context) error // before anything is served
+	routes  func(*echo.Echo)
+
+	redis     redis.UniversalClient
+	db        *store.DB
+	buffer    *ingest.Buffer
+	loader    *ingest.Loader
+	catalogue *ingest.Catalogue
+	registry  *ingest.Registry
+	importer  *crm.Importer
+	tracker   *track.Tracker
+	poller    *mailbox.Poller
+	job       *attribution.Job
+	access    *api.Access
+	site      *dashboards.Site
+	server    *api.Server
+
+	main     net.Listener
+	tracking net.Listener // nil: the main one serves links too
+}
+
+// serve runs the whole program until ctx ends. started runs beside the other
+// parts once everything answers.
+func serve(ctx context.Context, p *program, started func(context.Context) error) (err error) {
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	return p.run(ctx, started)
+}
+
+func (p *program) close() (err error) {
+	for i := len(p.cleanup) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.cleanup[i]())
+	}
+	return err
+}
+
+// open acquires what is outside and wires the parts. It is long and flat on
+// purpose: this is where everything meets.
+func (p *program) open(ctx context.Context) (err error) {
+	c := p.config
+	dir := c.beside(c.Data.Dir)
+	if p.zone, err = time.LoadLocation(c.Company.Zone); err != nil {
+		return err
+	}
+	lock, err := lockData(dir)
+	if err != nil {
+		return err
+	}
+	p.cleanup = append(p.cleanup, lock.Close)
+	if err := p.openListeners(); err != nil {
+		return err
+	}
+	if err := p.openRedis(ctx, dir); err != nil {
+		return err
+	}
+	if err := p.openStore(ctx, dir); err != nil {
+		return err
+	}
+	keys, err := trail.ParseKeys(p.secrets.TokenKeys...)
+	if err != nil {
+		return err
+	}
+	contacts := trail.ContactKey(p.secrets.ContactKey)
+	files := &ingest.Files{Dir: filepath.Join(dir, "files")}
+
+	p.buffer = ingest.NewBuffer(p.redis, p.log)
+	p.loader = &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: p.log}
+	p.catalogue = ingest.NewCatalogue(p.redis, p.db, filepath.Join(dir, "catalogue.json"), p.log)
+	if err := p.catalogue.Load(ctx); err != nil {
+		return fmt.Errorf("load catalogue: %w", err)
+	}
+	p.registry = &ingest.Registry{
+		Buffer: p.buffer, DB: p.db, Catalogue: p.catalogue, Files: files, Keys: keys, Contacts: contacts,
+		PublicURL: c.Server.PublicURL, AllowLocal: c.Tracking.AllowLocal, Pixel: c.Tracking.Pixel, Now: time.Now,
+	}
+	p.importer = &crm.Importer{
+		Emit: p.buffer.Append, Settle: p.buffer.Settle, States: p.db.States, Known: p.db.Known,
+		Contacts: contacts, Zone: p.zone, Now: time.Now, Listed: p.catalogue.Put,
+	}
+	p.job = &attribution.Job{DB: p.db, Settle: p.buffer.Settle, Options: c.attribution(), Log: p.log, Now: time.Now}
+	p.access = &api.Access{
+		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: c.Server.PublicURL, Now: time.Now,
+		Sessions: api.NewSessions(p.redis, strings.HasPrefix(c.Server.PublicURL, "https:")),
+	}
+	p.tracker = &track.Tracker{
+		Keys: keys, Lookup: p.catalogue.Lookup, File: files.Open, Emit: c.tracked(p.buffer.Append),
+		Fallback: c.Tracking.FallbackURL, Self: p.signedIn, NotFound: p.linkNotFound, Now: time.Now, Log: p.log,
+	}
+	p.poller = p.newPoller(keys, contacts)
+	p.site, err = dashboards.New(dashboards.Site{
+		DB: p.db, Registry: p.registry, Job: p.job, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
+		Status: p.status, Demo: p.demo, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	p.server = &api.Server{
+		DB: p.db, Registry: p.registry, Importer: p.importer, Job: p.job, Access: p.access, Status: p.status, Ready: p.ready,
+		Exports: exports(), Zone: p.zone, Now: time.Now, Log: p.log,
+	}
+	return nil
+}
+
+// openListeners binds first: an address in use is the commonest trouble and
+// must not cost a start of the engine.
+func (p *program) openListeners() (err error) {
+	if p.main == nil {
+		if p.main, err = net.Listen("tcp", p.config.Server.Listen); err != nil {
+			return fmt.Errorf("server.listen: %w", err)
+		}
+	}
+	p.cleanup = append(p.cleanup, closeListener(p.main))
+	if a := p.config.Server.TrackingListen; a != "" {
+		if p.tracking, err = net.Listen("tcp", a); err != nil {
+			return fmt.Errorf("server.tracking_listen: %w", err)
+		}
+		p.cleanup = append(p.cleanup, closeListener(p.tracking))
+	}
+	return nil
+}
+
+// closeListener closes a listener that a server may have closed already.
+func closeListener(ln net.Listener) func() error {
+	return func() error {
+		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+func (p *program) openRedis(ctx context.Context, dir string) error {
+	address := p.config.Redis.URL
+	if address == "" {
+		child, err := ingest.StartRedis(ctx, ingest.RedisOptions{Dir: filepath.Join(dir, "redis"), Log: p.log})
+		if err != nil {
+			return fmt.Errorf("start redis: %w", err)
+		}
+		p.cleanup = append(p.cleanup, child.Close)
+		address = "unix://" + child.Socket()
+	}
+	o, err := redis.ParseURL(address)
+	if err != nil {
+		return fmt.Errorf("redis.url: %w", err)
+	}
+	// Without this go-redis ignores the 50 ms that a click may wait.
+	o.ContextTimeoutEnabled = true
+	o.PoolSize = 64
+	p.redis = redis.NewClient(o)
+	p.cleanup = append(p.cleanup, p.redis.Close)
+	if err := p.redis.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("redis.url: no answer: %w", err)
+	}
+	return nil
+}
+
+func (p *program) openStore(ctx context.Context, dir string) error {
+	o := store.Options{URL: p.config.ClickHouse.URL, Log: p.log}
+	if o.URL == "" {
+		library, err := chdb.FindLibrary(p.config.beside(p.config.ClickHouse.Library))
+		if err != nil {
+			return err
+		}
+		child, err := chdb.Start(ctx, chdb.Options{Library: library, Dir: filepath.Join(dir, "clickhouse"), Log: p.log})
+		if err != nil {
+			return fmt.Errorf("start engine: %w", err)
+		}
+		p.cleanup = append(p.cleanup, child.Close)
+		o.Dial = child.DialContext
+	}
+	db, err := store.Open(ctx, o)
+	if err != nil {
+		return fmt.Errorf("clickhouse.url: %w", err)
+	}
+	p.db = db
+	p.cleanup = append(p.cleanup, db.Close)
+	return db.Migrate(ctx)
+}
+
+func (p *program) newPoller(keys *trail.Keyring, contacts trail.ContactKey) *mailbox.Poller {
+	c := p.config
+	return &mailbox.Poller{
+		Boxes: c.boxes(), Emit: p.buffer.Append, Memory: mailMemory(p.redis), Every: time.Duration(c.Mail.Every),
+		CatalogueVersion: p.catalogue.Version, Now: time.Now, Log: p.log,
+		Reader: &mailbox.Reader{
+			Keys: keys, Contacts: contacts, OwnDomains: c.Company.Domains,
+			ByURL: p.catalogue.ByURL,
+			ByKey: func(k trail.ContentKey) (trail.ContentID, bool) {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				t, ok, err := p.catalogue.Lookup(ctx, k)
+				return t.Content, ok && err == nil
+			},
+		},
+	}
+}
+
+// mailMemory keeps the poller's cursors and the hashes of sent mails in Redis.
+func mailMemory(rdb redis.UniversalClient) mailbox.Memory {
+	const cursors, sent = "dealtrail:mail:cursors", "dealtrail:mail:sent"
+	return mailbox.Memory{
+		Load: func(ctx context.Context, key string) (string, error) {
+			v, err := rdb.HGet(ctx, cursors, key).Result()
+			if errors.Is(err, redis.Nil) {
+				return "", nil
+			}
+			return v, err
+		},
+		Save: func(ctx context.Context, key, value string) error { return rdb.HSet(ctx, cursors, key, value).Err() },
+		MarkSent: func(ctx context.Context, messages ...string) error {
+			members := make([]any, len(messages))
+			for i, m := range messages {
+				members[i] = m
+			}
+			return rdb.SAdd(ctx, sent, members...).Err()
+		},
+		WasSent: func(ctx context.Context, messages ...string) (map[string]bool, error) {
+			members := make([]any, len(messages))
+			for i, m := range messages {
+				members[i] = m
+			}
+			is, err := rdb.SMIsMember(ctx, sent, members...).Result()
+			if err != nil {
+				return nil, err
+			}
+			known := map[string]bool{}
+			for i, m := range messages {
+				known[m] = is[i]
+			}
+			return known, nil
+		},
+	}
+}
+
+// run blocks until ctx ends or a part fails. Deferred calls undo the start
+// upwards: requests drain, then the loader empties the stream and stops.
+func (p *program) run(ctx context.Context, started func(context.Context) error) (err error) {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	stop := behind(fail, p.loader.Run, p.catalogue.Run)
+	defer func() { err = errors.Join(err, stop()) }()
+
+	if p.prepare != nil {
+		if err := p.prepare(ctx); err != nil {
+			return err
+		}
+	}
+	sources := []func(context.Context) error{listen(p.main, p.handler()), p.poller.Run, p.job.Run, started}
+	if p.tracking != nil {
+		sources = append(sources, listen(p.tracking, p.trackingHandler()))
+	}
+	err = all(ctx, sources...)
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	return err
+}
+
+func (p *program) newEcho() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	// Echo believes X-Forwarded-For from anybody unless told otherwise.
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.HTTPErrorHandler = api.ErrorHandler(p.log, p.site.Error)
+	e.Use(middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: func() string { return trail.NewID(time.Now()).String() }, TargetHeader: echo.HeaderXRequestID}))
+	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
+		p.log.Error("panic", "route", c.Path(), "err", err, "stack", string(stack))
+		return err
+	}}))
+	return e
+}
+
+func (p *program) handler() http.Handler {
+	e := p.newEcho()
+	if p.tracking == nil {
+		p.tracker.Routes(e.Group(""))
+	}
+	e.Use(echo.WrapMiddleware(p.access.Sessions.LoadAndSave))
+	p.server.Routes(e)
+	p.site.Routes(e.Group(""))
+	if p.routes != nil {
+		p.routes(e)
+	}
+	return http.NewCrossOriginProtection().Handler(e)
+}
+
+func (p *program) trackingHandler() http.Handler {
+	e := p.newEcho()
+	p.tracker.Routes(e.Group(""))
+	return e
+}
+
+func (p *program) linkNotFound(c echo.Context) error { return p.site.LinkNotFound(c) }
+
+// signedIn tells whether a click comes from one of us: a session that page and
+// link share, because they share a host.
+func (p *program) signedIn(r *http.Request) bool {
+	if p.demo != nil {
+		return false // the visitor of the demo plays the prospect too
+	}
+	cookie, err := r.Cookie(p.access.Sessions.Cookie.Name)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Millisecond)
+	defer cancel()
+	ctx, err = p.access.Sessions.Load(ctx, cookie.Value)
+	return err == nil && p.access.Sessions.GetString(ctx, "user") != ""
+}
+
+// exports are the formats of the review besides JSON.
+func exports() map[string]api.Export {
+	return map[string]api.Export{
+		"csv": {Type: "text/csv", Write: func(w http.ResponseWriter, r trail.Review) error { return dashboards.ReviewCSV(w, r) }},
+	}
+}
+
+// tracked leaves out of the log what tracking.links and tracking.pixel switch off.
+func (c *Config) tracked(emit trail.Emit) trail.Emit {
+	if c.Tracking.Links == "on" && c.Tracking.Pixel != "off" {
+		return emit
+	}
+	return func(ctx context.Context, events ...trail.Event) error {
+		var kept []trail.Event
+		for _, e := range events {
+			if e.Kind == trail.Clicked && c.Tracking.Links == "off" || e.Kind == trail.Opened && c.Tracking.Pixel == "off" {
+				continue
+			}
+			kept = append(kept, e)
+		}
+		if len(kept) == 0 {
+			return nil
+		}
+		return emit(ctx, kept...)
+	}
+}
+
+func (c *Config) attribution() attribution.Options {
+	o := attribution.DefaultOptions(c.Company.Currency)
+	o.Rates = c.Company.Rates
+	o.Window = time.Duration(c.Attribution.WindowDays) * 24 * time.Hour
+	o.Every = time.Duration(c.Attribution.Every)
+	return o
+}
+
+// address is where the commands on this machine find the server.
+func (c *Config) address() string {
+	host, port, _ := net.SplitHostPort(c.Server.Listen)
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}).String()
+}

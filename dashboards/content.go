@@ -1,0 +1,205 @@
+package dashboards
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/attribution"
+	"dealtrail/ingest"
+	"dealtrail/trail"
+)
+
+// contentPage is one content: its numbers, each explained, what it earned under
+// each model, its deals, who sends it, and its newest events.
+type contentPage struct {
+	frame
+	Content *trail.ContentDetail
+	Models  []modelCredit
+	Funnel  []funnelStep
+	Senders []sender
+	Trail   trailTable
+	Deals   []trail.DealRow
+	Form    shareForm
+	New     bool // just registered
+}
+
+// modelCredit is what the content earned under one model.
+type modelCredit struct {
+	attribution.Model
+	Credit *trail.CreditRow // nil: nothing
+	NoRun  bool
+}
+
+// funnelStep is one number of the content with its meaning.
+type funnelStep struct {
+	Name, Meaning string
+	Count         uint64
+	Width         string // percent of the longest bar
+	Class         string // how much the number says: weak, plain or strong
+}
+
+type sender struct {
+	Rep           string
+	Sent, Clicked uint64
+}
+
+// shareForm is the form for a tracked link, with what was typed and what is
+// wrong with it.
+type shareForm struct {
+	Rep, To, Deal, Problem string
+}
+
+func (s *Site) content(c echo.Context) error {
+	l, err := s.readLens(c)
+	if err != nil {
+		return err
+	}
+	return s.renderContent(c, http.StatusOK, l, param(c, "id"), shareForm{})
+}
+
+func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form shareForm) error {
+	ctx := c.Request().Context()
+	d, err := s.source.Content(ctx, id, l.filter())
+	if err != nil {
+		if ignore(err, trail.NotFound) == nil {
+			return s.notYet(c, l, id, err)
+		}
+		return err
+	}
+	if c.QueryParam("format") == "csv" {
+		return sendCSV(c, "events.csv", trailCSV(d.Events))
+	}
+	title := d.Title
+	if title == "" {
+		title = d.ID
+	}
+	l.path = join("content", id) // also after the form below it was posted
+	page := contentPage{frame: s.frame(c, title, "content", l), Content: d, Form: form, New: c.QueryParam("new") != ""}
+	if page.Models, err = s.modelCredits(ctx, l, id); err != nil {
+		return err
+	}
+	page.Funnel = funnelOf(d.ContentRow)
+	page.Senders = sendersOf(d.Events, l.Agents)
+	page.Trail = newTrailTable(l, d.Events, "content")
+	page.Deals = d.DealRows
+	slices.SortStableFunc(page.Deals, func(a, b trail.DealRow) int { return valueOf(b.Credit).Cmp(valueOf(a.Credit)) })
+	if page.Form.Rep == "" {
+		page.Form.Rep = page.User
+	}
+	return s.render(c, status, "content", page)
+}
+
+// acceptedPage says that a registration is safe and about to be visible.
+type acceptedPage struct {
+	frame
+	ID string
+}
+
+// notYet answers for content that the report does not know: if it was accepted
+// a moment ago, the page says so and looks again.
+func (s *Site) notYet(c echo.Context, l lens, id string, notFound error) error {
+	ok, err := s.source.Accepted(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return notFound
+	}
+	return s.render(c, http.StatusAccepted, "accepted", acceptedPage{s.frame(c, "Accepted, not yet visible", "content", l), id})
+}
+
+func (s *Site) modelCredits(ctx context.Context, l lens, id string) ([]modelCredit, error) {
+	var all []modelCredit
+	for _, m := range attribution.Models() {
+		f := l.filter()
+		f.Model = m.Name
+		a, err := s.source.Attribution(ctx, "content", f)
+		if err != nil {
+			if err = ignore(err, trail.NoRun); err != nil {
+				return nil, err
+			}
+			all = append(all, modelCredit{Model: m, NoRun: true})
+			continue
+		}
+		mc := modelCredit{Model: m}
+		for _, r := range a.Rows {
+			if r.Key == id {
+				mc.Credit = &r
+			}
+		}
+		all = append(all, mc)
+	}
+	return all, nil
+}
+
+func funnelOf(r trail.ContentRow) []funnelStep {
+	steps := []funnelStep{
+		{Name: "Sent", Count: r.Sent, Meaning: "Mails with this content, counted once per recipient."},
+		{Name: "Reached", Count: r.Reached, Meaning: "Different people it was sent to."},
+		{Name: "Opened", Count: r.Opened, Class: "weak", Meaning: "Links whose mail was opened at least once. Many mail programs hide opens, so this is a weak sign."},
+		{Name: "Clicked", Count: r.Clicked, Meaning: "Links that were followed at least once. " + plural(r.Clicks, "click", "clicks") + " in all."},
+		{Name: "Replied", Count: r.Replied, Class: "strong", Meaning: "Mails with this content that were answered: the strongest sign."},
+	}
+	most := uint64(1)
+	for _, st := range steps {
+		most = max(most, st.Count)
+	}
+	for i := range steps {
+		steps[i].Width = pct(100 * float64(steps[i].Count) / float64(most))
+	}
+	return steps
+}
+
+// sendersOf counts who sent it among the newest events that the report gives.
+func sendersOf(events []trail.TrailRow, level trail.Level) []sender {
+	var all []sender
+	for _, e := range events {
+		if e.Rep == "" || e.Kind != trail.Sent && e.Kind != trail.Clicked || discounted(e, level) {
+			continue
+		}
+		i := slices.IndexFunc(all, func(x sender) bool { return x.Rep == e.Rep })
+		if i < 0 {
+			i, all = len(all), append(all, sender{Rep: e.Rep})
+		}
+		if e.Kind == trail.Sent {
+			all[i].Sent++
+		} else {
+			all[i].Clicked++
+		}
+	}
+	slices.SortStableFunc(all, func(a, b sender) int { return int(b.Sent) - int(a.Sent) })
+	return all
+}
+
+type sharedPage struct {
+	frame
+	Content string
+	Share   ingest.Share
+	Form    shareForm
+}
+
+// share makes a tracked link and shows it. Showing it once is enough: making
+// another costs nothing.
+func (s *Site) share(c echo.Context) error {
+	l, err := s.readLens(c)
+	if err != nil {
+		return err
+	}
+	id := param(c, "id")
+	form := shareForm{Rep: strings.TrimSpace(c.FormValue("rep")), To: c.FormValue("to"), Deal: strings.TrimSpace(c.FormValue("deal"))}
+	to := strings.FieldsFunc(form.To, func(r rune) bool { return strings.ContainsRune(" ,;\r\n\t", r) })
+	share, err := s.source.Share(c.Request().Context(), ingest.ShareRequest{Content: id, Rep: form.Rep, To: to, Deal: form.Deal})
+	if text, ok := problemText(err); ok {
+		form.Problem = text
+		return s.renderContent(c, http.StatusUnprocessableEntity, l, id, form)
+	}
+	if err != nil {
+		return err
+	}
+	l.path = join("content", id)
+	return s.render(c, http.StatusCreated, "shared", sharedPage{frame: s.frame(c, "Your tracked link", "content", l), Content: id, Share: share, Form: form})
+}

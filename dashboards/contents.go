@@ -1,0 +1,285 @@
+package dashboards
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"html/template"
+	"math/big"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/trail"
+)
+
+// contentsPage is the first page: all content with what happened to it and what
+// it earned.
+type contentsPage struct {
+	frame
+	Sums   *sums // nil without a run
+	NoRun  bool  // nobody has calculated this selection yet
+	Rows   []contentRow
+	Never  []contentRow // never sent
+	Unread []contentRow // sent, and nobody opened, clicked or answered
+	Sort   sorting
+	Chart  *creditChart // nil when nothing earned credit
+	Start  []startStep  // the checklist, shown while there is no content
+	New    int          // so many pieces were just registered
+}
+
+var contentOrders = []choice{
+	{Value: "-value", Label: "Credit, most first"}, {Value: "-clicked", Label: "Clicked, most first"}, {Value: "-sent", Label: "Sent, most first"},
+	{Value: "-replied", Label: "Replied, most first"}, {Value: "-deals", Label: "Deals, most first"}, {Value: "-won", Label: "Won, most first"}, {Value: "title", Label: "Title, A to Z"},
+}
+
+// sums is how the won amount divides.
+type sums struct {
+	Run           trail.Run
+	Total         trail.Sum
+	Unattributed  trail.Sum
+	Attributed    trail.Money
+	Width, NoneAt string // percent of the bar that content has, and where the rest begins
+	None          string // percent of the bar without content
+}
+
+// contentRow is one content with its bar and its link.
+type contentRow struct {
+	trail.ContentRow
+	Href template.URL
+	Bar  string // percent of the longest bar
+}
+
+// Closed is how many of its deals ended.
+func (r contentRow) Closed() uint64 { return r.Won + r.Lost }
+
+func (s *Site) contents(c echo.Context) error {
+	l, err := s.readLens(c, "sort")
+	if err != nil {
+		return err
+	}
+	order := readSorting(c, "-value")
+	l.Orders, l.Order = contentOrders, order.String()
+	ctx := c.Request().Context()
+	f := l.filter()
+	f.Limit = everything
+	rows, err := s.source.Contents(ctx, f)
+	if err != nil {
+		return err
+	}
+	page := contentsPage{frame: s.frame(c, "Which content moves deals?", "content", l), Sort: order}
+	page.New, _ = strconv.Atoi(c.QueryParam("new"))
+	if len(rows) == 0 {
+		status, err := s.Status(ctx)
+		if err != nil {
+			return err
+		}
+		page.Start = startSteps(status)
+	}
+	run, credits, err := s.credits(ctx, "content", l)
+	if err != nil {
+		return err
+	}
+	if page.NoRun = run == nil && len(rows) > 0; run != nil {
+		page.Sums = newSums(*run, credits)
+		page.Chart = newCreditChart(l, credits)
+	}
+	sortContents(rows, page.Sort)
+	if c.QueryParam("format") == "csv" {
+		return sendCSV(c, "content.csv", contentsCSV(rows, credits))
+	}
+	page.fill(rows, l)
+	return s.render(c, http.StatusOK, "contents", page)
+}
+
+// everything asks a report for all its rows.
+const everything = 100_000
+
+// credits returns the newest run for the lens and its credits by a key, or nil
+// when nobody has calculated it yet.
+func (s *Site) credits(ctx context.Context, by string, l lens) (*trail.Run, *trail.Attribution, error) {
+	run, err := s.source.Run(ctx, l.filter())
+	if err != nil {
+		return nil, nil, ignore(err, trail.NoRun)
+	}
+	a, err := s.source.Attribution(ctx, by, l.filter())
+	if err != nil {
+		return nil, nil, ignore(err, trail.NoRun)
+	}
+	return run, a, nil
+}
+
+// ignore returns nil for a problem of this code and any other error as it is.
+func ignore(err error, code trail.Code) error {
+	if p := (*trail.Problem)(nil); errors.As(err, &p) && p.Code == code {
+		return nil
+	}
+	return err
+}
+
+func newSums(run trail.Run, a *trail.Attribution) *sums {
+	attributed := amount(a.Total.Value)
+	attributed.Sub(attributed, amount(a.Unattributed.Value))
+	_, cents, _ := strings.Cut(a.Total.Value.Amount, ".")
+	without := 100 * ratio(a.Unattributed.Value, a.Total.Value)
+	return &sums{
+		Run: run, Total: a.Total, Unattributed: a.Unattributed,
+		Attributed: trail.Money{Amount: attributed.FloatString(len(cents)), Currency: a.Total.Value.Currency},
+		Width:      pct(100 - without), NoneAt: pct(100 - without), None: pct(without),
+	}
+}
+
+// fill divides the rows into those that did something and the two groups that
+// did not.
+func (p *contentsPage) fill(rows []trail.ContentRow, l lens) {
+	most := 0.0
+	for _, r := range rows {
+		if r.Credit != nil {
+			most = max(most, approx(r.Credit.Value))
+		}
+	}
+	for _, r := range rows {
+		row := contentRow{ContentRow: r, Href: l.Link("content", r.ID), Bar: "0"}
+		if r.Credit != nil && most > 0 {
+			row.Bar = pct(100 * approx(r.Credit.Value) / most)
+		}
+		earned := r.Credit != nil && r.Credit.Credit > 0
+		switch {
+		case earned || r.Opened+r.Clicked+r.Replied+r.Deals > 0:
+			p.Rows = append(p.Rows, row)
+		case r.Sent == 0:
+			p.Never = append(p.Never, row)
+		default:
+			p.Unread = append(p.Unread, row)
+		}
+	}
+}
+
+// sorting is the order of a table as the URL says it: "-value" is by value, the
+// highest first.
+type sorting struct {
+	Key        string
+	Descending bool
+}
+
+func readSorting(c echo.Context, otherwise string) sorting {
+	s := c.QueryParam("sort")
+	if s == "" {
+		s = otherwise
+	}
+	key, descending := strings.CutPrefix(s, "-")
+	return sorting{Key: key, Descending: descending}
+}
+
+// String is the order as the URL says it.
+func (s sorting) String() string {
+	if s.Descending {
+		return "-" + s.Key
+	}
+	return s.Key
+}
+
+// Next is the order that a click on a column's head asks for: numbers begin
+// with the highest, words with A, a second click turns around.
+func (s sorting) Next(key string, words bool) string {
+	if s.Key == key {
+		return sorting{Key: key, Descending: !s.Descending}.String()
+	}
+	return sorting{Key: key, Descending: !words}.String()
+}
+
+// Aria is the value of a column's aria-sort.
+func (s sorting) Aria(key string) string {
+	switch {
+	case s.Key != key:
+		return "none"
+	case s.Descending:
+		return "descending"
+	}
+	return "ascending"
+}
+
+// less compares by the key; equals keep the order that the report gave.
+func (s sorting) less(order int) int {
+	if s.Descending {
+		return -order
+	}
+	return order
+}
+
+func sortContents(rows []trail.ContentRow, s sorting) {
+	by := map[string]func(a, b trail.ContentRow) int{
+		"title": func(a, b trail.ContentRow) int {
+			return strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title))
+		},
+		"kind":    func(a, b trail.ContentRow) int { return strings.Compare(a.Kind, b.Kind) },
+		"sent":    func(a, b trail.ContentRow) int { return cmp.Compare(a.Sent, b.Sent) },
+		"reached": func(a, b trail.ContentRow) int { return cmp.Compare(a.Reached, b.Reached) },
+		"opened":  func(a, b trail.ContentRow) int { return cmp.Compare(a.Opened, b.Opened) },
+		"clicked": func(a, b trail.ContentRow) int { return cmp.Compare(a.Clicked, b.Clicked) },
+		"replied": func(a, b trail.ContentRow) int { return cmp.Compare(a.Replied, b.Replied) },
+		"deals":   func(a, b trail.ContentRow) int { return cmp.Compare(a.Deals, b.Deals) },
+		"won":     func(a, b trail.ContentRow) int { return cmp.Compare(a.Won, b.Won) },
+		"credit":  func(a, b trail.ContentRow) int { return cmp.Compare(creditOf(a.Credit), creditOf(b.Credit)) },
+		"value":   func(a, b trail.ContentRow) int { return valueOf(a.Credit).Cmp(valueOf(b.Credit)) },
+	}[s.Key]
+	if by == nil {
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b trail.ContentRow) int { return s.less(by(a, b)) })
+}
+
+func creditOf(s *trail.Sum) float64 {
+	if s == nil {
+		return 0
+	}
+	return s.Credit
+}
+
+func valueOf(s *trail.Sum) *big.Rat {
+	if s == nil {
+		return new(big.Rat)
+	}
+	return amount(s.Value)
+}
+
+// contentsCSV is the table as a file, with what no content earned and the total
+// as last rows, so that it adds up there too.
+func contentsCSV(rows []trail.ContentRow, a *trail.Attribution) [][]string {
+	out := [][]string{{"id", "title", "kind", "url", "sent", "reached", "opened", "clicked", "clicks", "replied", "machine", "deals", "won", "lost", "credit", "value", "currency"}}
+	for _, r := range rows {
+		line := []string{r.ID, r.Title, r.Kind, r.URL, count(r.Sent), count(r.Reached), count(r.Opened), count(r.Clicked), count(r.Clicks),
+			count(r.Replied), count(r.Machine), count(r.Deals), count(r.Won), count(r.Lost), "", "", ""}
+		if r.Credit != nil {
+			line[14], line[15], line[16] = decimal(r.Credit.Credit), r.Credit.Value.Amount, r.Credit.Value.Currency
+		}
+		out = append(out, line)
+	}
+	if a != nil {
+		for _, last := range []struct {
+			title string
+			sum   trail.Sum
+		}{{"No content seen", a.Unattributed}, {"Total", a.Total}} {
+			line := make([]string, len(out[0]))
+			line[1], line[14], line[15], line[16] = last.title, decimal(last.sum.Credit), last.sum.Value.Amount, last.sum.Value.Currency
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// calculate runs the attribution job for the lens and comes back.
+func (s *Site) calculate(c echo.Context) error {
+	l, err := s.readLens(c)
+	if err != nil {
+		return err
+	}
+	if err := s.source.Calculate(c.Request().Context(), l); err != nil {
+		return err
+	}
+	back, _, _ := strings.Cut(local(c.FormValue("back")), "?")
+	return seeOther(c, template.URL(back+"?"+l.values().Encode()))
+}

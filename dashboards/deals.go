@@ -1,0 +1,231 @@
+package dashboards
+
+import (
+	"cmp"
+	"math/big"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/trail"
+)
+
+type dealsPage struct {
+	frame
+	Rows   []trail.DealRow
+	Status string // open, won, lost or empty for all
+	Counts dealCounts
+	Sort   sorting
+}
+
+type dealCounts struct{ All, Open, Won, Lost uint64 }
+
+func (s *Site) deals(c echo.Context) error {
+	l, err := s.readLens(c, "status", "sort")
+	if err != nil {
+		return err
+	}
+	order := readSorting(c, "-touched")
+	l.Orders, l.Order = dealOrders, order.String()
+	f := l.filter()
+	f.Limit = everything
+	rows, err := s.source.Deals(c.Request().Context(), f)
+	if err != nil {
+		return err
+	}
+	page := dealsPage{frame: s.frame(c, "How did our deals go?", "deals", l), Status: c.QueryParam("status"), Sort: order}
+	sortDeals(rows, page.Sort)
+	for _, d := range rows {
+		if !l.covers(d) {
+			continue
+		}
+		page.Counts.All++
+		switch d.Status {
+		case "won":
+			page.Counts.Won++
+		case "lost":
+			page.Counts.Lost++
+		default:
+			page.Counts.Open++
+		}
+		if page.Status == "" || d.Status == page.Status {
+			page.Rows = append(page.Rows, d)
+		}
+	}
+	if c.QueryParam("format") == "csv" {
+		return sendCSV(c, "deals.csv", dealsCSV(page.Rows))
+	}
+	return s.render(c, http.StatusOK, "deals", page)
+}
+
+var dealOrders = []choice{
+	{Value: "-touched", Label: "Last touch, newest first"}, {Value: "-value", Label: "Amount, most first"}, {Value: "-closed", Label: "Closed, newest first"},
+	{Value: "-touches", Label: "Touches, most first"}, {Value: "name", Label: "Name, A to Z"}, {Value: "owner", Label: "Owner, A to Z"},
+}
+
+// covers reports whether a deal closed in the lens's period. Without a period
+// open deals are there too.
+func (l lens) covers(d trail.DealRow) bool {
+	if l.from.IsZero() && l.to.IsZero() {
+		return true
+	}
+	return !d.ClosedAt.IsZero() && !d.ClosedAt.Before(l.from) && (l.to.IsZero() || d.ClosedAt.Before(l.to))
+}
+
+func sortDeals(rows []trail.DealRow, s sorting) {
+	words := func(get func(trail.DealRow) string) func(a, b trail.DealRow) int {
+		return func(a, b trail.DealRow) int { return strings.Compare(strings.ToLower(get(a)), strings.ToLower(get(b))) }
+	}
+	by := map[string]func(a, b trail.DealRow) int{
+		"name":    words(func(d trail.DealRow) string { return d.Name }),
+		"account": words(accountName),
+		"status":  words(func(d trail.DealRow) string { return d.Status }),
+		"stage":   words(func(d trail.DealRow) string { return d.Stage }),
+		"owner":   words(func(d trail.DealRow) string { return d.Owner }),
+		"value":   func(a, b trail.DealRow) int { return amount(a.Value).Cmp(amount(b.Value)) },
+		"closed":  func(a, b trail.DealRow) int { return a.ClosedAt.Compare(b.ClosedAt) },
+		"touches": func(a, b trail.DealRow) int { return cmp.Compare(a.Touches, b.Touches) },
+		"touched": func(a, b trail.DealRow) int { return a.LastTouch.Compare(b.LastTouch) },
+	}[s.Key]
+	if by == nil {
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b trail.DealRow) int { return s.less(by(a, b)) })
+}
+
+func dealsCSV(rows []trail.DealRow) [][]string {
+	out := [][]string{{"id", "name", "account", "domain", "amount", "currency", "stage", "status", "owner", "created_at", "closed_at", "loss_reason", "touches", "last_touch"}}
+	for _, d := range rows {
+		out = append(out, []string{d.ID, d.Name, d.Account, d.Domain, d.Value.Amount, d.Value.Currency, d.Stage, d.Status, d.Owner,
+			stamp(d.CreatedAt), stamp(d.ClosedAt), d.LossReason, count(d.Touches), stamp(d.LastTouch)})
+	}
+	return out
+}
+
+// dealPage is one deal: its trail as a drawing and as a table, and its amount
+// divided in front of the reader's eyes.
+type dealPage struct {
+	frame
+	Deal     *trail.DealDetail
+	Timeline *timeline
+	Trail    trailTable
+	Parts    []dealPart
+	Total    trail.Money // of the parts
+	NoRun    bool        // won, and nobody has calculated this selection yet
+}
+
+// dealPart is what one content earned of a deal; the last is what none did.
+type dealPart struct {
+	trail.CreditRow
+	Touches uint64
+	Share   string // of the deal
+	Width   string // percent of the bar
+	None    bool
+}
+
+func (s *Site) deal(c echo.Context) error {
+	l, err := s.readLens(c)
+	if err != nil {
+		return err
+	}
+	d, err := s.source.Deal(c.Request().Context(), param(c, "id"), l.filter())
+	if err != nil {
+		return err
+	}
+	if c.QueryParam("format") == "csv" {
+		return sendCSV(c, "deal.csv", trailCSV(d.Events))
+	}
+	title := d.Name
+	if title == "" {
+		title = "Deal " + d.ID
+	}
+	page := dealPage{frame: s.frame(c, title, "deals", l), Deal: d, NoRun: d.Status == "won" && d.Run == ""}
+	page.Timeline = newTimeline(d, l.Agents, s.Now(), s.Zone)
+	page.Trail = newTrailTable(l, d.Events, "deal")
+	page.Parts = dealParts(d)
+	page.Total = totalOf(page.Parts)
+	return s.render(c, http.StatusOK, "deal", page)
+}
+
+// dealParts are what each content earned of the deal and what none did; their
+// values add up to the deal's amount.
+func dealParts(d *trail.DealDetail) []dealPart {
+	if d.Unattributed == nil {
+		return nil
+	}
+	var parts []dealPart
+	for _, r := range d.Credits {
+		if r.Title == "" {
+			r.Title = r.Key
+		}
+		touches := uint64(0)
+		for _, e := range d.Events {
+			if e.Content == r.Key && e.Credit != nil && e.Credit.Credit > 0 {
+				touches++
+			}
+		}
+		parts = append(parts, dealPart{CreditRow: r, Touches: touches, Share: percent(r.Credit), Width: pct(100 * r.Credit)})
+	}
+	none := trail.CreditRow{Title: "No content seen", Credit: d.Unattributed.Credit, Value: d.Unattributed.Value}
+	return append(parts, dealPart{CreditRow: none, Share: percent(none.Credit), Width: pct(100 * none.Credit), None: true})
+}
+
+// totalOf adds up what the parts are worth, so that the page shows a sum of what
+// stands above it and not a number from elsewhere.
+func totalOf(parts []dealPart) trail.Money {
+	sum, digits, currency := new(big.Rat), 0, ""
+	for _, p := range parts {
+		sum.Add(sum, amount(p.Value))
+		_, cents, _ := strings.Cut(p.Value.Amount, ".")
+		digits, currency = max(digits, len(cents)), p.Value.Currency
+	}
+	return trail.Money{Amount: sum.FloatString(digits), Currency: currency}
+}
+
+// dealList is a short table of deals.
+type dealList struct {
+	Lens lens
+	Rows []trail.DealRow
+}
+
+// trailTable is a list of events as a table.
+type trailTable struct {
+	Lens   lens
+	Events []trailLine
+	Of     string // whose trail it is: deal, content, contact or account; that column is left out
+	Credit bool   // some events earned credit
+}
+
+type trailLine struct {
+	trail.TrailRow
+	Discounted bool
+}
+
+// newTrailTable puts the newest event first.
+func newTrailTable(l lens, events []trail.TrailRow, of string) trailTable {
+	t := trailTable{Lens: l, Of: of}
+	for _, e := range events {
+		t.Credit = t.Credit || e.Credit != nil && e.Credit.Credit > 0
+		t.Events = append(t.Events, trailLine{TrailRow: e, Discounted: discounted(e, l.Agents)})
+	}
+	slices.SortStableFunc(t.Events, func(a, b trailLine) int { return b.At.Compare(a.At) })
+	return t
+}
+
+func trailCSV(events []trail.TrailRow) [][]string {
+	out := [][]string{{"id", "at", "kind", "content", "title", "contacts", "rep", "deal", "stage", "verdict", "probability", "rules", "source", "rule", "credit", "value", "currency"}}
+	for _, e := range events {
+		line := []string{e.ID.String(), stamp(e.At), string(e.Kind), e.Content, e.Title, strings.Join(e.Contacts, "; "), e.Rep, e.Deal, e.Stage,
+			string(e.Verdict), "", strings.Join(e.Rules, "; "), e.Source, e.Rule, "", "", ""}
+		if e.Verdict != "" {
+			line[10] = decimal(float64(e.Probability))
+		}
+		if e.Credit != nil {
+			line[14], line[15], line[16] = decimal(e.Credit.Credit), e.Credit.Value.Amount, e.Credit.Value.Currency
+		}
+		out = append(out, line)
+	}
+	return out
+}

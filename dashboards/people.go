@@ -1,0 +1,87 @@
+package dashboards
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/trail"
+)
+
+type contactPage struct {
+	frame
+	Contact  *trail.ContactDetail
+	DealList dealList
+	Trail    trailTable
+}
+
+func (s *Site) contact(c echo.Context) error {
+	l, err := s.readLens(c)
+	if err != nil {
+		return err
+	}
+	d, err := s.source.Contact(c.Request().Context(), trail.NormalAddress(param(c, "email")), l.filter())
+	if err != nil {
+		return err
+	}
+	if c.QueryParam("format") == "csv" {
+		return sendCSV(c, "contact.csv", trailCSV(d.Events))
+	}
+	title := d.Name
+	if title == "" {
+		title = d.Address
+	}
+	return s.render(c, http.StatusOK, "contact", contactPage{frame: s.frame(c, title, "deals", l), Contact: d, DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "contact")})
+}
+
+type accountPage struct {
+	frame
+	Account  *trail.AccountDetail
+	DealList dealList
+	Trail    trailTable
+}
+
+func (s *Site) account(c echo.Context) error {
+	l, err := s.readLens(c)
+	if err != nil {
+		return err
+	}
+	d, err := s.source.Account(c.Request().Context(), param(c, "domain"), l.filter())
+	if err != nil {
+		return err
+	}
+	if c.QueryParam("format") == "csv" {
+		return sendCSV(c, "account.csv", trailCSV(d.Events))
+	}
+	title := d.Domain
+	for _, deal := range d.Deals {
+		if deal.Account != "" {
+			title = deal.Account
+		}
+	}
+	return s.render(c, http.StatusOK, "account", accountPage{frame: s.frame(c, title, "deals", l), Account: d, DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "account")})
+}
+
+type repsPage struct {
+	frame
+	Rows []trail.RepRow
+}
+
+func (s *Site) reps(c echo.Context) error {
+	l, err := s.readLens(c)
+	if err != nil {
+		return err
+	}
+	rows, err := s.source.Reps(c.Request().Context(), l.filter())
+	if err != nil {
+		return err
+	}
+	if c.QueryParam("format") == "csv" {
+		out := [][]string{{"rep", "sent", "content", "reached", "clicked", "replied", "won"}}
+		for _, r := range rows {
+			out = append(out, []string{r.Rep, count(r.Sent), count(r.Content), count(r.Reached), count(r.Clicked), count(r.Replied), count(r.Won)})
+		}
+		return sendCSV(c, "reps.csv", out)
+	}
+	return s.render(c, http.StatusOK, "reps", repsPage{frame: s.frame(c, "What came of each rep's mail?", "reps", l), Rows: rows})
+}

@@ -1,0 +1,137 @@
+package dashboards
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/trail"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// policy is the content security policy of every page: nothing from elsewhere,
+// nothing inline. Charts set their styles through the DOM, which it allows.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// pages are the parsed templates by name, each with the shared frame.
+type pages map[string]*template.Template
+
+// frame is what every page has around its own part.
+type frame struct {
+	Title   string // the question that the page answers: heading and <title>
+	Nav     string // which entry of the navigation is current
+	Lens    lens
+	User    string // who is signed in; empty where sign-in is not asked for
+	Bare    bool   // no navigation: the reader is not signed in
+	Demo    bool
+	Theme   string // light or dark, chosen by the reader; empty: as the system is
+	Version string
+	Zone    string // name of the zone that times are in
+	Here    string // this page's path and query, for coming back
+}
+
+// frame returns the frame of a page of this request.
+func (s *Site) frame(c echo.Context, title, nav string, l lens) frame {
+	f := frame{Title: title, Nav: nav, Lens: l, Demo: s.Demo != nil, Version: s.Version, Zone: s.Zone.String(), Here: c.Request().URL.RequestURI()}
+	if l.Model == "" { // a page without the four still leads to pages with them
+		f.Lens = lens{Model: usual, Agents: trail.Likely, zone: s.Zone}
+	}
+	if s.SignedIn != nil {
+		f.User = s.SignedIn(c)
+		f.Bare = f.User == ""
+	}
+	if cookie, err := c.Cookie("theme"); err == nil && (cookie.Value == "light" || cookie.Value == "dark") {
+		f.Theme = cookie.Value
+	}
+	return f
+}
+
+func (s *Site) parsePages() (pages, error) {
+	base, err := template.New("frame.html").Funcs(s.funcs()).ParseFS(templateFiles, "templates/frame.html", "templates/parts.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse templates: %w", err)
+	}
+	files, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	p := pages{}
+	for _, f := range files {
+		name := strings.TrimSuffix(path.Base(f), ".html")
+		if name == "frame" || name == "parts" {
+			continue
+		}
+		t, err := base.Clone()
+		if err == nil {
+			_, err = t.ParseFS(templateFiles, f)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parse page %s: %w", name, err)
+		}
+		p[name] = t
+	}
+	return p, nil
+}
+
+func (s *Site) funcs() template.FuncMap {
+	return template.FuncMap{
+		"static": s.assets.url,
+		"num":    number, "credit": credit, "money": money, "moneyText": moneyText, "percent": percent,
+		"kind": kindWord, "verdict": verdict, "plural": plural[uint64], "join": strings.Join,
+		"link":  func(segments ...string) template.URL { return template.URL(join(segments...)) },
+		"date":  func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006") },
+		"time":  func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006, 15:04") },
+		"ago":   func(t time.Time) string { return ago(t, s.Now()) },
+		"prob":  func(p float32) string { return fmt.Sprintf("%.0f%%", 100*p) },
+		"name":  repName,
+		"len64": func(list []string) uint64 { return uint64(len(list)) },
+	}
+}
+
+// moment writes a time in the company's zone, with the exact one for programs.
+func (s *Site) moment(t time.Time, layout string) template.HTML {
+	if t.IsZero() || t.Year() <= 1970 {
+		return `<span class="zero">–</span>`
+	}
+	local := t.In(s.Zone)
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`,
+		t.UTC().Format(time.RFC3339), local.Format("Monday, 2 January 2006, 15:04:05 MST"), local.Format(layout)))
+}
+
+// repName shortens a rep's address to what people call them: the part before
+// the @. The whole address stays in the title.
+func repName(address string) template.HTML {
+	who, _, _ := strings.Cut(address, "@")
+	return template.HTML(fmt.Sprintf(`<span title="%s">%s</span>`, template.HTMLEscapeString(address), template.HTMLEscapeString(who)))
+}
+
+// render writes a page. It renders into memory first, so that a failing
+// template gives a whole error page and not half a page.
+func (s *Site) render(c echo.Context, status int, page string, data any) error {
+	var b bytes.Buffer
+	if err := s.pages[page].ExecuteTemplate(&b, "frame.html", data); err != nil {
+		return fmt.Errorf("render page %s: %w", page, err)
+	}
+	h := c.Response().Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store") // pages name people
+	return c.HTMLBlob(status, b.Bytes())
+}
+
+// seeOther answers a form that was done: the browser goes on to a page.
+func seeOther(c echo.Context, to template.URL) error {
+	return c.Redirect(http.StatusSeeOther, string(to))
+}

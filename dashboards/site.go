@@ -1,0 +1,192 @@
+// Package dashboards renders the pages: which content was part of which deals,
+// one content, one deal's trail, the weekly lead review, status, and the guided
+// tour of the demo.
+//
+// Pages are rendered on the server and work without JavaScript: forms are plain
+// GET and POST, every chart is also a table, every table has its CSV. Scripts
+// only add charts and small comforts. Nothing is loaded from elsewhere and no
+// style or script is inline, so the content security policy is strict.
+package dashboards
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/attribution"
+	"dealtrail/ingest"
+	"dealtrail/store"
+	"dealtrail/trail"
+)
+
+// Site is the pages and what they need. The caller sets the exported fields and
+// passes the value to [New].
+type Site struct {
+	DB        *store.DB
+	Registry  *ingest.Registry
+	Job       *attribution.Job
+	Zone      *time.Location // the company's zone: dates, weeks and periods are its
+	PublicURL string
+	Version   string
+	Status    func(ctx context.Context) (trail.Status, error)
+	Demo      *Demo // nil outside the demo
+
+	// SignedIn returns the name of who asks, or "" for nobody; nil lets
+	// everybody in. SignIn uses up a one-time code, SignOut ends the session.
+	SignedIn func(c echo.Context) string
+	SignIn   func(c echo.Context, code string) error
+	SignOut  func(c echo.Context) error
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger
+
+	source source
+	pages  pages
+	assets *assets
+	tour   *tour
+}
+
+// source is what pages ask for and do. New fills it from DB, Registry and Job;
+// the package's own tests fill it from a made-up company.
+type source struct {
+	Contents    func(ctx context.Context, f store.Filter) ([]trail.ContentRow, error)
+	Content     func(ctx context.Context, id string, f store.Filter) (*trail.ContentDetail, error)
+	Deals       func(ctx context.Context, f store.Filter) ([]trail.DealRow, error)
+	Deal        func(ctx context.Context, id string, f store.Filter) (*trail.DealDetail, error)
+	Contact     func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error)
+	Account     func(ctx context.Context, domain string, f store.Filter) (*trail.AccountDetail, error)
+	Reps        func(ctx context.Context, f store.Filter) ([]trail.RepRow, error)
+	Review      func(ctx context.Context, week string, zone *time.Location, now time.Time, f store.Filter) (*trail.Review, error)
+	Attribution func(ctx context.Context, by string, f store.Filter) (*trail.Attribution, error)
+	Run         func(ctx context.Context, f store.Filter) (*trail.Run, error)
+
+	Calculate func(ctx context.Context, l lens) error
+	Accepted  func(ctx context.Context, content string) (bool, error) // registered, perhaps not yet visible
+	Register  func(ctx context.Context, content string, attrs map[string]string) (visible bool, err error)
+	Keep      func(u upload) (sha string, size int64, err error)
+	Share     func(ctx context.Context, q ingest.ShareRequest) (ingest.Share, error)
+}
+
+// New parses the templates and reads the static files; it starts nothing.
+func New(s Site) (*Site, error) {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Zone == nil {
+		s.Zone = time.UTC
+	}
+	s.fillSource()
+	s.tour = &tour{}
+	var err error
+	if s.assets, err = readAssets(); err != nil {
+		return nil, err
+	}
+	if s.pages, err = s.parsePages(); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+func (s *Site) fillSource() {
+	if s.DB != nil {
+		db := s.DB
+		s.source.Contents, s.source.Content = db.Contents, db.Content
+		s.source.Deals, s.source.Deal = db.Deals, db.Deal
+		s.source.Account, s.source.Reps = db.Account, db.Reps
+		s.source.Review, s.source.Attribution, s.source.Run = db.WeekReview, db.Attribution, db.NewestRun
+		s.source.Contact = func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error) {
+			return db.Contact(ctx, s.Registry.Contacts.ID(address), f)
+		}
+	}
+	if s.Registry != nil {
+		r := s.Registry
+		s.source.Share = r.Share
+		s.source.Register = func(ctx context.Context, content string, attrs map[string]string) (bool, error) {
+			return r.Register(ctx, content, attrs, "ui")
+		}
+		s.source.Accepted = func(ctx context.Context, content string) (bool, error) {
+			t, ok, err := r.Catalogue.Lookup(ctx, trail.KeyOf(content))
+			return ok && t.Content == content, err
+		}
+		s.source.Keep = func(u upload) (string, int64, error) { return r.Files.Save(u.Body, maxFile) }
+	}
+	if s.Job != nil {
+		s.source.Calculate = func(ctx context.Context, l lens) error {
+			_, err := s.Job.Once(ctx, l.request())
+			return err
+		}
+	}
+}
+
+// Routes mounts the pages. Problems go up as errors to the one error handler,
+// which calls [Site.Error].
+func (s *Site) Routes(g *echo.Group) {
+	g.GET("/static/:hash/*", s.static)
+	g.GET("/signin", s.signInPage)
+	g.POST("/signin", s.signIn)
+	g.POST("/signout", s.signOut)
+
+	in := g.Group("", s.requireSignIn)
+	in.GET("/", s.contents)
+	in.POST("/calculate", s.calculate)
+	in.GET("/content/new", s.newContent)
+	in.POST("/content/new", s.registerContent)
+	in.GET("/content/:id", s.content)
+	in.POST("/content/:id/share", s.share)
+	in.GET("/deals", s.deals)
+	in.GET("/deals/:id", s.deal)
+	in.GET("/contacts/:email", s.contact)
+	in.GET("/accounts/:domain", s.account)
+	in.GET("/reps", s.reps)
+	in.GET("/review", s.review)
+	in.GET("/status", s.status)
+	in.GET("/start", s.start)
+	in.GET("/models", s.models)
+	if s.Demo != nil {
+		in.GET("/demo", s.demo)
+		in.POST("/demo/send", s.demoSend)
+		in.POST("/demo/scan", s.demoScan)
+		in.POST("/demo/guess", s.demoGuess)
+		in.GET("/own-data", s.ownData)
+	}
+}
+
+// requireSignIn shows the sign-in page, which comes back to the page asked for,
+// to whoever is not signed in.
+func (s *Site) requireSignIn(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if s.SignedIn == nil || s.SignedIn(c) != "" {
+			return next(c)
+		}
+		if c.Request().Method != http.MethodGet {
+			return trail.Problemf(trail.Unauthorized, "Your session has ended. Sign in again and repeat what you did.")
+		}
+		return s.renderSignIn(c, http.StatusUnauthorized, signInPage{Next: c.Request().URL.RequestURI()})
+	}
+}
+
+// param returns a path parameter as it was meant: Echo hands it over escaped
+// when the path holds escaped characters.
+func param(c echo.Context, name string) string {
+	v := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return v
+	}
+	if plain, err := url.PathUnescape(v); err == nil {
+		return plain
+	}
+	return v
+}
+
+// local returns the path if it stays on this site, else "/".
+func local(path string) string {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
+		return "/"
+	}
+	return path
+}

@@ -1,0 +1,62 @@
+package dashboards
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/attribution"
+	"dealtrail/ingest"
+	"dealtrail/store"
+	"dealtrail/trail"
+)
+
+// newSite returns the pages over a database, with a status as a busy
+// installation has it. Problems get their statuses as in the program.
+func newSite(t testing.TB, db *store.DB, change func(*Site)) (*Site, *echo.Echo) {
+	t.Helper()
+	site := Site{DB: db, Job: &attribution.Job{DB: db, Options: attribution.Options{Currency: "EUR"}, Now: func() time.Time { return today }}, Registry: &ingest.Registry{Contacts: contactKey},
+		Zone: berlin, Version: "test", PublicURL: "https://go.example.com", Now: func() time.Time { return today },
+		Status: func(ctx context.Context) (trail.Status, error) {
+			c, err := db.Counts(ctx)
+			return trail.Status{
+				Trouble:   []string{"The mailbox of hugo.martin@example.com is parked: the server refuses the password. Mend it, then `dealtrail mailbox resume hugo.martin@example.com`."},
+				Mailboxes: []trail.MailboxStatus{{Name: "anna.berg@example.com", Rep: "anna.berg@example.com", State: "ok", SentFolder: "Sent", LastPoll: today.Add(-20 * time.Second), Messages: 1204, Events: 311}, {Name: "hugo.martin@example.com", Rep: "hugo.martin@example.com", State: "parked", Reason: "the server refuses the password"}},
+				Events:    c.Events, Bad: 2, Contents: c.Contents, Deals: c.Deals, Contacts: c.Contacts, Shares: c.Shares, Clicks: c.Clicks, Received: c.LastReceived,
+			}, err
+		}}
+	if change != nil {
+		change(&site)
+	}
+	s, err := New(site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := echo.New()
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		status, p := 500, (*trail.Problem)(nil)
+		if errors.As(err, &p) {
+			status = map[trail.Code]int{trail.NotFound: 404, trail.Invalid: 400, trail.Conflict: 409, trail.Unauthorized: 401}[p.Code]
+		} else if h := (*echo.HTTPError)(nil); errors.As(err, &h) {
+			status = h.Code
+		} else {
+			t.Errorf("%s: %v", c.Request().URL, err)
+		}
+		if err := s.Error(c, status, p, "req-1"); err != nil {
+			t.Error(err)
+		}
+	}
+	s.Routes(e.Group(""))
+	return s, e
+}
+
+func get(t testing.TB, e *echo.Echo, url string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRecorder()
+	e.ServeHTTP(r, httptest.NewRequestWithContext(t.Context(), "GET", url, nil))
+	return r
+}

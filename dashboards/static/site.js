@@ -1,0 +1,130 @@
+// Charts, small comforts, and nothing that a page needs: without this file
+// every page works. Styles are set through the DOM only, as the policy wants.
+"use strict";
+(() => {
+  const root = document.documentElement;
+
+  // Light and dark: the choice is a cookie, so the server renders it and nothing flashes.
+  document.getElementById("theme")?.addEventListener("click", () => {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    document.cookie = "theme=" + root.dataset.theme + "; path=/; max-age=31536000; samesite=lax";
+    drawAll();
+  });
+
+  // A changed select shows its result at once; dates wait for the button.
+  document.querySelectorAll("form.lens select").forEach(s => s.addEventListener("change", () => s.form.requestSubmit()));
+
+  document.querySelectorAll("[data-copy]").forEach(b => b.addEventListener("click", async () => {
+    const from = document.getElementById(b.dataset.copy);
+    from.select();
+    try { await navigator.clipboard.writeText(from.value); } catch { document.execCommand("copy"); }
+    b.textContent = "Copied";
+  }));
+
+  // Tables that the server does not sort.
+  document.querySelectorAll("table[data-sortable]").forEach(table => {
+    const body = table.tBodies[0];
+    [...table.tHead.rows[0].cells].forEach((th, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...th.childNodes);
+      th.append(button);
+      button.addEventListener("click", () => {
+        const number = th.classList.contains("n");
+        const down = th.ariaSort ? th.ariaSort === "ascending" : number;
+        [...table.tHead.rows[0].cells].forEach(c => c.removeAttribute("aria-sort"));
+        th.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const key = row => number ? Number(row.cells[column].textContent.replace(/[^0-9.-]/g, "")) : row.cells[column].textContent.trim().toLowerCase();
+        const order = (a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0) * (down ? -1 : 1);
+        body.append(...[...body.rows].sort(order));
+      });
+    });
+  });
+
+  // color returns what a token is in the current theme, as the browser computes it.
+  function color(token) {
+    const probe = document.createElement("span");
+    probe.style.color = "var(--" + token + ")";
+    root.append(probe);
+    const value = getComputedStyle(probe).color;
+    probe.remove();
+    return value;
+  }
+
+  function short(n, unit) {
+    for (const [size, letter] of [[1e9, "bn"], [1e6, "M"], [1e3, "k"]])
+      if (n >= size) return unit + +(n / size).toFixed(1) + letter;
+    return unit + n;
+  }
+
+  // fit cuts a name to the room for it; the tooltip and the table have all of it.
+  const fit = (name, chars) => name.length > chars ? name.slice(0, chars - 1).trimEnd() + "…" : name;
+
+  // Credit by content: a dot for each piece on a thin line from zero.
+  function credit(plot, data) {
+    const narrow = plot.clientWidth < 560;
+    const text = color("text"), muted = color("muted"), line = color("line"), accent = color("accent");
+    const font = getComputedStyle(plot).fontFamily;
+    return {
+      animation: false,
+      textStyle: { fontFamily: font },
+      grid: { left: narrow ? 4 : 268, right: narrow ? 56 : 76, top: 4, bottom: 24 },
+      tooltip: {
+        trigger: "axis", axisPointer: { type: "none" }, renderMode: "richText", confine: true,
+        backgroundColor: color("surface"), borderColor: line, textStyle: { color: text, fontSize: 13, fontFamily: font },
+        formatter: items => { const r = data.rows[items[0].dataIndex]; return r.name + "\n" + r.text + ", " + r.deals + " deals"; },
+      },
+      xAxis: {
+        type: "value", min: 0, splitNumber: narrow ? 2 : 5,
+        axisLabel: { color: muted, formatter: n => short(n, data.unit.length === 1 ? data.unit : "") },
+        splitLine: { lineStyle: { color: line } },
+      },
+      yAxis: {
+        type: "category", inverse: true, data: data.rows.map(r => r.name), axisTick: { show: false }, axisLine: { lineStyle: { color: line } },
+        axisLabel: narrow
+          ? { inside: true, align: "left", verticalAlign: "bottom", padding: [0, 0, 4, 0], color: text, fontSize: 12, formatter: n => fit(n, 44) }
+          : { color: text, fontSize: 13, formatter: n => fit(n, 38), margin: 12 },
+        z: 10,
+      },
+      series: [
+        { type: "bar", barWidth: 2, barGap: "-100%", silent: true, itemStyle: { color: accent, opacity: .45 }, data: data.rows.map(r => r.value) },
+        {
+          type: "scatter", symbolSize: 10, itemStyle: { color: accent }, cursor: "pointer", data: data.rows.map(r => r.value),
+          label: { show: true, position: "right", distance: 8, color: muted, fontSize: 12, formatter: p => short(Math.round(p.value), data.unit.length === 1 ? data.unit : "") },
+        },
+      ],
+    };
+  }
+
+  const kinds = { credit };
+  const drawn = new Map();
+
+  function draw(plot) {
+    const data = JSON.parse(document.getElementById(plot.dataset.source).textContent);
+    drawn.get(plot)?.dispose();
+    const chart = echarts.init(plot, null, { renderer: "svg" });
+    drawn.set(plot, chart);
+    chart.setOption(kinds[plot.dataset.chart](plot, data));
+    chart.on("click", p => { location.href = data.rows[p.dataIndex].href; });
+  }
+
+  function drawAll() {
+    const plots = document.querySelectorAll("[data-chart]");
+    if (typeof echarts === "undefined") {
+      plots.forEach(p => { p.closest("figure").hidden = true; });
+      return;
+    }
+    plots.forEach(draw);
+  }
+
+  let width = innerWidth, wait;
+  addEventListener("resize", () => {
+    if (innerWidth === width) return; // a phone's address bar changes only the height
+    width = innerWidth;
+    clearTimeout(wait);
+    wait = setTimeout(drawAll, 150);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  drawAll();
+})();

@@ -1,0 +1,76 @@
+package dashboards
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/attribution"
+	"dealtrail/trail"
+)
+
+type statusPage struct {
+	frame
+	Status trail.Status
+}
+
+func (s *Site) status(c echo.Context) error {
+	st, err := s.Status(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return s.render(c, http.StatusOK, "status", statusPage{frame: s.frame(c, "Is everything working?", "status", lens{}), Status: st})
+}
+
+// startStep is one line of the checklist of a new installation. It ticks itself
+// from what the installation has seen.
+type startStep struct {
+	Done           bool
+	Title, Text    string
+	Link, LinkText string
+	Command        string
+}
+
+type startPage struct {
+	frame
+	Steps []startStep
+	Done  int
+}
+
+func (s *Site) start(c echo.Context) error {
+	st, err := s.Status(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	page := startPage{frame: s.frame(c, "What is left to set up?", "status", lens{}), Steps: startSteps(st)}
+	for _, step := range page.Steps {
+		if step.Done {
+			page.Done++
+		}
+	}
+	return s.render(c, http.StatusOK, "start", page)
+}
+
+func startSteps(st trail.Status) []startStep {
+	connected := false
+	for _, m := range st.Mailboxes {
+		connected = connected || m.State == "ok"
+	}
+	return []startStep{
+		{connected, "A mailbox is connected", "dealtrail reads the Sent folder and the Inbox of your reps. It only ever reads.", "/status", "See mailboxes", "dealtrail mailbox add FILE"},
+		{st.Contents > 0, "Content is registered", "A piece of content is anything a rep sends: a page, a deck, a PDF.", "/content/new", "Register content", "dealtrail import content FILE"},
+		{st.Deals > 0, "Deals are imported", "A CSV export of your CRM is enough; the same file twice changes nothing.", "/deals", "See deals", "dealtrail import deals FILE"},
+		{st.Shares > 0, "The first tracked link is made", "Open a piece of content and make a link, or let reps make theirs; paste it into a mail.", "/", "Choose content", "dealtrail share --content ID --rep EMAIL"},
+		{st.Clicks > 0, "The first click has come", "Open the mail and click, as a prospect would. It appears here within seconds.", "", "", ""},
+	}
+}
+
+type modelsPage struct {
+	frame
+	Models  []attribution.Model
+	Version string
+}
+
+func (s *Site) models(c echo.Context) error {
+	return s.render(c, http.StatusOK, "models", modelsPage{s.frame(c, "What do the numbers mean?", "", lens{}), attribution.Models(), attribution.Version})
+}

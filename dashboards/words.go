@@ -1,0 +1,224 @@
+package dashboards
+
+import (
+	"fmt"
+	"html/template"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+
+	"dealtrail/trail"
+)
+
+// kindWords say what happened, as a rep would.
+var kindWords = map[trail.Kind]string{
+	trail.Shared: "Link made", trail.Sent: "Mail sent", trail.Opened: "Mail opened", trail.Clicked: "Link clicked",
+	trail.Viewed: "Content viewed", trail.Replied: "Replied", trail.Bounced: "Mail bounced", trail.Autoreplied: "Automatic reply",
+	trail.Forwarded: "Forwarded", trail.OptedOut: "Opted out", trail.Consented: "Consented", trail.Staged: "Stage entered",
+	trail.Assigned: "Assigned", trail.Noted: "Note", trail.Requested: "Content requested", trail.Answered: "Answered",
+	trail.ContentKind: "Content registered", trail.ContactKind: "Contact updated", trail.DealKind: "Deal updated",
+}
+
+func kindWord(k trail.Kind) string {
+	if w := kindWords[k]; w != "" {
+		return w
+	}
+	return string(k)
+}
+
+// verdict says in words who caused an event. Events that no request caused
+// have none.
+func verdict(e trail.TrailRow) string {
+	switch e.Verdict {
+	case trail.Human:
+		if e.Probability >= 0.9 {
+			return "surely a person"
+		}
+		return "probably a person"
+	case trail.Proxy:
+		return provider(e.Rules) + " fetched it for a person"
+	case trail.Scanner:
+		return scanner(e.Rules)
+	case trail.Self:
+		return "our own rep"
+	case trail.Unknown:
+		return "cannot be told"
+	}
+	return ""
+}
+
+// named is a name to look for among the rules that fired, and its words.
+type named struct{ part, words string }
+
+func provider(rules []string) string {
+	return firstNamed(rules, "The mail provider", named{"gmail", "Gmail"}, named{"google", "Gmail"}, named{"yahoo", "Yahoo"},
+		named{"apple", "Apple"}, named{"outlook", "Outlook"}, named{"microsoft", "Outlook"})
+}
+
+func scanner(rules []string) string {
+	return firstNamed(rules, "mail scanner", named{"apple_mpp", "Apple Mail prefetched it"}, named{"mpp", "Apple Mail prefetched it"},
+		named{"prefetch", "a program prefetched it"}, named{"preview", "link preview"}, named{"unfurl", "link preview"},
+		named{"crawler", "web crawler"}, named{"library", "a program, not a browser"})
+}
+
+func firstNamed(rules []string, otherwise string, names ...named) string {
+	for _, r := range rules {
+		for _, n := range names {
+			if strings.Contains(strings.ToLower(r), n.part) {
+				return n.words
+			}
+		}
+	}
+	return otherwise
+}
+
+// discounted reports whether the level leaves an event out of the counts.
+func discounted(e trail.TrailRow, level trail.Level) bool {
+	switch {
+	case e.Verdict == "" || level == trail.All:
+		return false
+	case level == trail.Strict:
+		return e.Verdict != trail.Human || e.Probability < 0.9
+	}
+	return e.Verdict != trail.Human && e.Verdict != trail.Proxy
+}
+
+// number writes a count with thousands separated; nothing is shown weakly.
+func number(n uint64) template.HTML {
+	if n == 0 {
+		return `<span class="zero">0</span>`
+	}
+	return template.HTML(group(strconv.FormatUint(n, 10)))
+}
+
+// credit writes a credit in deals with two decimals.
+func credit(f float64) template.HTML {
+	if f == 0 {
+		return `<span class="zero">0</span>`
+	}
+	whole, cents, _ := strings.Cut(strconv.FormatFloat(f, 'f', 2, 64), ".")
+	return template.HTML(group(whole) + "." + cents)
+}
+
+// percent writes a share between 0 and 1.
+func percent(f float64) string {
+	return strconv.FormatFloat(100*f, 'f', 1, 64) + "%"
+}
+
+// group puts a comma between each three digits of a decimal number's whole part.
+func group(digits string) string {
+	sign := ""
+	if strings.HasPrefix(digits, "-") {
+		sign, digits = "−", digits[1:]
+	}
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return sign + digits
+}
+
+var symbols = map[string]string{"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+
+// money writes an amount exactly, the cents weaker than the rest.
+func money(m trail.Money) template.HTML {
+	if m.Amount == "" {
+		return `<span class="zero">no amount</span>`
+	}
+	before, after := symbols[m.Currency], ""
+	if before == "" && m.Currency != "" {
+		after = " " + m.Currency
+	}
+	whole, cents, _ := strings.Cut(m.Amount, ".")
+	html := before + template.HTMLEscapeString(group(whole))
+	if len(cents) > 0 {
+		html += `<span class="cents">.` + template.HTMLEscapeString(cents) + `</span>`
+	}
+	class := "money"
+	if strings.Trim(m.Amount, "0.") == "" {
+		class = "money zero"
+	}
+	return template.HTML(`<span class="` + class + `">` + html + template.HTMLEscapeString(after) + `</span>`)
+}
+
+// moneyText is money for titles and charts, without markup.
+func moneyText(m trail.Money) string {
+	whole, cents, found := strings.Cut(m.Amount, ".")
+	text := group(whole)
+	if found {
+		text += "." + cents
+	}
+	if symbol := symbols[m.Currency]; symbol != "" {
+		return symbol + text
+	}
+	return strings.TrimSpace(text + " " + m.Currency)
+}
+
+// moneyShort is money with three digits, for labels in drawings: €12.3k.
+func moneyShort(m trail.Money) string {
+	f := approx(m)
+	suffix := ""
+	for _, s := range []string{"k", "M", "bn"} {
+		if f < 1000 && f > -1000 {
+			break
+		}
+		f, suffix = f/1000, s
+	}
+	digits := 0
+	if suffix != "" && f < 100 {
+		digits = 1
+	}
+	text := strings.TrimSuffix(strconv.FormatFloat(f, 'f', digits, 64), ".0") + suffix
+	if symbol := symbols[m.Currency]; symbol != "" {
+		return symbol + text
+	}
+	return text
+}
+
+// amount reads money for comparing and adding; what cannot be read counts as 0.
+func amount(m trail.Money) *big.Rat {
+	if r, ok := new(big.Rat).SetString(m.Amount); ok {
+		return r
+	}
+	return new(big.Rat)
+}
+
+// approx reads money for drawing, where a floating point number is exact enough.
+func approx(m trail.Money) float64 {
+	f, _ := amount(m).Float64()
+	return f
+}
+
+// ratio returns a/b for drawing, 0 when b is not positive.
+func ratio(a, b trail.Money) float64 {
+	d := amount(b)
+	if d.Sign() <= 0 {
+		return 0
+	}
+	f, _ := d.Quo(amount(a), d).Float64()
+	return f
+}
+
+// plural writes "1 deal" and "2 deals".
+func plural[N int | uint64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return group(fmt.Sprint(n)) + " " + many
+}
+
+// ago says how long before now a moment was, roughly.
+func ago(t, now time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case t.IsZero():
+		return "never"
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return plural(int(d.Minutes()), "minute", "minutes") + " ago"
+	case d < 48*time.Hour:
+		return plural(int(d.Hours()), "hour", "hours") + " ago"
+	}
+	return plural(int(d.Hours()/24), "day", "days") + " ago"
+}

@@ -1,0 +1,371 @@
+package crm
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"dealtrail/trail"
+)
+
+// headerWithin is how many rows may stand above the header: exports put titles there.
+const headerWithin = 25
+
+// sheet is a file put aside: the cells of the columns we use, row by row, and
+// what all rows say about how dates and amounts are written.
+type sheet struct {
+	table    *table
+	used     []*used
+	warnings []string
+	file     *os.File
+
+	out     *csv.Writer
+	rows    int
+	width   int // cells that a row must have to reach the last used column
+	header  int // the header's cells
+	keyAt   int // of the first required column
+	src     *source
+	gap     bool     // the row before was blank
+	held    []record // at most one row, which may be the title of a footer
+	inTail  bool     // a footer has begun
+	dropped []string // first cells of footer rows
+}
+
+// readSheet puts a file aside. Afterwards only the sheet's own file is open.
+func readSheet(ctx context.Context, t *table, name string, body io.Reader, dir string) (*sheet, error) {
+	src, err := openSource(ctx, t, name, body, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	s := &sheet{table: t, src: src, warnings: src.warnings}
+	if err := s.findHeader(src.next); err != nil {
+		return nil, err
+	}
+	if s.file, err = os.Create(filepath.Join(dir, "rows")); err != nil {
+		return nil, fmt.Errorf("put rows aside: %w", err)
+	}
+	buf := bufio.NewWriterSize(s.file, 256<<10)
+	s.out = csv.NewWriter(buf)
+	if err := s.fill(ctx, src.next); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.out.Flush()
+	if err := errors.Join(s.out.Error(), buf.Flush()); err != nil {
+		s.close()
+		return nil, fmt.Errorf("put rows aside: %w", err)
+	}
+	if err := s.decide(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *sheet) close() { s.file.Close() }
+
+// findHeader takes the first row with all required columns as the header.
+func (s *sheet) findHeader(next records) error {
+	var first, best []string
+	var most int
+	for range headerWithin {
+		rec, err := next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if blank(rec.cells) {
+			continue
+		}
+		found, unused, twice := s.table.match(rec.cells)
+		if len(s.table.missing(found)) == 0 {
+			if twice != nil {
+				return twice
+			}
+			s.use(rec, found, unused, first)
+			return nil
+		}
+		if first == nil {
+			first = rec.cells
+		}
+		if len(found) > most {
+			best, most = rec.cells, len(found)
+		}
+	}
+	if best == nil {
+		best = first
+	}
+	return s.noHeader(best)
+}
+
+func (s *sheet) use(rec record, found []*used, unused, above []string) {
+	s.used, s.header = found, len(rec.cells)
+	for _, u := range found {
+		s.width = max(s.width, u.index+1)
+		if s.src.xlsx {
+			u.marks.fallback = '.'
+		}
+		if u.name == s.table.required[0] {
+			s.keyAt = u.index
+		}
+	}
+	if above != nil {
+		s.warnings = append(s.warnings, fmt.Sprintf("The header is in line %d; what stands above it was left out.", rec.line))
+	}
+	if len(unused) > 0 {
+		s.warnings = append(s.warnings, "Columns that are not used: "+list(unused)+".")
+	}
+}
+
+func (s *sheet) noHeader(cells []string) error {
+	found, _, _ := s.table.match(cells)
+	var names []string
+	for _, c := range cells {
+		if c = trimmed(c); c != "" {
+			names = append(names, short(c))
+		}
+	}
+	hint := ""
+	if s.table.name == "deals" {
+		hint = " Salesforce reports carry it once the column Opportunity ID is added."
+	}
+	return trail.Problemf(trail.Invalid, "The column %s is missing. Found: %s. The table %s takes: %s.%s",
+		strings.Join(s.table.missing(found), ", "), list(names), s.table.name, s.table.wanted(), hint)
+}
+
+// list quotes names for a person, the first thirty.
+func list(names []string) string {
+	if len(names) == 0 {
+		return "nothing"
+	}
+	quoted := make([]string, 0, 30)
+	for _, n := range names[:min(len(names), 30)] {
+		quoted = append(quoted, strconv.Quote(n))
+	}
+	s := strings.Join(quoted, ", ")
+	if len(names) > 30 {
+		s += fmt.Sprintf(" and %d more", len(names)-30)
+	}
+	return s
+}
+
+// fill writes all rows to the sheet's file.
+func (s *sheet) fill(ctx context.Context, next records) error {
+	for n := 0; ; n++ {
+		if n%chunk == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		rec, err := next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if rec.fault == "" && blank(rec.cells) {
+			s.gap = true
+			continue
+		}
+		if err := s.take(rec); err != nil {
+			return err
+		}
+		s.gap = false
+	}
+	if err := s.release(); err != nil {
+		return err
+	}
+	if len(s.dropped) > 0 {
+		s.warnings = append(s.warnings, "Lines of the report's footer were left out: "+list(s.dropped)+".")
+	}
+	return nil
+}
+
+// footer matches what Salesforce writes below a report.
+var footer = regexp.MustCompile(`(?i)^(grand totals?(:|$| \(\d+ records?\))|confidential information - do not distribute|copyright \(c\) .*salesforce|generated by:|filtered by:)`)
+
+// take adds a row unless it belongs to a footer: one of the lines above, a row
+// with a single cell after one, or such a row before one behind a blank line,
+// which is the report's title.
+func (s *sheet) take(rec record) error {
+	cells, first := 0, ""
+	for _, c := range rec.cells {
+		if c = trimmed(c); c != "" {
+			if cells++; cells == 1 {
+				first = c
+			}
+		}
+	}
+	key := ""
+	if s.keyAt < len(rec.cells) {
+		key = trimmed(rec.cells[s.keyAt])
+	}
+	switch {
+	case rec.fault == "" && footer.MatchString(first) && (cells == 1 || key == "" || key == first):
+		for _, h := range s.held {
+			s.dropped = append(s.dropped, short(onlyCell(h.cells)))
+		}
+		s.held, s.inTail = nil, true
+		s.dropped = append(s.dropped, short(first))
+		return nil
+	case rec.fault == "" && cells == 1 && s.inTail:
+		s.dropped = append(s.dropped, short(first))
+		return nil
+	}
+	s.inTail = false
+	if err := s.release(); err != nil {
+		return err
+	}
+	if rec.fault == "" && cells == 1 && s.gap && s.width > 1 {
+		s.held = append(s.held, rec)
+		return nil
+	}
+	return s.put(rec)
+}
+
+func onlyCell(cells []string) string {
+	for _, c := range cells {
+		if c = trimmed(c); c != "" {
+			return c
+		}
+	}
+	return ""
+}
+
+// release writes the rows held back.
+func (s *sheet) release() error {
+	held := s.held
+	s.held = nil
+	for _, rec := range held {
+		if err := s.put(rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put writes one row and lets its dates and amounts testify for their columns.
+func (s *sheet) put(rec record) error {
+	if s.rows++; s.rows > maxRows {
+		return trail.Problemf(trail.TooLarge, "The file has more than %d rows; import it in parts.", maxRows)
+	}
+	if rec.fault == "" && !s.src.xlsx {
+		switch n := len(rec.cells); {
+		case n < s.width:
+			rec.fault = fmt.Sprintf("the row has %d cells and the header has %d", n, s.header)
+		case n > s.header && !blank(rec.cells[s.header:]):
+			rec.fault = fmt.Sprintf("the row has %d cells and the header has %d; a cell that holds the delimiter must be quoted", n, s.header)
+		}
+	}
+	line := make([]string, 2, 2+len(s.used))
+	line[0], line[1] = strconv.Itoa(rec.line), rec.fault
+	if rec.fault == "" {
+		for _, u := range s.used {
+			cell := ""
+			if u.index < len(rec.cells) {
+				cell = trimmed(rec.cells[u.index])
+			}
+			if !utf8.ValidString(cell) {
+				line[1] = fmt.Sprintf("%s is not valid text; save the file as UTF-8", u.header)
+			} else if strings.ContainsRune(cell, 0) {
+				line[1] = fmt.Sprintf("%s has a NUL character", u.header)
+			}
+			line = append(line, s.hear(u, cell))
+		}
+	}
+	if line[1] != "" {
+		line = line[:2]
+	}
+	if err := s.out.Write(line); err != nil {
+		return fmt.Errorf("put rows aside: %w", err)
+	}
+	return nil
+}
+
+// hear lets a cell testify and returns it as text, whatever the file.
+func (s *sheet) hear(u *used, cell string) string {
+	switch u.read {
+	case asTime:
+		if s.src.xlsx {
+			cell = excelDate(cell, s.src.from1904)
+		}
+		u.dates.see(cell)
+	case asMoney:
+		if s.src.xlsx {
+			cell = excelNumber(cell)
+		}
+		u.marks.see(cell)
+	}
+	return cell
+}
+
+// decide settles how the columns' dates and amounts are read.
+func (s *sheet) decide() error {
+	for _, u := range s.used {
+		if u.read == asTime {
+			if err := u.dates.decide(u.header); err != nil {
+				return err
+			}
+		}
+		if u.read == asMoney {
+			if w := u.marks.decide(u.header); w != "" {
+				s.warnings = append(s.warnings, w)
+			}
+		}
+	}
+	return nil
+}
+
+// each reads the rows put aside: the line in the file, and either a fault or
+// the cells of the used columns in their order. The cells are valid until f
+// returns.
+func (s *sheet) each(f func(line int, fault string, cells []string) error) error {
+	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read rows back: %w", err)
+	}
+	in := csv.NewReader(bufio.NewReaderSize(s.file, 256<<10))
+	in.FieldsPerRecord = -1
+	for {
+		row, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read rows back: %w", err)
+		}
+		line, err := strconv.Atoi(row[0])
+		if err != nil {
+			return fmt.Errorf("read rows back: %w", err)
+		}
+		if err := f(line, row[1], row[2:]); err != nil {
+			return err
+		}
+	}
+}
+
+func blank(cells []string) bool {
+	for _, c := range cells {
+		if trimmed(c) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// trimmed cuts space of all kinds from both ends, and byte order marks that
+// joining files leaves behind.
+func trimmed(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
+}

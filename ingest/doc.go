@@ -1,0 +1,12 @@
+// Package ingest is the pipe between the sources and the store: the private
+// redis-server, the [Buffer] on a Redis Stream, the [Loader] that moves events
+// from it into the store, the content [Catalogue] that redirects need, the
+// [Files] that links serve, and the [Registry] through which people add content
+// and make links.
+//
+// The pipe is at-least-once: an entry leaves the stream only after the insert
+// returned, so whatever is killed, whenever, an entry may be loaded twice and
+// is never lost. IDs of events make the copies one when read.
+//
+// All keys in Redis begin with "dealtrail:".
+package ingest

@@ -1,0 +1,87 @@
+package mailbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// folder is one folder on the server that is read.
+type folder struct {
+	name string // as LIST gave it
+	kind Folder
+}
+
+// choose returns the folders to read, Sent before Inbox, so that the mail a
+// reply answers is known when the reply is read. The configured Sent folder
+// counts before the server's \Sent attribute, and that before a name that Sent
+// folders have. Without any Sent folder the text says so, for people.
+func choose(list []*imap.ListData, configured string) (folders []folder, problem string) {
+	var names []string
+	var inbox string
+	var marked, named []folder
+	for _, f := range list {
+		if slices.Contains(f.Attrs, imap.MailboxAttrNoSelect) || slices.Contains(f.Attrs, imap.MailboxAttrNonExistent) {
+			continue
+		}
+		names = append(names, f.Mailbox)
+		last := f.Mailbox
+		if f.Delim != 0 {
+			last = last[strings.LastIndex(last, string(f.Delim))+1:]
+		}
+		switch {
+		case strings.EqualFold(f.Mailbox, "INBOX"):
+			inbox = f.Mailbox
+		case f.Mailbox == configured:
+			folders = append(folders, folder{name: f.Mailbox, kind: Sent})
+		case slices.ContainsFunc(f.Attrs, func(a imap.MailboxAttr) bool { return strings.EqualFold(string(a), string(imap.MailboxAttrSent)) }):
+			marked = append(marked, folder{name: f.Mailbox, kind: Sent})
+		case sentNames[strings.ToLower(last)]:
+			named = append(named, folder{name: f.Mailbox, kind: Sent})
+		}
+	}
+	switch {
+	case configured != "" && len(folders) == 0:
+		problem = fmt.Sprintf("There is no folder %q; set sent_folder to one of these: %s.", configured, strings.Join(names, ", "))
+	case len(folders) > 0:
+	case len(marked) > 0:
+		folders = marked
+	case len(named) > 0:
+		folders = named
+	default:
+		problem = "Sent folder unknown; set sent_folder to one of these: " + strings.Join(names, ", ") + "."
+	}
+	if inbox == "" {
+		inbox = "INBOX" // every server has it, listed or not
+	}
+	return append(folders, folder{name: inbox, kind: Inbox}), problem
+}
+
+// sentNames are the names of Sent folders, in lower case, on servers that do
+// not mark theirs.
+var sentNames = func() map[string]bool {
+	names := map[string]bool{}
+	for _, name := range strings.Split(strings.ToLower(`Sent|Sent Items|Sent Messages|Sent Mail|Sent Email|
+Gesendet|Gesendete Elemente|Gesendete Objekte|Gesendete Nachrichten|Envoyés|Envoyé|Éléments envoyés|Messages envoyés|Objets envoyés|Courrier envoyé|
+Enviados|Enviado|Elementos enviados|Mensajes enviados|Correo enviado|Itens enviados|Mensagens enviadas|Inviata|Inviati|Posta inviata|Messaggi inviati|Elementi inviati|
+Verzonden|Verzonden items|Verzonden berichten|Skickat|Skickade|Skickade objekt|Sendt|Sendt post|Sendte elementer|Lähetetyt|Lähetetyt viestit|
+Wysłane|Elementy wysłane|Odeslané|Odeslaná pošta|Odoslané|Odoslaná pošta|Elküldött|Elküldött elemek|Trimise|Poslano|Poslane|
+Отправленные|Надіслані|Изпратени|Gönderilmiş Öğeler|Gönderilenler|Gönderilmiş|Απεσταλμένα|
+送信済み|送信済みアイテム|送信済みメール|已发送|已发送邮件|已傳送|寄件備份|보낸 편지함|보낸편지함`), "|") {
+		names[strings.TrimSpace(name)] = true
+	}
+	return names
+}()
+
+// sentFolder returns the names of the Sent folders for status.
+func sentFolder(folders []folder) string {
+	var names []string
+	for _, f := range folders {
+		if f.kind == Sent {
+			names = append(names, f.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

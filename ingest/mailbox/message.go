@@ -1,0 +1,205 @@
+// Package mailbox reads what reps send and what contacts answer, from any IMAP
+// server, and touches nothing there.
+//
+// It has two halves. [Reader] turns one message into events and is a pure
+// function of the message, the keys and the catalogue. [Poller] watches
+// mailboxes, hands each message to the Reader and the events to an Emit, and
+// keeps a cursor per folder. The IDs of events come from the mail itself, so
+// whatever is read twice is one event.
+package mailbox
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"dealtrail/trail"
+)
+
+// Folder says which way the mail in a folder goes.
+type Folder string
+
+// The folders that are read.
+const (
+	Sent  Folder = "sent"
+	Inbox Folder = "inbox"
+)
+
+// source is the Source of every event of this package.
+const source = "mail"
+
+// Bounds on one message. What is over them is set aside with a reason.
+const (
+	MaxMessage = 25 << 20 // bytes
+	maxEvents  = 20_000   // recipients times contents
+	maxThread  = 100      // references followed
+)
+
+// Reader turns messages into events. It does no input or output of its own; all
+// its fields may be shared by many mailboxes.
+type Reader struct {
+	Keys       *trail.Keyring   // opens tokens
+	Contacts   trail.ContactKey // names contacts and messages
+	PublicURL  string           // our own address; tokens count on any host, but only links to this one are called damaged
+	OwnDomains []string         // the company's mail domains, their subdomains included
+
+	ByKey   func(trail.ContentKey) (trail.ContentID, bool)    // the content of a token
+	ByURL   func(string) (trail.ContentID, bool)              // the content a plain link leads to
+	WasSent func(messages ...string) (map[string]bool, error) // which message hashes are of mail that yielded sent events; nil: none
+	Account func(address string) string                       // the company of an address; nil: events name none
+}
+
+// Events returns what a message says: one sent event per piece of content and
+// outside recipient of a mail in a Sent folder, replied or autoreplied events
+// for a mail in an Inbox. rep is the mailbox's owner. received is when the mail
+// arrived: it stands in for a missing date and is the events' ReceivedAt until
+// whoever emits them says better.
+//
+// A message that yields nothing returns a reason in words instead. The error is
+// that of WasSent: the message has to be read again. No subject and no text of
+// the message ever gets into an event.
+func (r *Reader) Events(raw []byte, in Folder, rep string, received time.Time) (events []trail.Event, reason string, err error) {
+	if len(raw) > MaxMessage {
+		return nil, fmt.Sprintf("larger than %d MB", MaxMessage>>20), nil
+	}
+	m, err := parse(raw)
+	if err != nil {
+		return nil, "cannot be read as a mail: " + err.Error(), nil
+	}
+	rep = trail.NormalAddress(rep)
+	if in == Sent {
+		events, reason = r.sent(m, rep, received)
+		return events, reason, nil
+	}
+	return r.received(m, rep, received)
+}
+
+func (r *Reader) sent(m *message, rep string, received time.Time) ([]trail.Event, string) {
+	var outside []person
+	for _, p := range m.to {
+		if !r.own(p.address, rep) {
+			outside = append(outside, p)
+		}
+	}
+	if len(outside) == 0 {
+		return nil, "no recipient outside your own domains"
+	}
+	found, why := r.find(m)
+	found = found.written()
+	if len(found) == 0 {
+		return nil, why
+	}
+	if len(outside)*len(found) > maxEvents {
+		return nil, fmt.Sprintf("%d outside recipients and %d pieces of content are more than one mail may have", len(outside), len(found))
+	}
+	var events []trail.Event
+	for _, f := range found {
+		for _, p := range outside {
+			e := r.event(trail.Sent, m, p, rep, received)
+			e.ID = trail.IDFrom(m.date, source, m.id, f.content, string(f.share), p.address)
+			e.Content, e.Share = f.content, f.share
+			e.Message = r.Contacts.MessageHash(m.id)
+			events = append(events, e)
+		}
+	}
+	return events, ""
+}
+
+// received reads a mail from outside. The order of the tests matters: bounces
+// and automatic replies carry the headers of replies.
+func (r *Reader) received(m *message, rep string, received time.Time) ([]trail.Event, string, error) {
+	switch {
+	case m.from.address == "":
+		return nil, "no sender address", nil
+	case m.bounce():
+		return nil, "a report of the mail system on a mail that did not arrive", nil
+	case m.report != "":
+		return nil, "a report of the mail system, such as a read receipt", nil
+	case r.own(m.from.address, rep):
+		return nil, "the sender is one of your own", nil
+	}
+	answered, err := r.answered(m)
+	if err != nil {
+		return nil, "", err
+	}
+	found, _ := r.find(m)
+	found = found.answered(len(m.thread) > 0)
+	if answered == "" && len(found) == 0 {
+		return nil, "answers no mail that carried content", nil
+	}
+	if answered == "" && len(m.thread) > 0 {
+		answered = r.Contacts.MessageHash(m.thread[0]) // known by its token; its own mail may be read later
+	}
+	kind := trail.Replied
+	if m.automatic() {
+		kind = trail.Autoreplied
+	}
+	first := r.event(kind, m, m.from, rep, received)
+	first.ID = trail.IDFrom(m.date, source, m.id, string(kind))
+	first.Message = answered
+	events := []trail.Event{first}
+	for i, f := range found {
+		e := first
+		if i > 0 {
+			e.ID = trail.IDFrom(m.date, source, m.id, string(kind), f.content, string(f.share))
+		}
+		e.Content, e.Share = f.content, f.share
+		events = append(events[:i], e)
+	}
+	return events, "", nil
+}
+
+// answered returns the hash of the sent mail that m answers, or "". The nearest
+// one counts: In-Reply-To first, then References from the newest.
+func (r *Reader) answered(m *message) (string, error) {
+	if r.WasSent == nil || len(m.thread) == 0 {
+		return "", nil
+	}
+	hashes := make([]string, len(m.thread))
+	for i, id := range m.thread {
+		hashes[i] = r.Contacts.MessageHash(id)
+	}
+	known, err := r.WasSent(hashes...)
+	if err != nil {
+		return "", fmt.Errorf("look up sent mail: %w", err)
+	}
+	for _, h := range hashes {
+		if known[h] {
+			return h, nil
+		}
+	}
+	return "", nil
+}
+
+// event returns what all events of a message have in common.
+func (r *Reader) event(kind trail.Kind, m *message, p person, rep string, received time.Time) trail.Event {
+	received = received.UTC()
+	at := m.date
+	if at.IsZero() || !received.IsZero() && at.After(received.Add(48*time.Hour)) {
+		at = received // no date, or a clock that is far ahead
+	}
+	e := trail.Event{
+		Kind: kind, At: at, ReceivedAt: received, Source: source, Rep: rep,
+		Contact: r.Contacts.ID(p.address),
+		Person:  &trail.Person{Address: p.address, Name: p.name},
+	}
+	if r.Account != nil {
+		e.Account = r.Account(p.address)
+	}
+	return e
+}
+
+// own reports whether an address belongs to our side.
+func (r *Reader) own(address, rep string) bool {
+	if address == rep {
+		return true
+	}
+	domain := trail.Domain(address)
+	for _, own := range r.OwnDomains {
+		own = strings.Trim(strings.ToLower(strings.TrimSpace(own)), ".@")
+		if own != "" && (domain == own || strings.HasSuffix(domain, "."+own)) {
+			return true
+		}
+	}
+	return false
+}

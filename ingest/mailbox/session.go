@@ -1,0 +1,280 @@
+package mailbox
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+	"github.com/emersion/go-message/charset"
+	"github.com/emersion/go-sasl"
+)
+
+// session is one signed-in connection. One goroutine uses it.
+//
+// go-imap knows no contexts and waits for ever for a silent server, so every
+// exchange runs inside step, which closes the connection when time is up.
+//
+// Two of its habits lose messages without an error. A FETCH response for a
+// requested UID that the server volunteers (new flags) counts as the answer, and
+// the real one is dropped; and a response that has UID after the body is dropped
+// whole. Both end up with the handler for unrequested data, so stray keeps the
+// bodies that were asked for, and whoever fetches compares what arrived with
+// what was asked for.
+type session struct {
+	client   *imapclient.Client
+	conn     net.Conn // beneath TLS, so that closing never waits
+	patience time.Duration
+	watchdog atomic.Pointer[time.Timer]
+
+	mu     sync.Mutex
+	wanted map[imap.UID]bool
+	strays map[imap.UID]arrival
+	landed chan struct{} // told after each stray, buffered 1
+}
+
+// arrival is one message as fetched.
+type arrival struct {
+	raw   []byte
+	at    time.Time // the server's INTERNALDATE
+	large bool      // over MaxMessage, so not kept
+}
+
+// errSilent says that the server let a step's time run out.
+var errSilent = errors.New("server is silent")
+
+// step runs one exchange with the server. It fails with errSilent when nothing
+// arrived for the session's patience, and with the context's error when that
+// ended first; the connection is closed then.
+func (s *session) step(ctx context.Context, exchange func() error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	timer := time.AfterFunc(s.patience, func() { cancel(errSilent) })
+	s.watchdog.Store(timer)
+	err := exchange()
+	timer.Stop()
+	if !stop() {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// alive tells the watchdog that bytes arrive.
+func (s *session) alive() {
+	if t := s.watchdog.Load(); t != nil {
+		t.Reset(s.patience)
+	}
+}
+
+// close ends the connection and waits for the client's reader.
+func (s *session) close() {
+	s.conn.Close()
+	if s.client != nil {
+		<-s.client.Closed()
+	}
+}
+
+// connect returns a signed-in session.
+func (p *Poller) connect(ctx context.Context, b *Box) (*session, error) {
+	password, err := b.Password()
+	if err != nil {
+		return nil, fmt.Errorf("read password: %w", errors.Join(errPassword, err))
+	}
+	dial := p.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	dialing, cancel := context.WithTimeoutCause(ctx, p.patience(), errSilent)
+	defer cancel()
+	conn, err := dial(dialing, "tcp", b.address())
+	if err != nil {
+		if context.Cause(dialing) == errSilent {
+			err = errSilent
+		}
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	s := &session{conn: conn, patience: p.patience(), landed: make(chan struct{}, 1)}
+	err = s.step(ctx, func() error { return s.greet(ctx, b) })
+	if err == nil {
+		err = s.step(ctx, func() error { return s.signIn(b, password) })
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// greet sets up encryption as the box wants it and waits for the greeting. No
+// setting and no answer of the server leads to less encryption than asked for.
+func (s *session) greet(ctx context.Context, b *Box) error {
+	config := &tls.Config{ServerName: b.Host, RootCAs: b.CAs, MinVersion: tls.VersionTLS12}
+	options := &imapclient.Options{
+		TLSConfig:             config,
+		WordDecoder:           &mime.WordDecoder{CharsetReader: charset.Reader},
+		UnilateralDataHandler: &imapclient.UnilateralDataHandler{Fetch: s.stray},
+	}
+	switch b.security() {
+	case "starttls":
+		client, err := imapclient.NewStartTLS(s.conn, options)
+		if err != nil {
+			if no := (*imap.Error)(nil); errors.As(err, &no) {
+				err = errors.Join(errNoTLS, err)
+			}
+			return fmt.Errorf("start TLS: %w", err)
+		}
+		s.client = client
+	case "tls":
+		config.NextProtos = []string{"imap"}
+		secure := tls.Client(s.conn, config)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return fmt.Errorf("TLS handshake: %w", err)
+		}
+		s.client = imapclient.New(secure, options)
+	default:
+		s.client = imapclient.New(s.conn, options)
+	}
+	if err := s.client.WaitGreeting(); err != nil {
+		return fmt.Errorf("greeting: %w", err)
+	}
+	return nil
+}
+
+// signIn sends the password. After a failure the connection is of no use: an
+// exchange may still be open.
+func (s *session) signIn(b *Box, password string) error {
+	if s.client.State() == imap.ConnStateAuthenticated {
+		return nil
+	}
+	var err error
+	caps := s.client.Caps()
+	if slices.Contains(caps.AuthMechanisms(), sasl.Plain) {
+		err = s.client.Authenticate(sasl.NewPlainClient("", b.Username, password))
+	} else {
+		err = s.client.Login(b.Username, password).Wait()
+	}
+	no := (*imap.Error)(nil)
+	if errors.As(err, &no) {
+		text := no.Text
+		if password != "" {
+			text = strings.ReplaceAll(text, password, "[redacted]")
+		}
+		return &refusal{code: no.Code, text: displayName(text)}
+	}
+	if err != nil {
+		return fmt.Errorf("sign in: %w", err)
+	}
+	return nil
+}
+
+// list returns the server's folders. A plain LIST has the attributes on nearly
+// every server; the extended form is only sent where it is understood.
+func (s *session) list(ctx context.Context) (folders []*imap.ListData, err error) {
+	err = s.step(ctx, func() error {
+		folders, err = s.client.List("", "*", nil).Collect()
+		marked := slices.ContainsFunc(folders, func(f *imap.ListData) bool { return slices.Contains(f.Attrs, imap.MailboxAttrSent) })
+		if caps := s.client.Caps(); err == nil && !marked && caps.Has(imap.CapListExtended) && caps.Has(imap.CapSpecialUse) {
+			folders, err = s.client.List("", "*", &imap.ListOptions{ReturnSpecialUse: true}).Collect()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list folders: %w", err)
+	}
+	return folders, nil
+}
+
+// examine opens a folder for reading only.
+func (s *session) examine(ctx context.Context, name string) (data *imap.SelectData, err error) {
+	err = s.step(ctx, func() error {
+		data, err = s.client.Select(name, &imap.SelectOptions{ReadOnly: true}).Wait()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open folder: %w", err)
+	}
+	return data, nil
+}
+
+// search returns the UIDs that match, ascending.
+func (s *session) search(ctx context.Context, criteria *imap.SearchCriteria) (uids []imap.UID, err error) {
+	err = s.step(ctx, func() error {
+		data, err := s.client.UIDSearch(criteria, nil).Wait()
+		if err == nil {
+			uids = data.AllUIDs()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("search: %w", err)
+	}
+	slices.Sort(uids)
+	return slices.Compact(uids), nil
+}
+
+// stray takes a FETCH response that go-imap matched to no command.
+func (s *session) stray(msg *imapclient.FetchMessageData) {
+	uid, a, ok := s.collect(msg)
+	s.mu.Lock()
+	if ok && s.wanted[uid] {
+		s.strays[uid] = a
+	}
+	s.mu.Unlock()
+	select {
+	case s.landed <- struct{}{}:
+	default:
+	}
+}
+
+// collect reads one FETCH response to its end, and reports whether it had a
+// UID and a whole body.
+func (s *session) collect(msg *imapclient.FetchMessageData) (uid imap.UID, a arrival, ok bool) {
+	for item := msg.Next(); item != nil; item = msg.Next() {
+		switch item := item.(type) {
+		case imapclient.FetchItemDataUID:
+			uid = item.UID
+		case imapclient.FetchItemDataInternalDate:
+			a.at = item.Time
+		case imapclient.FetchItemDataBodySection:
+			if item.Literal == nil {
+				continue // NIL: there should be a body and is none
+			}
+			size := item.Literal.Size()
+			if size > MaxMessage {
+				a.large = true
+				_, err := io.Copy(io.Discard, &lively{s, item.Literal})
+				ok = err == nil
+				continue
+			}
+			a.raw = make([]byte, size)
+			_, err := io.ReadFull(&lively{s, item.Literal}, a.raw)
+			ok = err == nil
+		}
+	}
+	return uid, a, ok && uid != 0
+}
+
+// lively reads and tells the watchdog.
+type lively struct {
+	s *session
+	r io.Reader
+}
+
+func (l *lively) Read(b []byte) (int, error) {
+	n, err := l.r.Read(b)
+	if n > 0 {
+		l.s.alive()
+	}
+	return n, err
+}

@@ -1,0 +1,144 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"dealtrail/store"
+	"dealtrail/trail"
+)
+
+// patience is how often a batch is tried before the loader looks for one event
+// that the store refuses.
+const patience = 4
+
+// store inserts events until the store has taken them or ctx ends. A single
+// event that the store refuses while it takes others becomes a row of bad.
+func (l *Loader) store(ctx context.Context, events []trail.Event, entries []redis.XMessage) error {
+	for try := 1; ; try++ {
+		err := l.insertOnce(ctx, events)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("insert: %w", err)
+		}
+		l.failing(err)
+		if try == 1 {
+			l.Log.Warn("insert did not work, trying again", "err", err, "n", len(events))
+		}
+		if try >= patience && !passing(err) {
+			if err = l.isolate(ctx, events, entries); err == nil {
+				return nil
+			}
+			l.failing(err)
+		}
+		if !wait(ctx, min(50*time.Millisecond<<min(try, 7), 5*time.Second)) {
+			return fmt.Errorf("insert: %w", err)
+		}
+	}
+}
+
+func (l *Loader) insertOnce(ctx context.Context, events []trail.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, insertWait)
+	defer cancel()
+	if err := l.DB.InsertEvents(ctx, events); err != nil {
+		return err
+	}
+	l.count(func(s *LoaderStats) { s.Loaded += uint64(len(events)) })
+	return nil
+}
+
+// isolate inserts the halves of a batch that the store refuses, down to the
+// events that it refuses alone, and sets those aside. It gives up when the
+// store seems to be in trouble itself: then no event is to blame.
+func (l *Loader) isolate(ctx context.Context, events []trail.Event, entries []redis.XMessage) error {
+	err := l.insertOnce(ctx, events)
+	if err == nil {
+		l.good = &events[0]
+		return nil
+	}
+	if passing(err) {
+		return err
+	}
+	if half := len(events) / 2; half > 0 {
+		if err := l.isolate(ctx, events[:half], entries[:half]); err != nil {
+			return err
+		}
+		return l.isolate(ctx, events[half:], entries[half:])
+	}
+	if err := l.probe(ctx); err != nil {
+		return fmt.Errorf("insert: %w", err)
+	}
+	if err = l.insertOnce(ctx, events); err == nil || passing(err) {
+		return err
+	}
+	bad := []store.Bad{badEntry(entries[0], "insert", err.Error(), events[0].Source)}
+	if err := l.DB.InsertBad(ctx, bad); err != nil {
+		return fmt.Errorf("set a bad entry aside: %w", err)
+	}
+	l.setAside(bad)
+	return nil
+}
+
+// passing reports whether an insert failed for a reason that no event has caused
+// and that passes.
+func passing(err error) bool {
+	var p *trail.Problem
+	return errors.As(err, &p) && p.Code == trail.Unavailable || isContextError(err)
+}
+
+// probe asks whether the store takes events at all. It loads one again that it
+// took before, which is harmless; without one it can only ask whether the store
+// answers.
+func (l *Loader) probe(ctx context.Context) error {
+	if l.good != nil {
+		return l.DB.InsertEvents(ctx, []trail.Event{*l.good})
+	}
+	_, err := l.DB.Counts(ctx)
+	return err
+}
+
+// keepBad sets entries aside, with their bytes, so that they can be replayed.
+func (l *Loader) keepBad(ctx context.Context, bad []store.Bad) error {
+	for try := 1; ; try++ {
+		err := l.DB.InsertBad(ctx, bad)
+		if err == nil {
+			break
+		}
+		l.failing(err)
+		if ctx.Err() != nil || !wait(ctx, min(50*time.Millisecond<<min(try, 7), 5*time.Second)) {
+			return fmt.Errorf("set bad entries aside: %w", err)
+		}
+	}
+	l.setAside(bad)
+	return nil
+}
+
+func (l *Loader) setAside(bad []store.Bad) {
+	l.count(func(s *LoaderStats) { s.Bad += uint64(len(bad)) })
+	l.Log.Warn("entries are no valid events and were set aside", "n", len(bad), "stage", bad[0].Stage)
+}
+
+// badEntry keeps the event as it came, or all fields of an entry without one.
+func badEntry(m redis.XMessage, stage, reason, origin string) store.Bad {
+	raw, ok := m.Values[streamField].(string)
+	if !ok {
+		fields, err := json.Marshal(m.Values)
+		if err != nil {
+			fields = fmt.Append(nil, m.Values)
+		}
+		raw = string(fields)
+	}
+	id, err := parseStreamID(m.ID)
+	at := id.time()
+	if err != nil {
+		at = time.Now().UTC()
+	}
+	return store.Bad{Entry: m.ID, At: at, Stage: stage, Reason: reason, Origin: origin, Raw: raw}
+}

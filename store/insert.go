@@ -1,0 +1,136 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"dealtrail/trail"
+)
+
+// insertRows is how many rows go into one INSERT. Each becomes one part of the
+// table as a whole or not at all.
+const insertRows = 50_000
+
+// InsertEvents stores events. People go first and into their own table, so that
+// whoever finds an event finds its contact. Inserting an event again changes no
+// report; an error means that some of the events may be stored.
+func (db *DB) InsertEvents(ctx context.Context, events []trail.Event) error {
+	err := insert(ctx, db, "InsertPeople", peopleOf(events), func(b driver.Batch, p person) error {
+		return b.Append(p.contact, p.Address, p.Name, p.Title, p.rank)
+	})
+	if err != nil {
+		return err
+	}
+	return insert(ctx, db, "InsertEvents", events, func(b driver.Batch, e trail.Event) error {
+		return b.Append(e.ID[:], e.Revision, string(e.Kind), moment(e.At), moment(e.ReceivedAt), moment(e.RevisedAt), e.Source,
+			e.Content, string(e.Share), e.Message, string(e.Contact), e.Account, e.Rep, e.Deal, e.Stage,
+			string(e.Agent), e.Probability, list(e.Rules), e.Signal, e.Note, attrs(e.Attrs))
+	})
+}
+
+// person is a row of people.
+type person struct {
+	trail.Person
+	contact string
+	rank    uint64
+}
+
+// peopleOf returns who the contacts of the events are: of each contact the
+// person that ranks highest, in the order of contacts.
+func peopleOf(events []trail.Event) []person {
+	best := map[string]person{}
+	for _, e := range events {
+		if e.Person == nil || e.Contact == "" {
+			continue
+		}
+		p := person{Person: *e.Person, contact: string(e.Contact), rank: rank(e)}
+		if before, ok := best[p.contact]; !ok || p.rank > before.rank {
+			best[p.contact] = p
+		}
+	}
+	return slices.SortedFunc(maps.Values(best), func(a, b person) int { return cmp.Compare(a.contact, b.contact) })
+}
+
+// rank says whose word counts on who a contact is: the CRM's over any mail's,
+// its newest first; among mails the first. That is one bit for the CRM and 48 of
+// milliseconds. The last 15 are of the event's ID, so that two words of one
+// millisecond do not depend on which was inserted last.
+func rank(e trail.Event) uint64 {
+	const crm = 1 << 48
+	ms := uint64(e.ReceivedAt.UnixMilli()) & (crm - 1)
+	tie := (uint64(e.ID[14])<<8 | uint64(e.ID[15])) & (1<<15 - 1)
+	if e.Kind == trail.ContactKind {
+		return (crm+ms)<<15 | tie
+	}
+	return (crm-1-ms)<<15 | tie
+}
+
+// Bad is an entry of the stream that could not become an event.
+type Bad struct {
+	Entry  string // the entry's ID in the stream
+	At     time.Time
+	Stage  string // where it failed
+	Reason string
+	Origin string // who sent it
+	Raw    string // the entry's bytes
+}
+
+// InsertBad keeps entries that could not become events. An entry that is kept
+// already replaces its copy.
+func (db *DB) InsertBad(ctx context.Context, entries []Bad) error {
+	return insert(ctx, db, "InsertBad", entries, func(b driver.Batch, e Bad) error {
+		return b.Append(e.Entry, moment(e.At), e.Stage, e.Reason, e.Origin, e.Raw)
+	})
+}
+
+// insert sends rows under query/name.sql, in batches.
+func insert[T any](ctx context.Context, db *DB, name string, rows []T, put func(driver.Batch, T) error) error {
+	for chunk := range slices.Chunk(rows, insertRows) {
+		if err := insertChunk(ctx, db, name, chunk, put); err != nil {
+			return fmt.Errorf("insert %d rows with %s: %w", len(chunk), name, explain(err))
+		}
+	}
+	return nil
+}
+
+func insertChunk[T any](ctx context.Context, db *DB, name string, rows []T, put func(driver.Batch, T) error) error {
+	b, err := db.conn.PrepareBatch(ctx, db.text.query[name])
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	for i, row := range rows {
+		if err := put(b, row); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
+		}
+	}
+	return b.Send()
+}
+
+// moment is a time as the tables keep it: no time is the epoch.
+func moment(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.UnixMilli(0).UTC()
+	}
+	return t.UTC().Truncate(time.Millisecond)
+}
+
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+func attrs(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}

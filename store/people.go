@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"dealtrail/trail"
+)
+
+// contacts returns the contacts that keys select, by contact or domain.
+func (db *DB) contacts(ctx context.Context, f Filter, by string, keys ...string) ([]trail.ContactRow, error) {
+	return query(ctx, db, "Contacts", func(rows driver.Rows, c *trail.ContactRow) error {
+		err := rows.Scan((*string)(&c.Contact), &c.Address, &c.Name, &c.Title, &c.Account, &c.Domain, &c.Role, &c.Owner, &c.Status, &c.Source, when{&c.CreatedAt})
+		if c.Account == "" {
+			c.Account = c.Domain
+		}
+		return err
+	}, f.args(clickhouse.Named("by", by), clickhouse.Named("keys", list(keys)))...)
+}
+
+// Contact returns one contact with its deals and its trail, newest event last.
+// An unknown contact is a Problem.
+func (db *DB) Contact(ctx context.Context, id trail.ContactID, f Filter) (*trail.ContactDetail, error) {
+	f, err := f.complete()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := db.contacts(ctx, f, "contact", string(id))
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 || id == "" {
+		return nil, trail.Problemf(trail.NotFound, "There is no such contact.")
+	}
+	detail := &trail.ContactDetail{ContactRow: rows[0]}
+	if detail.Deals, err = db.deals(ctx, f, "contact", string(id)); err != nil {
+		return nil, err
+	}
+	detail.Events, err = db.story(ctx, f, "ContactTrail", clickhouse.Named("contact", string(id)))
+	return detail, err
+}
+
+// Account returns one company, by registrable domain, with its deals, contacts
+// and trail, newest event last. One without deals and contacts is a Problem.
+func (db *DB) Account(ctx context.Context, domain string, f Filter) (*trail.AccountDetail, error) {
+	f, err := f.complete()
+	if err != nil {
+		return nil, err
+	}
+	detail := &trail.AccountDetail{Domain: strings.ToLower(domain)}
+	if detail.Deals, err = db.deals(ctx, f, "domain", detail.Domain); err != nil {
+		return nil, err
+	}
+	if detail.Contacts, err = db.contacts(ctx, f, "domain", detail.Domain); err != nil {
+		return nil, err
+	}
+	if domain == "" || len(detail.Deals)+len(detail.Contacts) == 0 {
+		return nil, trail.Problemf(trail.NotFound, "There is no account %q.", domain)
+	}
+	deals, contacts := []string{}, []string{}
+	for _, d := range detail.Deals {
+		deals = append(deals, d.ID)
+	}
+	for _, c := range detail.Contacts {
+		contacts = append(contacts, string(c.Contact))
+	}
+	detail.Events, err = db.story(ctx, f, "AccountTrail",
+		clickhouse.Named("domain", detail.Domain), clickhouse.Named("deals", deals), clickhouse.Named("contacts", contacts))
+	return detail, err
+}
+
+// Reps returns every rep who sent content, was answered or owns a won deal, by
+// address.
+func (db *DB) Reps(ctx context.Context, f Filter) ([]trail.RepRow, error) {
+	f, err := f.complete()
+	if err != nil {
+		return nil, err
+	}
+	return query(ctx, db, "Reps", func(rows driver.Rows, r *trail.RepRow) error {
+		return rows.Scan(&r.Rep, &r.Sent, &r.Content, &r.Reached, &r.Clicked, &r.Replied, &r.Won)
+	}, f.args()...)
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"dealtrail/store/chdb"
+	"dealtrail/trail"
+)
+
+// query runs query/name.sql and reads each row with scan.
+func query[T any](ctx context.Context, db *DB, name string, scan func(driver.Rows, *T) error, args ...any) ([]T, error) {
+	rows, err := db.conn.Query(ctx, db.text.query[name], args...)
+	if err != nil {
+		return nil, fmt.Errorf("query %s: %w", name, explain(err))
+	}
+	defer rows.Close()
+	all := []T{} // an empty list is [] in JSON
+	for rows.Next() {
+		all = append(all, *new(T))
+		if err := scan(rows, &all[len(all)-1]); err != nil {
+			return nil, fmt.Errorf("query %s: read row %d: %w", name, len(all), err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("query %s: %w", name, explain(err))
+	}
+	return all, nil
+}
+
+// away is an error because the database does not answer: a Problem for whoever
+// asked, and the cause for whoever looks with errors.Is.
+type away struct {
+	problem trail.Problem
+	cause   error
+}
+
+func (a *away) Error() string   { return a.problem.Text + " (" + a.cause.Error() + ")" }
+func (a *away) Unwrap() []error { return []error{&a.problem, a.cause} }
+
+// explain makes a Problem of an error that passes by itself.
+func explain(err error) error {
+	var lost *net.OpError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, chdb.ErrRestarting):
+		return &away{trail.Problem{Code: trail.Unavailable, Text: "The database is restarting; try again in a moment."}, err}
+	case errors.As(err, &lost), errors.Is(err, clickhouse.ErrAcquireConnTimeout):
+		return &away{trail.Problem{Code: trail.Unavailable, Text: "The database does not answer; try again in a moment."}, err}
+	}
+	return err
+}

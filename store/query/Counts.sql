@@ -1,0 +1,11 @@
+-- The only row is how much is known.
+SELECT
+    count() AS events,
+    (SELECT count() FROM bad FINAL) AS bad,
+    uniqExactIf(content, kind = 'content')                         AS contents,
+    uniqExactIf(deal, kind IN ('deal', 'staged') AND deal != '')   AS deals,
+    uniqExactIf(contact, contact != '')                            AS contacts,
+    uniqExactIf(share, share != '')                                AS shares,
+    countIf(kind = 'clicked')                                      AS clicks,
+    max(received_at)                                               AS last_received
+FROM facts(as_of = {as_of:DateTime64(3)})

@@ -1,0 +1,7 @@
+-- A row is the newest complete attribution run of a model, a level of agents and a period, as of a time.
+SELECT id, models, version, config, agents, as_of, from_at, to_at, started_at, finished_at, events, deals, touches, left_out, currency, digits
+FROM runs FINAL
+WHERE has(models, {model:String}) AND agents = {agents:String} AND from_at = {from:DateTime64(3)} AND to_at = {to:DateTime64(3)}
+    AND runs.as_of <= {as_of:DateTime64(3)}
+ORDER BY id DESC
+LIMIT 1

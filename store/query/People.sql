@@ -1,0 +1,2 @@
+-- A row is who one contact is.
+SELECT contact, address, name, title FROM people FINAL WHERE contact IN {contacts:Array(String)}

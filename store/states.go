@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"dealtrail/trail"
+)
+
+// States returns what the latest registrations of a kind say of subjects, by
+// subject; those never registered are left out. Contacts come with their person.
+func (db *DB) States(ctx context.Context, kind trail.Kind, subjects []string) (map[string]trail.State, error) {
+	type state struct {
+		trail.State
+		subject string
+	}
+	states := map[string]trail.State{}
+	for chunk := range slices.Chunk(subjects, idsAtOnce) {
+		rows, err := query(ctx, db, "States", func(rows driver.Rows, s *state) error {
+			return rows.Scan(&s.subject, &s.Event, &s.Attrs)
+		}, instant("as_of", forever), clickhouse.Named("kind", string(kind)), clickhouse.Named("subjects", chunk))
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range rows {
+			states[s.subject] = s.State
+		}
+	}
+	if kind != trail.ContactKind {
+		return states, nil
+	}
+	people, err := db.people(ctx, slices.Collect(maps.Keys(states)))
+	if err != nil {
+		return nil, err
+	}
+	for subject, s := range states {
+		if p, ok := people[subject]; ok {
+			s.Person = &p
+			states[subject] = s
+		}
+	}
+	return states, nil
+}
+
+// Known says which of the IDs are events that are stored.
+func (db *DB) Known(ctx context.Context, ids []trail.ID) (map[trail.ID]bool, error) {
+	known := map[trail.ID]bool{}
+	for chunk := range slices.Chunk(ids, idsAtOnce) {
+		texts := make([]string, len(chunk))
+		for i, id := range chunk {
+			texts[i] = hex.EncodeToString(id[:])
+		}
+		rows, err := query(ctx, db, "Known", func(rows driver.Rows, id *trail.ID) error {
+			return rows.Scan(id)
+		}, clickhouse.Named("ids", texts))
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range rows {
+			known[id] = true
+		}
+	}
+	return known, nil
+}
+
+// Targets returns where the links of every registered content lead, by content.
+func (db *DB) Targets(ctx context.Context) ([]trail.Target, error) {
+	return query(ctx, db, "Targets", scanTarget, instant("as_of", forever))
+}
+
+// Target returns where the links lead that carry a content's key, and whether
+// there is such a content.
+func (db *DB) Target(ctx context.Context, key trail.ContentKey) (trail.Target, bool, error) {
+	rows, err := query(ctx, db, "Target", scanTarget,
+		instant("as_of", forever), clickhouse.Named("key", hex.EncodeToString(key[:])))
+	if err != nil || len(rows) == 0 {
+		return trail.Target{}, false, err
+	}
+	return rows[0], true, nil
+}
+
+func scanTarget(rows driver.Rows, t *trail.Target) error {
+	var content string
+	var attrs map[string]string
+	err := rows.Scan(&content, &attrs)
+	*t = trail.TargetOf(content, attrs)
+	return err
+}
+
+// Counts is how much is known.
+type Counts struct {
+	Events       uint64
+	Bad          uint64 // entries of the stream that could not become events
+	Contents     uint64 // registered
+	Deals        uint64
+	Contacts     uint64
+	Shares       uint64
+	Clicks       uint64 // machines' too
+	LastReceived time.Time
+}
+
+// Counts returns how much is known.
+func (db *DB) Counts(ctx context.Context) (Counts, error) {
+	rows, err := query(ctx, db, "Counts", func(rows driver.Rows, c *Counts) error {
+		return rows.Scan(&c.Events, &c.Bad, &c.Contents, &c.Deals, &c.Contacts, &c.Shares, &c.Clicks, when{&c.LastReceived})
+	}, instant("as_of", forever))
+	if err != nil || len(rows) == 0 {
+		return Counts{}, err
+	}
+	return rows[0], nil
+}
