@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -166,6 +167,12 @@ func (s *Server) importTable(c echo.Context) error {
 	report, err := s.Importer.Import(c.Request().Context(), c.Param("table"), name, r, c.QueryParam("dry_run") == "true")
 	if err != nil {
 		return err
+	}
+	if !report.DryRun && report.New+report.Changed > 0 {
+		// A person reads what they imported; a large import is visible a little later.
+		ctx, cancel := context.WithTimeout(c.Request().Context(), 5*time.Second)
+		defer cancel()
+		_ = s.Importer.Settle(ctx)
 	}
 	return c.JSON(http.StatusOK, report)
 }

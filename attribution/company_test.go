@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,16 +41,19 @@ func won(id, amount string, closed time.Time) trail.Event {
 	return deal(id, "status", "won", "amount", amount, "currency", "EUR", "closed_at", closed.Format(time.RFC3339Nano))
 }
 
-// touch returns an event of a content by a contact that is tied to a deal; name orders touches of one time.
+// touch returns an event of a content by a contact that is tied to a deal; name, of at most five bytes, orders touches of one
+// time on one deal.
 func touch(name string, at time.Time, kind trail.Kind, content, contact, deal string) trail.Event {
 	e := trail.Event{
-		ID: trail.NewID(at), Kind: kind, Source: "csv", At: at, ReceivedAt: at,
+		ID: trail.IDFrom(at, "test", deal), Kind: kind, Source: "csv", At: at, ReceivedAt: at,
 		Content: content, Contact: trail.ContactID(contact), Deal: deal,
 	}
-	copy(e.ID[6:], make([]byte, 10))
-	copy(e.ID[6:], name)
+	copy(e.ID[6:11], name+"\x00\x00\x00\x00\x00")
 	return e
 }
+
+// name returns the name that touch gave to what earned a credit, "" for the unattributed.
+func (c credit) name() string { return strings.TrimRight(string(c.touch[6:11]), "\x00") }
 
 // credit is a row of the table credits, without its run.
 type credit struct {
@@ -120,9 +123,4 @@ func once(t testing.TB, j *attribution.Job, r attribution.Request) *trail.Run {
 		t.Fatal(err)
 	}
 	return run
-}
-
-// of returns the credits of one model.
-func of(model string, all []credit) []credit {
-	return slices.DeleteFunc(slices.Clone(all), func(c credit) bool { return c.model != model })
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -77,7 +76,7 @@ func TestRulesGiveTheGoldenShares(t *testing.T) {
 	type key struct{ model, deal, touch string }
 	got, sums := map[key]credit{}, map[key]int64{}
 	for _, c := range credits(t, db, run.ID) {
-		got[key{c.model, c.deal, strings.TrimRight(string(c.touch[6:]), "\x00")}] = c
+		got[key{c.model, c.deal, c.name()}] = c
 		sums[key{c.model, c.deal, ""}] += c.value
 	}
 	deals := map[key]float64{}

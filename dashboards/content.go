@@ -25,6 +25,7 @@ type contentPage struct {
 	Deals   []trail.DealRow
 	Form    shareForm
 	New     bool // just registered
+	More    int  // events there are when only the newest are shown
 }
 
 // modelCredit is what the content earned under one model.
@@ -52,6 +53,9 @@ type sender struct {
 type shareForm struct {
 	Rep, To, Deal, Problem string
 }
+
+// atFirst is how many rows of a long list a page shows until asked for all.
+const atFirst = 25
 
 func (s *Site) content(c echo.Context) error {
 	l, err := s.readLens(c)
@@ -84,9 +88,13 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 	}
 	page.Funnel = funnelOf(d.ContentRow)
 	page.Senders = sendersOf(d.Events, l.Agents)
-	page.Trail = newTrailTable(l, d.Events, "content")
 	page.Deals = d.DealRows
 	slices.SortStableFunc(page.Deals, func(a, b trail.DealRow) int { return valueOf(b.Credit).Cmp(valueOf(a.Credit)) })
+	page.Trail = newTrailTable(l, d.Events, "content")
+	if (len(page.Deals) > atFirst || len(page.Trail.Events) > atFirst) && c.QueryParam("all") == "" {
+		page.More = len(page.Trail.Events)
+		page.Deals, page.Trail.Events = page.Deals[:min(atFirst, len(page.Deals))], page.Trail.Events[:min(atFirst, page.More)]
+	}
 	if page.Form.Rep == "" {
 		page.Form.Rep = page.User
 	}

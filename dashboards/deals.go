@@ -143,7 +143,7 @@ func (s *Site) deal(c echo.Context) error {
 	}
 	page := dealPage{frame: s.frame(c, title, "deals", l), Deal: d, NoRun: d.Status == "won" && d.Run == ""}
 	page.Timeline = newTimeline(d, l.Agents, s.Now(), s.Zone)
-	page.Trail = newTrailTable(l, d.Events, "deal")
+	page.Trail = newTrailTable(l, d.Events, "deal", d.Contacts...)
 	page.Parts = dealParts(d)
 	page.Total = totalOf(page.Parts)
 	return s.render(c, http.StatusOK, "deal", page)
@@ -192,23 +192,38 @@ type dealList struct {
 
 // trailTable is a list of events as a table.
 type trailTable struct {
-	Lens   lens
-	Events []trailLine
-	Of     string // whose trail it is: deal, content, contact or account; that column is left out
-	Credit bool   // some events earned credit
+	Lens    lens
+	Events  []trailLine
+	Of      string // whose trail it is: deal, content, contact or account; that column is left out
+	Credit  bool   // some events earned credit
+	HasDeal bool   // some links were made for a deal, and it is not the deal's own trail
 }
 
 type trailLine struct {
 	trail.TrailRow
+	People     []person
 	Discounted bool
 }
 
-// newTrailTable puts the newest event first.
-func newTrailTable(l lens, events []trail.TrailRow, of string) trailTable {
+// person is who an event is about, by name if it is known.
+type person struct{ Address, Name string }
+
+// newTrailTable puts the newest event first. The people are those whose names
+// are known.
+func newTrailTable(l lens, events []trail.TrailRow, of string, people ...trail.ContactRow) trailTable {
+	names := map[string]string{}
+	for _, p := range people {
+		names[p.Address] = p.Name
+	}
 	t := trailTable{Lens: l, Of: of}
 	for _, e := range events {
+		t.HasDeal = t.HasDeal || e.Deal != "" && of != "deal"
 		t.Credit = t.Credit || e.Credit != nil && e.Credit.Credit > 0
-		t.Events = append(t.Events, trailLine{TrailRow: e, Discounted: discounted(e, l.Agents)})
+		line := trailLine{TrailRow: e, Discounted: discounted(e, l.Agents)}
+		for _, address := range e.Contacts {
+			line.People = append(line.People, person{address, cmp.Or(names[address], address)})
+		}
+		t.Events = append(t.Events, line)
 	}
 	slices.SortStableFunc(t.Events, func(a, b trailLine) int { return b.At.Compare(a.At) })
 	return t

@@ -64,6 +64,7 @@ type demoPage struct {
 func (p demoPage) LovedClosed() uint64 { return p.Loved.Won + p.Loved.Lost }
 
 type demoStep struct {
+	N    int
 	Done bool
 	Now  bool // the first that is not done
 }
@@ -92,6 +93,7 @@ func (s *Site) renderDemo(c echo.Context, status int) error {
 	}
 	slices.SortStableFunc(page.Contents, func(a, b trail.ContentRow) int { return strings.Compare(a.Title, b.Title) })
 	for i := range page.Steps {
+		page.Steps[i].N = i + 1
 		if page.Steps[i].Done {
 			page.Done++
 		}

@@ -59,7 +59,7 @@ func (s *Site) account(c echo.Context) error {
 			title = deal.Account
 		}
 	}
-	return s.render(c, http.StatusOK, "account", accountPage{frame: s.frame(c, title, "deals", l), Account: d, DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "account")})
+	return s.render(c, http.StatusOK, "account", accountPage{frame: s.frame(c, title, "deals", l), Account: d, DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "account", d.Contacts...)})
 }
 
 type repsPage struct {

@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"context"
+	"dealtrail/trail/synth"
 	"fmt"
 	"github.com/chromedp/chromedp"
 	"net/http/httptest"
@@ -18,7 +19,7 @@ func TestShots(t *testing.T) {
 	db := openCompany(t)
 	_, e := newSite(t, db, func(s *Site) {
 		if os.Getenv("DEMO") != "" {
-			s.Demo = &Demo{Loved: contentID(3), Send: func(ctx context.Context, a, b string) (string, error) {
+			s.Demo = &Demo{Loved: synth.Popular, Send: func(ctx context.Context, a, b string) (string, error) {
 				return "https://go.example.com/c/k7abcdefghijklmnopqrstuvwx2", nil
 			}}
 		}
@@ -32,7 +33,12 @@ func TestShots(t *testing.T) {
 	for _, w := range []int64{1280, 390} {
 		for _, u := range strings.Fields(os.Getenv("SHOTS")) {
 			start := time.Now()
-			if err := chromedp.Do(ctx, chromedp.EmulateViewport(w, 900)); err != nil {
+			if err := chromedp.Do(ctx, chromedp.EmulateViewport(w, 900, func() []chromedp.EmulateViewportOption {
+				if w < 500 {
+					return []chromedp.EmulateViewportOption{chromedp.EmulateMobile}
+				}
+				return nil
+			}()...)); err != nil {
 				t.Fatal(err)
 			}
 			if err := chromedp.Do(ctx, chromedp.Navigate(srv.URL+u)); err != nil {

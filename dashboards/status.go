@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,6 +13,7 @@ import (
 type statusPage struct {
 	frame
 	Status trail.Status
+	Links  string // what tracked links begin with
 }
 
 func (s *Site) status(c echo.Context) error {
@@ -19,7 +21,7 @@ func (s *Site) status(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.render(c, http.StatusOK, "status", statusPage{frame: s.frame(c, "Is everything working?", "status", lens{}), Status: st})
+	return s.render(c, http.StatusOK, "status", statusPage{frame: s.frame(c, "Is everything working?", "status", lens{}), Status: st, Links: strings.TrimRight(s.PublicURL, "/") + "/c/"})
 }
 
 // startStep is one line of the checklist of a new installation. It ticks itself

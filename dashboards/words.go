@@ -15,9 +15,9 @@ import (
 var kindWords = map[trail.Kind]string{
 	trail.Shared: "Link made", trail.Sent: "Mail sent", trail.Opened: "Mail opened", trail.Clicked: "Link clicked",
 	trail.Viewed: "Content viewed", trail.Replied: "Replied", trail.Bounced: "Mail bounced", trail.Autoreplied: "Automatic reply",
-	trail.Forwarded: "Forwarded", trail.OptedOut: "Opted out", trail.Consented: "Consented", trail.Staged: "Stage entered",
+	trail.Forwarded: "Forwarded", trail.OptedOut: "Opted out", trail.Consented: "Consented", trail.Staged: "Entered",
 	trail.Assigned: "Assigned", trail.Noted: "Note", trail.Requested: "Content requested", trail.Answered: "Answered",
-	trail.ContentKind: "Content registered", trail.ContactKind: "Contact updated", trail.DealKind: "Deal updated",
+	trail.ContentKind: "Content registered", trail.ContactKind: "Contact noted in the CRM", trail.DealKind: "Deal noted in the CRM",
 }
 
 func kindWord(k trail.Kind) string {

@@ -74,7 +74,8 @@ func (b *Buffer) appendChunk(ctx context.Context, events []trail.Event) error {
 	if len(add) == 1 {
 		return b.rdb.XAdd(ctx, add[0]).Err()
 	}
-	_, err := b.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	// A transaction is one write to disk. Without it Redis writes once for each 16 KB that it reads.
+	_, err := b.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		for _, a := range add {
 			p.XAdd(ctx, a)
 		}

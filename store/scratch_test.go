@@ -12,9 +12,13 @@ import (
 
 func BenchmarkScratch(b *testing.B) {
 	db := storetest.Open(b)
-	n := 50
+	n, rounds := 50, 10
 	fmt.Sscan(os.Getenv("N"), &n)
+	if n > 10000 {
+		rounds = 3
+	}
 	synthetic(b, db, n)
+	divided(b, db)
 	text, _ := os.ReadFile(os.Getenv("SQL"))
 	for _, q := range strings.Split(string(text), ";;") {
 		q = strings.TrimSpace(q)
@@ -22,9 +26,10 @@ func BenchmarkScratch(b *testing.B) {
 			continue
 		}
 		best := time.Hour
+		cpu0 := cpu(storetest.Engine(b).Pid())
 		var rowsN int
 		out := ""
-		for range 4 {
+		for range rounds {
 			s := time.Now()
 			rows, err := db.Query(b.Context(), q)
 			if err != nil {
@@ -47,6 +52,16 @@ func BenchmarkScratch(b *testing.B) {
 			rows.Close()
 			best = min(best, time.Since(s))
 		}
+		fmt.Printf("cpu %7.1f ", float64(cpu(storetest.Engine(b).Pid())-cpu0)*10/float64(rounds))
 		fmt.Printf("%8.1f ms %6d rows  %s\n%s", float64(best.Microseconds())/1000, rowsN, strings.ReplaceAll(q[:min(len(q), 160)], "\n", " "), out)
 	}
+}
+
+func cpu(pid int) int {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
+	var u, k int
+	fmt.Sscan(f[11], &u)
+	fmt.Sscan(f[12], &k)
+	return u + k
 }

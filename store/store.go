@@ -202,4 +202,3 @@ func (db *DB) apply(ctx context.Context, file string) error {
 	}
 	return nil
 }
-

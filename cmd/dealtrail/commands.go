@@ -17,6 +17,7 @@ import (
 	"dealtrail/api"
 	"dealtrail/attribution"
 	"dealtrail/ingest"
+	"dealtrail/ingest/track"
 	"dealtrail/trail"
 )
 
@@ -292,6 +293,29 @@ func (cmd statusCmd) Run(e *env) error {
 	}
 	if len(s.Trouble) > 0 {
 		return errTrouble
+	}
+	return nil
+}
+
+type judgeCmd struct {
+	File string `arg:"" help:"Recorded requests: {\"cases\": [...]} or {\"public\": [...]}." type:"existingfile"`
+}
+
+func (cmd judgeCmd) Run(e *env) error {
+	f, err := os.Open(cmd.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	verdicts, err := track.JudgeRecorded(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", cmd.File, err)
+	}
+	enc := json.NewEncoder(e.out)
+	for _, v := range verdicts {
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -64,18 +67,18 @@ func (cmd demoCmd) Run(e *env) error {
 	c.Server.PublicURL = "http://" + c.Server.Listen
 	c.Tracking.AllowLocal = true
 	c.Tracking.Pixel = "on"
-	c.Company.Domains = []string{synth.Domain}
 	c.Mail.Every = Duration(2 * time.Second)
 	c.Attribution.Every = Duration(time.Minute)
 	secrets := newSecrets()
 
 	company := synth.New(synth.Options{Seed: cmd.Seed, End: time.Now(), Contacts: trail.ContactKey(secrets.ContactKey), Site: c.Server.PublicURL + "/site"})
+	c.Company.Domains = []string{company.Options.Domain}
+	host, port := post.address()
 	for _, rep := range company.Reps {
-		if err := post.addUser(rep, secrets.AdminKey); err != nil {
+		if err := post.addUser(rep.Address, secrets.AdminKey); err != nil {
 			return err
 		}
-		host, port := post.address()
-		c.Mailboxes = append(c.Mailboxes, Mailbox{Rep: rep, Host: host, Port: port, Security: "none", Username: rep, PasswordFile: "secrets/mail"})
+		c.Mailboxes = append(c.Mailboxes, Mailbox{Rep: rep.Address, Host: host, Port: port, Security: "none", Username: rep.Address, PasswordFile: "secrets/mail"})
 	}
 	for path, text := range map[string][]byte{c.path: c.sample(), secretsPath(c.path): secrets.text(), c.beside("secrets/mail"): []byte(secrets.AdminKey)} {
 		if err := writeNew(path, text, 0o600); err != nil {
@@ -91,7 +94,7 @@ func (cmd demoCmd) Run(e *env) error {
 	d := &demo{env: e, company: company, post: post}
 	d.program = &program{
 		config: c, secrets: &secrets, log: logger(logFile), main: ln, prepare: d.loadPast, routes: d.landing,
-		demo: &dashboards.Demo{Send: d.send, Scan: scan, Loved: company.Loved},
+		demo: &dashboards.Demo{Send: d.send, Scan: scan, Loved: synth.Popular},
 	}
 	fmt.Fprintf(e.err, "Starting a made-up company in %s; the log is %s\n", cmd.Data, logFile.Name())
 	err = serve(e.ctx, d.program, func(ctx context.Context) error {
@@ -189,12 +192,12 @@ func (d *demo) welcome(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-	signIn, err := d.access.SignInLink(ctx, d.company.Reps[0])
+	signIn, err := d.access.SignInLink(ctx, d.company.Reps[0].Address)
 	if err != nil {
 		return err
 	}
-	to := d.company.OpenDeals()[0].Contacts[0]
-	link, err := d.send(ctx, to.Address, d.company.Loved)
+	to := d.openDeals()[0].Contacts[0]
+	link, err := d.send(ctx, to.Address, synth.Popular)
 	if err != nil {
 		return err
 	}
@@ -204,12 +207,29 @@ Sign in      %s
              (works once; another: dealtrail --config %s user add %s)
 A link       %s
              (just mailed to %s: click it and watch the deal)
-`, d.config.Server.PublicURL, signIn, d.config.path, d.company.Reps[0], link, to.Address)
+`, d.config.Server.PublicURL, signIn, d.config.path, d.company.Reps[0].Address, link, to.Address)
 	if !d.env.tty {
 		return nil
 	}
 	_, err = fmt.Fprintln(d.env.out, "\nNew mail and clicks come in as you look. Ctrl-C stops the demo.")
 	return err
+}
+
+// openDeals are the deals that still can be won.
+func (d *demo) openDeals() []*synth.Deal {
+	return slices.DeleteFunc(slices.Clone(d.company.Deals), func(deal *synth.Deal) bool { return deal.Status != "open" })
+}
+
+// dealOf returns the deal that a contact is on, an open one first.
+func (d *demo) dealOf(address string) (*synth.Deal, *synth.Contact, bool) {
+	for _, deal := range append(d.openDeals(), d.company.Deals...) {
+		for _, contact := range deal.Contacts {
+			if contact.Address == address {
+				return deal, contact, true
+			}
+		}
+	}
+	return nil, nil, false
 }
 
 // landing serves the made-up company's own pages, so that links lead somewhere
@@ -219,7 +239,8 @@ func (d *demo) landing(e *echo.Echo) {
 		path := c.Param("*")
 		for _, t := range d.catalogue.All() {
 			if u, err := url.Parse(t.URL); err == nil && strings.TrimPrefix(u.Path, "/site/") == path {
-				return d.site.Landing(c, t.Title)
+				return c.HTML(http.StatusOK, "<!doctype html><html lang=en><title>"+html.EscapeString(t.Title)+"</title><h1>"+html.EscapeString(t.Title)+
+					"</h1><p>A page of the made-up company: what a prospect sees after the click.</p>")
 			}
 		}
 		return trail.Problemf(trail.NotFound, "The made-up company has no such page.")

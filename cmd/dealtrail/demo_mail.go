@@ -90,11 +90,11 @@ func (l literal) Size() int64 { return l.Reader.Size() }
 // send does what a rep does: makes a tracked link for a contact, writes a mail
 // with it and sends it; a copy lies in Sent, where the poller finds it.
 func (d *demo) send(ctx context.Context, contact, content string) (string, error) {
-	deal, person, ok := d.company.DealOf(contact)
+	deal, person, ok := d.dealOf(contact)
 	if !ok {
 		return "", trail.Problemf(trail.NotFound, "The made-up company knows no %s.", contact)
 	}
-	share, err := d.registry.Share(ctx, ingest.ShareRequest{Content: content, Rep: deal.Owner, To: []string{contact}, Deal: deal.ID})
+	share, err := d.registry.Share(ctx, ingest.ShareRequest{Content: content, Rep: deal.Owner.Address, To: []string{contact}, Deal: deal.ID})
 	if err != nil {
 		return "", err
 	}
@@ -104,8 +104,8 @@ func (d *demo) send(ctx context.Context, contact, content string) (string, error
 	}
 	first, _, _ := strings.Cut(person.Name, " ")
 	mail, err := enmime.Builder().
-		From("", deal.Owner).To(person.Name, contact).Subject("For "+deal.Account).Date(time.Now()).
-		Header("Message-ID", "<"+string(trail.NewShareID())+"."+fmt.Sprint(time.Now().UnixNano())+"@"+synth.Domain+">").
+		From(deal.Owner.Name, deal.Owner.Address).To(person.Name, contact).Subject("For "+deal.Account).Date(time.Now()).
+		Header("Message-ID", "<"+string(trail.NewShareID())+"."+fmt.Sprint(time.Now().UnixNano())+"@"+d.company.Options.Domain+">").
 		Text([]byte("Hello " + first + ",\n\nthis may help: " + title + "\n" + share.URL + "\n")).
 		HTML([]byte("<p>Hello " + html.EscapeString(first) + ",</p><p>this may help: " + share.HTML + "</p>")).
 		Build()
@@ -116,20 +116,20 @@ func (d *demo) send(ctx context.Context, contact, content string) (string, error
 	if err := mail.Encode(&raw); err != nil {
 		return "", err
 	}
-	if err := d.post.put(deal.Owner, "Sent", raw.Bytes()); err != nil {
+	if err := d.post.put(deal.Owner.Address, "Sent", raw.Bytes()); err != nil {
 		return "", err
 	}
-	d.poller.Poke(deal.Owner)
+	d.poller.Poke(deal.Owner.Address)
 	return share.URL, nil
 }
 
 // reply puts a contact's answer into the rep's Inbox.
 func (d *demo) reply(contact, link string) error {
-	deal, person, _ := d.company.DealOf(contact)
+	deal, person, _ := d.dealOf(contact)
 	mail, err := enmime.Builder().
-		From(person.Name, contact).To("", deal.Owner).Subject("Re: For "+deal.Account).Date(time.Now()).
+		From(person.Name, contact).To(deal.Owner.Name, deal.Owner.Address).Subject("Re: For "+deal.Account).Date(time.Now()).
 		Header("Message-ID", "<"+string(trail.NewShareID())+"."+fmt.Sprint(time.Now().UnixNano())+"@"+deal.Domain+">").
-		Text([]byte("Thank you, let us talk about it.\n\nOn Monday " + deal.Owner + " wrote:\n> this may help:\n> " + link + "\n")).
+		Text([]byte("Thank you, let us talk about it.\n\nOn Monday " + deal.Owner.Address + " wrote:\n> this may help:\n> " + link + "\n")).
 		Build()
 	if err != nil {
 		return err
@@ -138,18 +138,18 @@ func (d *demo) reply(contact, link string) error {
 	if err := mail.Encode(&raw); err != nil {
 		return err
 	}
-	return d.post.put(deal.Owner, "INBOX", raw.Bytes())
+	return d.post.put(deal.Owner.Address, "INBOX", raw.Bytes())
 }
 
 // live keeps the company going: now and then a rep sends a mail, a scanner
 // looks at it, a person opens, clicks or answers.
 func (d *demo) live(ctx context.Context) error {
 	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
-	deals, contents := d.company.OpenDeals(), d.catalogue.All()
+	deals, contents := d.openDeals(), d.catalogue.All()
 	for wait(ctx, time.Duration(4+r.IntN(6))*time.Second) {
 		deal := deals[r.IntN(len(deals))]
 		contact := deal.Contacts[r.IntN(len(deal.Contacts))]
-		content := d.company.Loved
+		content := synth.Popular
 		if r.IntN(3) > 0 {
 			content = contents[r.IntN(len(contents))].Content
 		}
@@ -158,7 +158,7 @@ func (d *demo) live(ctx context.Context) error {
 			d.log.Warn("demo: mail was not sent", "err", err)
 			continue
 		}
-		if contact.Scanned && wait(ctx, time.Second) {
+		if r.IntN(3) == 0 && wait(ctx, time.Second) {
 			d.warn(scan(ctx, link))
 		}
 		if r.IntN(10) < 6 && wait(ctx, time.Duration(1+r.IntN(3))*time.Second) {

@@ -39,6 +39,7 @@ type cli struct {
 	Contact   contactCmd   `cmd:"" help:"One contact with its trail."`
 	Review    reviewCmd    `cmd:"" help:"The weekly lead review."`
 	Status    statusCmd    `cmd:"" help:"How the installation is doing; exit 1 when something needs a person."`
+	Judge     judgeCmd     `cmd:"" help:"Who made each recorded request, as JSON lines; stores nothing."`
 	Mailbox   mailboxCmd   `cmd:"" help:"Check or list the mailboxes."`
 	Keys      keyCmd       `cmd:"" name:"key" help:"Make, list or revoke API keys."`
 	User      userCmd      `cmd:"" help:"Let a person sign in."`

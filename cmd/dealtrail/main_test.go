@@ -13,9 +13,16 @@ import (
 	"dealtrail/store/chdb"
 )
 
+// asProgram makes the test binary be dealtrail, for tests that need it as a
+// process of its own.
+const asProgram = "DEALTRAIL_TEST_AS_PROGRAM"
+
 func TestMain(m *testing.M) {
 	if chdb.IsChild() {
 		os.Exit(chdb.ServeChild())
+	}
+	if os.Getenv(asProgram) != "" {
+		main()
 	}
 	os.Exit(m.Run())
 }

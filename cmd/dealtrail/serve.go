@@ -36,6 +36,8 @@ type program struct {
 	zone    *time.Location
 	log     *slog.Logger
 	cleanup []func() error
+	// children are the processes that plain serve owns; each is restarted when it dies.
+	children []interface{ Pid() int }
 
 	// The demo sets these; elsewhere they are nil.
 	demo    *dashboards.Demo
@@ -180,6 +182,7 @@ func (p *program) openRedis(ctx context.Context, dir string) error {
 			return fmt.Errorf("start redis: %w", err)
 		}
 		p.cleanup = append(p.cleanup, child.Close)
+		p.children = append(p.children, child)
 		address = "unix://" + child.Socket()
 	}
 	o, err := redis.ParseURL(address)
@@ -209,6 +212,7 @@ func (p *program) openStore(ctx context.Context, dir string) error {
 			return fmt.Errorf("start engine: %w", err)
 		}
 		p.cleanup = append(p.cleanup, child.Close)
+		p.children = append(p.children, child)
 		o.Dial = child.DialContext
 	}
 	db, err := store.Open(ctx, o)
@@ -288,7 +292,10 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 			return err
 		}
 	}
-	sources := []func(context.Context) error{listen(p.main, p.handler()), p.poller.Run, p.job.Run, started}
+	sources := []func(context.Context) error{listen(p.main, p.handler()), p.poller.Run, p.job.Run}
+	if started != nil {
+		sources = append(sources, started)
+	}
 	if p.tracking != nil {
 		sources = append(sources, listen(p.tracking, p.trackingHandler()))
 	}

@@ -69,7 +69,7 @@
     return {
       animation: false,
       textStyle: { fontFamily: font },
-      grid: { left: narrow ? 4 : 268, right: narrow ? 56 : 76, top: 4, bottom: 24 },
+      grid: { left: narrow ? 4 : 336, right: narrow ? 56 : 76, top: 4, bottom: 24 },
       tooltip: {
         trigger: "axis", axisPointer: { type: "none" }, renderMode: "richText", confine: true,
         backgroundColor: color("surface"), borderColor: line, textStyle: { color: text, fontSize: 13, fontFamily: font },
@@ -83,8 +83,8 @@
       yAxis: {
         type: "category", inverse: true, data: data.rows.map(r => r.name), axisTick: { show: false }, axisLine: { lineStyle: { color: line } },
         axisLabel: narrow
-          ? { inside: true, align: "left", verticalAlign: "bottom", padding: [0, 0, 4, 0], color: text, fontSize: 12, formatter: n => fit(n, 44) }
-          : { color: text, fontSize: 13, formatter: n => fit(n, 38), margin: 12 },
+          ? { inside: true, align: "left", verticalAlign: "bottom", padding: [0, 0, 9, 0], color: text, fontSize: 12, formatter: n => fit(n, 44) }
+          : { color: text, fontSize: 13, formatter: n => fit(n, 48), margin: 12 },
         z: 10,
       },
       series: [

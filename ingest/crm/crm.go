@@ -215,7 +215,7 @@ func (j *job) emit(ctx context.Context, events []trail.Event) error {
 // stopped tells how far the import came; the cause is for the log.
 func (j *job) stopped(err error) error {
 	done := j.report.New + j.report.Changed + j.report.Unchanged
-	return fmt.Errorf("%w (emit: %w)", trail.Problemf(trail.Unavailable,
+	return fmt.Errorf("%w (%w)", trail.Problemf(trail.Unavailable,
 		"The import stopped after %d rows were accepted. Repeating it is safe: what was accepted is not counted twice.", done), err)
 }
 

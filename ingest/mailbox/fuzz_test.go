@@ -1,6 +1,7 @@
 package mailbox_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -59,13 +60,13 @@ func FuzzEvents(f *testing.F) {
 // in proportion, not in its square.
 func TestHostileStructureIsBounded(t *testing.T) {
 	_, link := share(t, "roi-guide")
-	nested := "Content-Type: multipart/mixed; boundary=b0\n"
+	nested := "From: a@b.example\nContent-Type: multipart/mixed; boundary=b-0-\n"
 	for i := range 4000 {
-		nested += "\n--b" + itoa(i) + "\nContent-Type: multipart/mixed; boundary=b" + itoa(i+1) + "\n"
+		nested += fmt.Sprintf("\n--b-%d-\nContent-Type: multipart/mixed; boundary=b-%d-\n", i, i+1)
 	}
-	const big = 8 << 20
+	const big = 4 << 20
 	for name, message := range map[string]string{
-		"nested parts":      nested + strings.Repeat("x", 1<<20),
+		"nested parts":      nested + "\n" + strings.Repeat("x\n", big/2),
 		"unknown boundary":  mail("h@h", "bo@n.example", strings.Repeat("x\n", big/2), "Content-Type: multipart/mixed; boundary="+strings.Repeat("b", 5000)),
 		"one long line":     mail("h@h", "bo@n.example", strings.Repeat("https://x.example/c/", big/20)),
 		"open elements":     htmlMail("h@h", "bo@n.example", strings.Repeat("<div class=gmail_quote>", big/23)+link),
@@ -82,14 +83,10 @@ func TestHostileStructureIsBounded(t *testing.T) {
 		if _, _, err := reader(t).Events([]byte(message), mailbox.Sent, rep, arrived); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(began); took > 20*time.Second {
+		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%s took %s", name, took)
 		} else {
 			t.Logf("%s: %s", name, took)
 		}
 	}
-}
-
-func itoa(i int) string {
-	return string(rune('a'+i%26)) + strings.Repeat("z", i%7) + string(rune('a'+i/26%26))
 }

@@ -36,6 +36,7 @@ const (
 	maxMultiparts = 60
 	maxBoundary   = 200
 	maxMediaType  = 10_000
+	maxReferences = 64 << 10
 )
 
 // parse reads a mail leniently: what is broken in it is skipped.
@@ -156,7 +157,9 @@ func threadOf(h textproto.MIMEHeader) []string {
 			ids = append(ids, id)
 		}
 	}
-	list := func(header string) []string {
+	list := func(values []string) []string {
+		header := strings.Join(values, " ")
+		header = header[max(0, len(header)-maxReferences):]
 		var out []string
 		for _, found := range angled.FindAllStringSubmatch(header, -1) {
 			out = append(out, found[1])
@@ -166,10 +169,10 @@ func threadOf(h textproto.MIMEHeader) []string {
 		}
 		return out
 	}
-	for _, id := range list(strings.Join(h["In-Reply-To"], " ")) {
+	for _, id := range list(h["In-Reply-To"]) {
 		add(id)
 	}
-	references := list(strings.Join(h["References"], " "))
+	references := list(h["References"])
 	for i := len(references) - 1; i >= 0; i-- {
 		add(references[i])
 	}

@@ -196,7 +196,7 @@ func quotes(tag string, attrs map[string]string) bool {
 
 var (
 	divider     = regexp.MustCompile(`(?i)^(?:[-_]{2,} ?(?:original message|forwarded message|original appointment|ursprüngliche nachricht|weitergeleitete nachricht|message d'origine|message transféré|mensaje original|mensaje reenviado|messaggio originale|messaggio inoltrato|oorspronkelijk bericht|doorgestuurd bericht|mensagem original|ursprungligt meddelande) ?[-_]{2,}|begin forwarded message:|anfang der weitergeleiteten nachricht:|début du message réexpédié ?:)`)
-	attribution = regexp.MustCompile(`(?i)^(?:on|am|le|el|il|op|em|den|på|w dniu) .{0,300}\d.{0,300}(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev|napisał\(a\)).{0,150}:$`)
+	attribution = regexp.MustCompile(`(?i)^(?:on|am|le|el|il|op|em|den|på|w dniu) .*\d.*(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev|napisał\(a\)).*:$`)
 	sender      = regexp.MustCompile(`(?i)^\*?(?:from|von|de|da|van|från|fra|od) ?:`)
 	headerLine  = regexp.MustCompile(`(?i)^\*?(?:sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|à|objet|enviado|enviada|el|para|asunto|assunto|inviato|data|a|oggetto|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne|wysłano|do|temat) ?:`)
 )
@@ -220,10 +220,10 @@ func edge(lines []line, i int) bool {
 	if divider.MatchString(text) {
 		return true
 	}
-	if sender.MatchString(text) {
+	if label(text) && sender.MatchString(text) {
 		headers := 0
 		for _, l := range lines[i+1 : min(i+9, len(lines))] {
-			if headerLine.MatchString(l.text) {
+			if label(l.text) && headerLine.MatchString(l.text) {
 				headers++
 			}
 		}
@@ -233,12 +233,16 @@ func edge(lines []line, i int) bool {
 		if n > 1 {
 			text += " " + lines[i+n-1].text
 		}
-		if len(text) < 2*maxMarker && attribution.MatchString(text) {
+		if len(text) < 2*maxMarker && strings.HasSuffix(text, ":") && attribution.MatchString(text) {
 			return !quotedAfter(lines, i+n, lines[i].depth)
 		}
 	}
 	return false
 }
+
+// label reports whether a line begins with a word and a colon, which is cheaper
+// to see than which word it is.
+func label(text string) bool { return strings.IndexByte(text[:min(len(text), 20)], ':') > 0 }
 
 // quotedAfter reports whether the first line with text from i on is deeper: the
 // quote has an end of its own, and what follows it may be the sender's.

@@ -9,8 +9,8 @@ import (
 )
 
 // FindLibrary returns the absolute path of libchdb: configured when that is not empty, else what the environment variable
-// DEALTRAIL_LIBCHDB names, else the first found beside the program, in node_modules of the working directory or a
-// directory above it, and in the system's places. What was asked for by name and is missing is an error, as is finding
+// DEALTRAIL_LIBCHDB names, else the first found beside the program, in node_modules above the program or the
+// working directory, and in the system's places. What was asked for by name and is missing is an error, as is finding
 // nothing; both say what to do.
 func FindLibrary(configured string) (string, error) {
 	for _, named := range []struct{ by, path string }{
@@ -44,21 +44,25 @@ func FindLibrary(configured string) (string, error) {
 // libraryPatterns lists where libchdb may be, best first.
 func libraryPatterns() []string {
 	var patterns []string
+	var starts []string // of the walks up through node_modules
 	if exe, err := os.Executable(); err == nil {
 		if real, err := filepath.EvalSymlinks(exe); err == nil {
 			exe = real
 		}
 		dir := filepath.Dir(exe)
 		patterns = append(patterns, filepath.Join(filepath.Dir(dir), "lib", "libchdb.so"), filepath.Join(dir, "libchdb.so"))
+		starts = append(starts, dir)
 	}
 	if dir, err := os.Getwd(); err == nil {
-		arch := strings.Replace(runtime.GOARCH, "amd64", "x64", 1) // as npm names it
-		for {
+		starts = append(starts, dir)
+	}
+	arch := strings.Replace(runtime.GOARCH, "amd64", "x64", 1) // as npm names it
+	for _, dir := range starts {
+		for ; ; dir = filepath.Dir(dir) {
 			patterns = append(patterns, filepath.Join(dir, "node_modules", "@chdb", "lib-"+runtime.GOOS+"-"+arch+"*", "libchdb.so"))
 			if dir == filepath.Dir(dir) {
 				break
 			}
-			dir = filepath.Dir(dir)
 		}
 	}
 	return append(patterns, "/usr/lib/dealtrail/libchdb.so", "/usr/local/lib/libchdb.so")

@@ -68,6 +68,7 @@ type Deal struct {
 	stage           int
 	seen            map[int]time.Time // by content: first click of a person
 	sentBefore      map[int]bool
+	shares          []trail.ShareID
 }
 
 // Contact is a person on the customer's side.
