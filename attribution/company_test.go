@@ -3,6 +3,7 @@ package attribution_test
 import (
 	"context"
 	"encoding/hex"
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,7 +17,10 @@ import (
 	"dealtrail/trail"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Set("rapid.checks", "6") // each is a few runs on a real engine; -rapid.checks asks for more
+	storetest.Main(m)
+}
 
 // day is when the made-up companies of these tests do business.
 var day = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)

@@ -56,6 +56,7 @@ func moment(t *testing.T, s string) time.Time {
 
 // The golden file has no window, counts every kind, and knows EUR at 1.1 USD.
 func TestRulesGiveTheGoldenShares(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	kinds := map[string]trail.Kind{"open": trail.Opened, "auto_open": trail.Opened, "click": trail.Clicked, "read": trail.Viewed, "reply": trail.Replied}
 	for _, d := range table(t, "rules_golden_deals.csv") {

@@ -18,6 +18,7 @@ import (
 )
 
 func TestSecondRunAtOnceIsRefused(t *testing.T) {
+	t.Parallel()
 	j := job(storetest.Open(t))
 	inside, leave := make(chan struct{}), make(chan struct{})
 	j.Settle = func(context.Context) error { close(inside); <-leave; return nil }
@@ -34,6 +35,7 @@ func TestSecondRunAtOnceIsRefused(t *testing.T) {
 }
 
 func TestRequestThatMakesNoSenseSaysWhatWould(t *testing.T) {
+	t.Parallel()
 	f := func(r attribution.Request, change func(*attribution.Options), want string) {
 		t.Helper()
 		j := job(nil) // it is not asked
@@ -65,6 +67,7 @@ func problem(_ *trail.Run, err error) *trail.Problem {
 }
 
 func TestStoppedRunIsNeverSeenAndItsCreditsGo(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	insert(t, db, won("D", "1", closed))
 	j := job(db)
@@ -98,6 +101,7 @@ func TestStoppedRunIsNeverSeenAndItsCreditsGo(t *testing.T) {
 }
 
 func TestRunSaysWhatItWasMadeOf(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	insert(t, db, won("D", "1", closed), won("E", "1", closed))
 	insert(t, db, clicks("D", "a A 1h", "b B 2h")...)
@@ -125,11 +129,12 @@ func TestRunSaysWhatItWasMadeOf(t *testing.T) {
 }
 
 func TestReportsAreKeptFresh(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	insert(t, db, won("D", "1", closed))
 	var looked, later atomic.Int64 // how often it looked; how far the clock has moved
 	j := job(db)
-	j.Options.Every = 20 * time.Millisecond
+	j.Options.Every = 100 * time.Millisecond
 	j.Now = func() time.Time { looked.Add(1); return now.Add(time.Duration(later.Load())) }
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -142,7 +147,9 @@ func TestReportsAreKeptFresh(t *testing.T) {
 	}()
 	wait := func(n int, why string) {
 		t.Helper()
-		deadline := time.Now().Add(30 * time.Second)
+		deadline := time.After(time.Minute)
+		poll := time.NewTicker(50 * time.Millisecond)
+		defer poll.Stop()
 		for {
 			runs, err := db.Runs(t.Context(), 100)
 			if err != nil {
@@ -151,8 +158,13 @@ func TestReportsAreKeptFresh(t *testing.T) {
 			if len(runs) == n {
 				return
 			}
-			if len(runs) > n || time.Now().After(deadline) {
+			if len(runs) > n {
 				t.Fatalf("%s: %d runs, want %d", why, len(runs), n)
+			}
+			select {
+			case <-poll.C:
+			case <-deadline:
+				t.Fatalf("%s: %d runs after a minute, want %d", why, len(runs), n)
 			}
 		}
 	}

@@ -128,6 +128,7 @@ var left = []trail.Event{
 }
 
 func TestRulesHold(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	events := slices.Clone(left)
 	for _, r := range rules {
@@ -187,6 +188,7 @@ func TestRulesHold(t *testing.T) {
 }
 
 func TestValuesAreInTheMinorUnitOfTheReportingCurrency(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	for _, currency := range []string{"JPY", "KWD"} {
 		insert(t, db, deal(currency, "status", "won", "amount", "1000.0345", "currency", currency, "closed_at", closed.Format(time.RFC3339)),
@@ -205,6 +207,7 @@ func TestValuesAreInTheMinorUnitOfTheReportingCurrency(t *testing.T) {
 }
 
 func TestPeriodIsOverTheCloseAndHalfOpen(t *testing.T) {
+	t.Parallel()
 	db := storetest.Open(t)
 	to := day.AddDate(0, 1, 0)
 	insert(t, db, won("before", "1", day.Add(-tick)), won("begin", "2", day), won("end", "4", to.Add(-tick)), won("after", "8", to))

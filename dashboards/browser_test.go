@@ -1,14 +1,174 @@
 package dashboards
 
 import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"dealtrail/trail/synth"
 )
 
-// browserFlags start a Chromium that talks to nobody but the test.
-func browserFlags() []chromedp.ExecAllocatorOption {
-	flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath("/usr/bin/chromium"), chromedp.Flag("headless", "new"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun}
+// openBrowser starts a Chromium that talks to nobody but the test and returns
+// the context of its tab.
+func openBrowser(t *testing.T) context.Context {
+	t.Helper()
+	const program = "/usr/bin/chromium"
+	if _, err := os.Stat(program); err != nil {
+		t.Fatalf("%s is missing: run `make deps`", program)
+	}
+	flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath(program), chromedp.Flag("headless", "new"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun}
 	for _, f := range []string{"disable-background-networking", "disable-component-update", "disable-sync", "disable-quic"} {
 		flags = append(flags, chromedp.Flag(f, true))
 	}
-	return flags
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewExecAllocator(ctx, flags...) // it makes and removes its own user data folder
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { chromedp.Cancel(ctx) })
+	return ctx
+}
+
+// complaints collects what the browser's console says: errors, warnings and
+// violations of the content security policy.
+type complaints struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func listen(ctx context.Context) *complaints {
+	c := &complaints{}
+	messages := chromedp.Console(ctx)
+	go func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			c.mu.Lock()
+			c.all = append(c.all, m.String())
+			c.mu.Unlock()
+		}
+	}()
+	return c
+}
+
+func (c *complaints) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.all
+	c.all = nil
+	return all
+}
+
+func evaluate[T any](t *testing.T, ctx context.Context, script string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	if err != nil {
+		t.Fatalf("%s: %v", script, err)
+	}
+	return v
+}
+
+func visit(t *testing.T, ctx context.Context, url string) {
+	t.Helper()
+	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
+		t.Fatalf("%s: %v", url, err)
+	}
+}
+
+func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
+	db := readCompany(t)
+	_, e := newSite(t, db, func(s *Site) { s.Demo = &Demo{Loved: synth.Popular} })
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	ctx := openBrowser(t)
+	console := listen(ctx)
+	d := wonDeal(t, db)
+	pages := []string{"/", "/content/" + synth.Popular, "/content/new", "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain,
+		"/reps", "/review?week=2026-W47", "/status", "/signin?code=abc", "/start", "/models", "/demo", "/own-data"}
+	for _, width := range []int64{1280, 390} {
+		size := chromedp.EmulateViewport(width, 900)
+		if width == 390 {
+			size = chromedp.EmulateViewport(width, 844, chromedp.EmulateMobile)
+		}
+		if err := chromedp.Do(ctx, size); err != nil {
+			t.Fatal(err)
+		}
+		for _, page := range pages {
+			visit(t, ctx, server.URL+page)
+			if over := evaluate[string](t, ctx, overflow); over != "" {
+				t.Errorf("%s at %d: reaches beyond the page: %s", page, width, over)
+			}
+		}
+		visit(t, ctx, server.URL)
+		if n := evaluate[int](t, ctx, `document.querySelectorAll(".plot svg path").length`); n < 10 {
+			t.Errorf("at %d the chart has %d marks", width, n)
+		}
+		if err := chromedp.Do(ctx, chromedp.Click(chromedp.ID("theme"))); err != nil {
+			t.Fatal(err)
+		}
+		if n := evaluate[int](t, ctx, `document.querySelectorAll(".plot svg path").length`); n < 10 {
+			t.Errorf("in the other theme at %d the chart has %d marks", width, n)
+		}
+	}
+	visit(t, ctx, server.URL)
+	if theme := evaluate[string](t, ctx, `document.documentElement.dataset.theme || "none"`); theme != "light" && theme != "dark" {
+		t.Errorf("the chosen theme is forgotten: %s", theme)
+	}
+	if outline := evaluate[string](t, ctx, `document.querySelector(".skip").focus(), getComputedStyle(document.querySelector(".skip")).left`); outline != "4px" {
+		t.Errorf("the skip link stays hidden when focused: left %s", outline)
+	}
+	visit(t, ctx, server.URL+"/reps")
+	if first := evaluate[string](t, ctx, `document.querySelector("th:nth-child(2) button").click(), document.querySelector("th:nth-child(2)").getAttribute("aria-sort")`); first != "descending" {
+		t.Errorf("reps do not sort: %s", first)
+	}
+	if all := console.take(); len(all) > 0 {
+		t.Errorf("the console says %q", all)
+	}
+	// What the policy refuses does reach the console: the silence above means something.
+	evaluate[bool](t, ctx, `document.body.setAttribute("style", "color: red"), true`)
+	for len(console.take()) == 0 {
+		if ctx.Err() != nil {
+			t.Fatal("the console does not tell of a violation of the policy")
+		}
+		evaluate[bool](t, ctx, `true`)
+	}
+}
+
+// overflow names an element that is wider than the page, or "".
+const overflow = `(() => {
+	const width = document.documentElement.clientWidth;
+	if (document.documentElement.scrollWidth <= width) return "";
+	for (const e of document.querySelectorAll("body *")) {
+		const box = e.getBoundingClientRect();
+		if (box.right > width + 1 && box.width > 0) return e.outerHTML.slice(0, 200);
+	}
+	return "unknown";
+})()`
+
+func TestPagesWorkWithoutScripts(t *testing.T) {
+	db := readCompany(t)
+	_, e := newSite(t, db, nil)
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	ctx := openBrowser(t)
+	if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, ctx, server.URL)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.WaitNotVisible(chromedp.CSS(".chart")), chromedp.WaitVisible(chromedp.CSS("table.data tfoot .total"))); err != nil {
+		t.Errorf("without scripts the table is not there or the empty chart is: %v", err)
+	}
 }

@@ -1,6 +1,8 @@
 package dashboards
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +35,29 @@ func newCompany() *synth.Company {
 
 func newJob(db *store.DB) *attribution.Job {
 	return &attribution.Job{DB: db, Options: attribution.Options{Currency: "EUR"}, Now: func() time.Time { return today }}
+}
+
+// lasting is a test whose end ends nothing: what it opens lasts until the
+// engine stops.
+type lasting struct{ testing.TB }
+
+func (lasting) Cleanup(func())           {}
+func (lasting) Context() context.Context { return context.Background() }
+
+var oneCompany struct {
+	once sync.Once
+	db   *store.DB
+}
+
+// readCompany returns the made-up company for tests that only read: one
+// database serves all of them.
+func readCompany(t testing.TB) *store.DB {
+	t.Helper()
+	oneCompany.once.Do(func() { oneCompany.db = openCompany(lasting{t}) })
+	if oneCompany.db == nil {
+		t.Fatal("the company could not be opened for an earlier test")
+	}
+	return oneCompany.db
 }
 
 // openCompany loads the company into a fresh database and computes the usual run.

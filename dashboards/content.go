@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
 
 	"dealtrail/attribution"
 	"dealtrail/ingest"
@@ -66,9 +67,12 @@ func (s *Site) content(c echo.Context) error {
 }
 
 func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form shareForm) error {
-	ctx := c.Request().Context()
-	d, err := s.source.Content(ctx, id, l.filter())
-	if err != nil {
+	var d *trail.ContentDetail
+	var models []modelCredit
+	g, ctx := errgroup.WithContext(c.Request().Context())
+	g.Go(func() (err error) { d, err = s.source.Content(ctx, id, l.filter()); return err })
+	g.Go(func() (err error) { models, err = s.modelCredits(ctx, l, id); return err })
+	if err := g.Wait(); err != nil {
 		if ignore(err, trail.NotFound) == nil {
 			return s.notYet(c, l, id, err)
 		}
@@ -82,10 +86,7 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 		title = d.ID
 	}
 	l.path = join("content", id) // also after the form below it was posted
-	page := contentPage{frame: s.frame(c, title, "content", l), Content: d, Form: form, New: c.QueryParam("new") != ""}
-	if page.Models, err = s.modelCredits(ctx, l, id); err != nil {
-		return err
-	}
+	page := contentPage{frame: s.frame(c, title, "content", l), Content: d, Models: models, Form: form, New: c.QueryParam("new") != ""}
 	page.Funnel = funnelOf(d.ContentRow)
 	page.Senders = sendersOf(d.Events, l.Agents)
 	page.Deals = d.DealRows
@@ -121,27 +122,27 @@ func (s *Site) notYet(c echo.Context, l lens, id string, notFound error) error {
 }
 
 func (s *Site) modelCredits(ctx context.Context, l lens, id string) ([]modelCredit, error) {
-	var all []modelCredit
-	for _, m := range attribution.Models() {
-		f := l.filter()
-		f.Model = m.Name
-		a, err := s.source.Attribution(ctx, "content", f)
-		if err != nil {
-			if err = ignore(err, trail.NoRun); err != nil {
-				return nil, err
+	var g errgroup.Group
+	all := make([]modelCredit, len(attribution.Models()))
+	for i, m := range attribution.Models() {
+		all[i].Model = m
+		g.Go(func() error {
+			f := l.filter()
+			f.Model = m.Name
+			a, err := s.source.Attribution(ctx, "content", f)
+			if err != nil {
+				all[i].NoRun = true
+				return ignore(err, trail.NoRun)
 			}
-			all = append(all, modelCredit{Model: m, NoRun: true})
-			continue
-		}
-		mc := modelCredit{Model: m}
-		for _, r := range a.Rows {
-			if r.Key == id {
-				mc.Credit = &r
+			for _, r := range a.Rows {
+				if r.Key == id {
+					all[i].Credit = &r
+				}
 			}
-		}
-		all = append(all, mc)
+			return nil
+		})
 	}
-	return all, nil
+	return all, g.Wait()
 }
 
 func funnelOf(r trail.ContentRow) []funnelStep {
@@ -198,7 +199,7 @@ func (s *Site) share(c echo.Context) error {
 		return err
 	}
 	id := param(c, "id")
-	form := shareForm{Rep: strings.TrimSpace(c.FormValue("rep")), To: c.FormValue("to"), Deal: strings.TrimSpace(c.FormValue("deal"))}
+	form := shareForm{Rep: strings.TrimSpace(c.FormValue("rep")), To: c.FormValue("recipients"), Deal: strings.TrimSpace(c.FormValue("deal"))}
 	to := strings.FieldsFunc(form.To, func(r rune) bool { return strings.ContainsRune(" ,;\r\n\t", r) })
 	share, err := s.source.Share(c.Request().Context(), ingest.ShareRequest{Content: id, Rep: form.Rep, To: to, Deal: form.Deal})
 	if text, ok := problemText(err); ok {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
 
 	"dealtrail/trail"
 )
@@ -66,22 +67,23 @@ func (s *Site) contents(c echo.Context) error {
 	ctx := c.Request().Context()
 	f := l.filter()
 	f.Limit = everything
-	rows, err := s.source.Contents(ctx, f)
-	if err != nil {
+	var rows []trail.ContentRow
+	var run *trail.Run
+	var credits *trail.Attribution
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { rows, err = s.source.Contents(ctx, f); return err })
+	g.Go(func() (err error) { run, credits, err = s.credits(ctx, "content", l); return err })
+	if err := g.Wait(); err != nil {
 		return err
 	}
 	page := contentsPage{frame: s.frame(c, "Which content moves deals?", "content", l), Sort: order}
 	page.New, _ = strconv.Atoi(c.QueryParam("new"))
 	if len(rows) == 0 {
-		status, err := s.Status(ctx)
+		status, err := s.Status(c.Request().Context())
 		if err != nil {
 			return err
 		}
 		page.Start = startSteps(status)
-	}
-	run, credits, err := s.credits(ctx, "content", l)
-	if err != nil {
-		return err
 	}
 	if page.NoRun = run == nil && len(rows) > 0; run != nil {
 		page.Sums = newSums(*run, credits)

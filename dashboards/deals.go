@@ -18,9 +18,13 @@ type dealsPage struct {
 	Status string // open, won, lost or empty for all
 	Counts dealCounts
 	Sort   sorting
+	More   int // deals there are when only the first are shown
 }
 
 type dealCounts struct{ All, Open, Won, Lost uint64 }
+
+// dealsAtFirst is how many deals the list shows until asked for all.
+const dealsAtFirst = 250
 
 func (s *Site) deals(c echo.Context) error {
 	l, err := s.readLens(c, "status", "sort")
@@ -56,6 +60,10 @@ func (s *Site) deals(c echo.Context) error {
 	}
 	if c.QueryParam("format") == "csv" {
 		return sendCSV(c, "deals.csv", dealsCSV(page.Rows))
+	}
+	if len(page.Rows) > dealsAtFirst && c.QueryParam("all") == "" {
+		page.More = len(page.Rows)
+		page.Rows = page.Rows[:dealsAtFirst]
 	}
 	return s.render(c, http.StatusOK, "deals", page)
 }
@@ -141,7 +149,14 @@ func (s *Site) deal(c echo.Context) error {
 	if title == "" {
 		title = "Deal " + d.ID
 	}
-	page := dealPage{frame: s.frame(c, title, "deals", l), Deal: d, NoRun: d.Status == "won" && d.Run == ""}
+	page := dealPage{frame: s.frame(c, title, "deals", l), Deal: d}
+	if d.Status == "won" && d.Run == "" {
+		run, err := s.source.Run(c.Request().Context(), l.filter())
+		if err = ignore(err, trail.NoRun); err != nil {
+			return err
+		}
+		page.NoRun = run == nil
+	}
 	page.Timeline = newTimeline(d, l.Agents, s.Now(), s.Zone)
 	page.Trail = newTrailTable(l, d.Events, "deal", d.Contacts...)
 	page.Parts = dealParts(d)

@@ -95,9 +95,13 @@ func (s *Site) funcs() template.FuncMap {
 		"ago":   func(t time.Time) string { return ago(t, s.Now()) },
 		"prob":  func(p float32) string { return fmt.Sprintf("%.0f%%", 100*p) },
 		"name":  repName,
+		"first": firstTouched, "rest": func(all []trail.Touched) int { return len(all) - len(firstTouched(all)) },
 		"len64": func(list []string) uint64 { return uint64(len(list)) },
 	}
 }
+
+// firstTouched are the contents that the review names; the deal's page has all.
+func firstTouched(all []trail.Touched) []trail.Touched { return all[:min(len(all), 4)] }
 
 // moment writes a time in the company's zone, with the exact one for programs.
 func (s *Site) moment(t time.Time, layout string) template.HTML {

@@ -35,6 +35,7 @@ func newSite(t testing.TB, db *store.DB, change func(*Site)) (*Site, *echo.Echo)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.source.Accepted = func(context.Context, string) (bool, error) { return false, nil }
 	e := echo.New()
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		status, p := 500, (*trail.Problem)(nil)

@@ -69,8 +69,8 @@ func startSteps(st trail.Status) []startStep {
 
 type modelsPage struct {
 	frame
-	Models  []attribution.Model
-	Version string
+	Models      []attribution.Model
+	Definitions string // their version
 }
 
 func (s *Site) models(c echo.Context) error {

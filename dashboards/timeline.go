@@ -92,7 +92,7 @@ func newTimeline(d *trail.DealDetail, level trail.Level, now time.Time, zone *ti
 	}
 	t := &timeline{LaneTop: bandHeight + 8}
 	t.bands(d, events, sp, now)
-	t.lanes(d, events, level, sp)
+	t.lanes(d, events, level, sp, zone)
 	t.LaneBottom = t.LaneTop + laneHeight*len(t.Lanes)
 	t.CreditBase = t.LaneBottom + 16 + creditHeight
 	t.credits(events, sp)
@@ -154,7 +154,7 @@ func (t *timeline) bands(d *trail.DealDetail, events []trail.TrailRow, sp span, 
 
 // lanes gives each person a line, the most active first, and puts the marks on
 // them. What cannot be told apart goes to "one of several".
-func (t *timeline) lanes(d *trail.DealDetail, events []trail.TrailRow, level trail.Level, sp span) {
+func (t *timeline) lanes(d *trail.DealDetail, events []trail.TrailRow, level trail.Level, sp span, zone *time.Location) {
 	names := map[string]string{}
 	for _, p := range d.Contacts {
 		names[p.Address] = p.Name
@@ -196,7 +196,7 @@ func (t *timeline) lanes(d *trail.DealDetail, events []trail.TrailRow, level tra
 		if !laned(e.Kind) {
 			continue
 		}
-		m := mark{X: pct(sp.x(e.At)), Y: y[who(e)], Kind: e.Kind, ID: e.ID.String(), Weak: discounted(e, level), Title: markTitle(e)}
+		m := mark{X: pct(sp.x(e.At)), Y: y[who(e)], Kind: e.Kind, ID: e.ID.String(), Weak: discounted(e, level), Title: markTitle(e, zone)}
 		t.Machine = t.Machine || m.Weak
 		t.Marks = append(t.Marks, m)
 		if !slices.Contains(t.Kinds, e.Kind) {
@@ -213,8 +213,8 @@ func laned(k trail.Kind) bool {
 	return false
 }
 
-func markTitle(e trail.TrailRow) string {
-	parts := []string{e.At.UTC().Format("2 Jan 2006"), kindWord(e.Kind)}
+func markTitle(e trail.TrailRow, zone *time.Location) string {
+	parts := []string{e.At.In(zone).Format("2 Jan 2006"), kindWord(e.Kind)}
 	for _, p := range []string{e.Title, strings.Join(e.Contacts, " or "), verdict(e)} {
 		if p != "" {
 			parts = append(parts, p)

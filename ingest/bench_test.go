@@ -76,3 +76,16 @@ func BenchmarkPipe(b *testing.B) {
 	}
 	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
+
+// BenchmarkVisible says how long a person waits to read what they wrote, one
+// after the other on an idle machine.
+func BenchmarkVisible(b *testing.B) {
+	p := newPipe(b)
+	p.load(b)
+	n := 0
+	for b.Loop() {
+		p.append(b, clicks(n, 1)...)
+		p.settle(b)
+		n++
+	}
+}

@@ -23,11 +23,6 @@ const (
 	// catalogueKey is a hash: the key of a content to its target as JSON, and versionField to a counter of changes.
 	catalogueKey = "dealtrail:catalogue"
 	versionField = "version" // seven characters; the key of a content has eight
-	// lookupWait is what a redirect may wait for a content registered elsewhere a moment ago; Redis gets half of it.
-	lookupWait = 200 * time.Millisecond
-	// missFor is how long a key that nobody knows is not asked for again, and maxMisses how many such keys are kept.
-	missFor   = 2 * time.Second
-	maxMisses = 10_000
 	// cataloguePoll is how often other nodes' changes are looked for, and storeRetry how often a store that did not
 	// answer is asked for its contents.
 	cataloguePoll = time.Second
@@ -269,48 +264,6 @@ func collision(content, other trail.ContentID) error {
 	return trail.Problemf(trail.Conflict, "The content ID %q cannot be told apart from %q in a link (one chance in a trillion); choose another.", content, other)
 }
 
-// Lookup returns the target of a key: from memory, else from Redis, else from
-// the store, within 200 ms. The error says that one of them did not answer, so
-// that the key may be known after all.
-func (c *Catalogue) Lookup(ctx context.Context, key trail.ContentKey) (trail.Target, bool, error) {
-	if t, ok := c.inMemory(key); ok {
-		return t, true, nil
-	}
-	if c.missed(key) {
-		return trail.Target{}, false, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookupWait)
-	defer cancel()
-	t, ok, errRedis := c.lookupRedis(ctx, key)
-	if ok {
-		c.remember(t)
-		return t, true, nil
-	}
-	t, ok, errStore := c.db.Target(ctx, key)
-	if ok && errStore == nil {
-		c.remember(t)
-		return t, true, nil
-	}
-	if err := errors.Join(errRedis, errStore); err != nil {
-		return trail.Target{}, false, fmt.Errorf("look up a content: %w", err)
-	}
-	c.miss(key)
-	return trail.Target{}, false, nil
-}
-
-func (c *Catalogue) lookupRedis(ctx context.Context, key trail.ContentKey) (t trail.Target, ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupWait/2)
-	defer cancel()
-	text, err := c.rdb.HGet(ctx, catalogueKey, key.String()).Bytes()
-	if err != nil {
-		return t, false, ignoreNil(err)
-	}
-	if err := json.Unmarshal(text, &t); err != nil {
-		return t, false, err
-	}
-	return t, trail.KeyOf(t.Content) == key, nil
-}
-
 // ByURL returns the content that a URL leads to, whatever tracking parameters
 // it carries. Of several it is the one whose ID sorts first.
 func (c *Catalogue) ByURL(url string) (trail.ContentID, bool) {
@@ -389,19 +342,4 @@ func normalURLs(t trail.Target) (urls []string) {
 		}
 	}
 	return urls
-}
-
-func (c *Catalogue) missed(key trail.ContentKey) bool {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return time.Now().Before(c.misses[key])
-}
-
-func (c *Catalogue) miss(key trail.ContentKey) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.misses) >= maxMisses {
-		clear(c.misses)
-	}
-	c.misses[key] = time.Now().Add(missFor)
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"time"
@@ -22,9 +23,10 @@ func Connect(rawURL string) (redis.UniversalClient, error) {
 		return nil, fmt.Errorf("redis.url cannot be read; it looks like redis://host:6379/0 or unix:///path/redis.sock")
 	}
 	const (
-		once = -1 // no retries
-		dial = 2 * time.Second
-		wait = 10 * time.Second // for an answer, when the context sets no earlier deadline
+		once  = -1 // no retries
+		dial  = 2 * time.Second
+		wait  = 10 * time.Second // for an answer, when the context sets no earlier deadline
+		conns = 64               // to one server, unless the address says pool_size
 	)
 	quiet := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	switch query := u.Query(); {
@@ -34,6 +36,7 @@ func Connect(rawURL string) (redis.UniversalClient, error) {
 			return nil, fmt.Errorf("redis.url: %w", err)
 		}
 		o.MaxRetries, o.ContextTimeoutEnabled, o.DialTimeout, o.ReadTimeout, o.DialerRetries = once, true, dial, wait, 1
+		o.PoolSize = cmp.Or(o.PoolSize, conns)
 		return redis.NewFailoverClient(o), nil
 	case query.Has("addr"):
 		o, err := redis.ParseClusterURL(rawURL)
@@ -41,7 +44,7 @@ func Connect(rawURL string) (redis.UniversalClient, error) {
 			return nil, fmt.Errorf("redis.url: %w", err)
 		}
 		o.MaxRetries, o.ContextTimeoutEnabled, o.DialTimeout, o.ReadTimeout, o.DialerRetries = once, true, dial, wait, 1
-		o.MaintNotificationsConfig = quiet
+		o.PoolSize, o.MaintNotificationsConfig = cmp.Or(o.PoolSize, conns), quiet
 		return redis.NewClusterClient(o), nil
 	}
 	o, err := redis.ParseURL(rawURL)
@@ -49,6 +52,6 @@ func Connect(rawURL string) (redis.UniversalClient, error) {
 		return nil, fmt.Errorf("redis.url: %w", err)
 	}
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DialTimeout, o.ReadTimeout, o.DialerRetries = once, true, dial, wait, 1
-	o.MaintNotificationsConfig = quiet
+	o.PoolSize, o.MaintNotificationsConfig = cmp.Or(o.PoolSize, conns), quiet
 	return redis.NewClient(o), nil
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,8 @@ type Registry struct {
 	Pixel      string // tracking.pixel: off, consent or on
 	MaxFile    int64  // bytes of one file at most; default 200 MB
 
-	Now func() time.Time // default time.Now
+	Patience time.Duration    // how long a person waits to read what they wrote; default 5 s
+	Now      func() time.Time // default time.Now
 
 	mu sync.Mutex // from reading the state before to accepting the event after
 	// recent are registrations that were not visible when they were last looked for: what the store says of
@@ -42,20 +44,17 @@ type Registry struct {
 }
 
 const (
-	// visibleWait is how long a person waits to read what they wrote.
-	visibleWait = 5 * time.Second
-	// recentWait is for an earlier registration of the same content.
-	recentWait     = time.Second
-	defaultMaxFile = 200 << 20
-	maxContentID   = 200 // bytes
-	maxAttr        = 10_000
+	defaultPatience = 5 * time.Second
+	defaultMaxFile  = 200 << 20
+	maxContentID    = 200    // bytes
+	maxAttr         = 10_000 // bytes
 )
 
 // Register registers a content or changes what is said of it: attrs replaces
 // the given keys, see [trail.State], an empty value removes its key, and other
 // keys stay. source says who told us ("api", "ui"). What changes nothing is no
 // event. visible is false when the event is accepted and reports do not show it
-// within 5 seconds. A *trail.Problem Invalid or Conflict says what is wrong.
+// within Patience. A *trail.Problem Invalid or Conflict says what is wrong.
 func (r *Registry) Register(ctx context.Context, id trail.ContentID, attrs map[string]string, source string) (visible bool, err error) {
 	_, visible, err = r.registerOne(ctx, id, attrs, source)
 	return visible, err
@@ -139,7 +138,7 @@ func (r *Registry) states(ctx context.Context, items []*registration) (map[strin
 		pending = pending || recent
 	}
 	if pending {
-		short, cancel := context.WithTimeout(ctx, recentWait)
+		short, cancel := context.WithTimeout(ctx, r.patience()/5)
 		defer cancel()
 		if r.Buffer.Settle(short) == nil {
 			clear(r.recent) // all of them were accepted before
@@ -165,7 +164,7 @@ func (r *Registry) visible(ctx context.Context) bool {
 		accepted[id] = s.Event
 	}
 	r.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, visibleWait)
+	ctx, cancel := context.WithTimeout(ctx, r.patience())
 	defer cancel()
 	if r.Buffer.Settle(ctx) != nil {
 		return false
@@ -178,6 +177,10 @@ func (r *Registry) visible(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+func (r *Registry) patience() time.Duration {
+	return cmp.Or(r.Patience, defaultPatience)
 }
 
 func (r *Registry) now() time.Time {

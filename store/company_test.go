@@ -199,8 +199,8 @@ func TestDealShowsItsTrailAndCredits(t *testing.T) {
 	}
 	slices.Sort(got[2:4]) // one mail to two is two events of one time
 	check(t, "trail", got, []string{
-		"2 deal", "5 sent deck ann contact", "6 sent case ann contact", "6 sent case bob contact", "9 clicked deck ann human contact 333.50", "9 clicked deck ann scanner contact",
-		"9 opened deck ann proxy contact", "10 clicked case ann+bob+cara@beta.example human contact 333.50", "11 viewed case ann contact 333.50", "15 staged Won",
+		"2 deal explicit", "5 sent deck ann contact", "6 sent case ann contact", "6 sent case bob contact", "9 clicked deck ann human contact 333.50", "9 clicked deck ann scanner contact",
+		"9 opened deck ann proxy contact", "10 clicked case ann+bob+cara@beta.example human contact 333.50", "11 viewed case ann contact 333.50", "15 staged Won explicit",
 	})
 	check(t, "title", d.Events[1].Title, "The Deck")
 	check(t, "contacts", []string{d.Contacts[0].Name, d.Contacts[1].Address, d.Contacts[1].Account}, []string{"Ann A", "bob@alpha.example", "alpha.example"})
@@ -216,7 +216,7 @@ func TestDealShowsItsTrailAndCredits(t *testing.T) {
 	for _, e := range d.Events {
 		rules[fmt.Sprint(e.Kind, " ", e.Rule)]++
 	}
-	check(t, "rules of D2", rules, map[string]int{"deal ": 1, "staged ": 1, "shared ": 1, "sent contact": 3, "clicked contact": 1, "clicked explicit": 2, "replied contact": 2})
+	check(t, "rules of D2", rules, map[string]int{"deal explicit": 1, "staged explicit": 1, "shared explicit": 1, "sent contact": 3, "clicked contact": 1, "clicked explicit": 2, "replied contact": 2})
 	check(t, "no run divided D2", d.Run == "" && d.Unattributed == nil && d.Credits != nil, true)
 	d = must(db.Deal(t.Context(), "D3", store.Filter{}))(t)
 	check(t, "rule and contact of D3", d.Events[len(d.Events)-1].Rule+" "+d.Events[len(d.Events)-1].Contacts[0], "account dan@gamma.example")

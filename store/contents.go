@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -13,62 +15,50 @@ import (
 // was touched but never registered is there under its ID. Credit is nil unless a
 // run answers the filter.
 func (db *DB) Contents(ctx context.Context, f Filter) ([]trail.ContentRow, error) {
-	rows, _, err := db.contents(ctx, f, "")
-	return rows, err
-}
-
-// contents returns one content, or all when the ID is empty, and the run that
-// their credit is from, nil without one.
-func (db *DB) contents(ctx context.Context, f Filter, id trail.ContentID) ([]trail.ContentRow, *run, error) {
 	f, err := f.complete()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r, err := db.newestRun(ctx, f)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	rows, err := query(ctx, db, "Contents", func(rows driver.Rows, c *trail.ContentRow) error {
-		var earned sum
-		err := rows.Scan(&c.ID, &c.Title, &c.Kind, &c.URL, words{&c.OtherURLs}, &c.Stage, &c.Persona,
-			&c.Version, &c.Owner, words{&c.Tags}, &c.File, &c.FileName, when{&c.PublishedAt}, when{&c.ExpiresAt},
-			&c.Reps, &c.Sent, &c.Reached, &c.Opened, &c.Clicked, &c.Clicks, &c.Replied, &c.Machine,
-			&c.Deals, &c.Won, &c.Lost, when{&c.LastSent}, &earned.credit, &earned.value)
-		if r != nil {
-			c.Credit = earned.in(r)
-		}
-		return err
-	}, f.args(clickhouse.Named("content", id), r.param(), clickhouse.Named("model", f.Model))...)
-	return rows, r, err
+	states, err := db.contents(ctx, f, r, "")
+	rows := make([]trail.ContentRow, len(states))
+	for i, s := range states {
+		rows[i] = s.ContentRow
+	}
+	return rows, err
 }
 
 // Content returns one content with its newest events, newest first, and the
-// deals it touched or earned of, each with what it earned. An unknown content is
-// a Problem.
+// deals it touched or earned of, the won ones with what it earned. An unknown
+// content is a Problem.
 func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail.ContentDetail, error) {
-	rows, r, err := db.contents(ctx, f, id)
+	f, err := f.complete()
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) == 0 || id == "" {
+	r, err := db.newestRun(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	states, err := db.contents(ctx, f, r, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(states) == 0 || id == "" {
 		return nil, trail.Problemf(trail.NotFound, "There is no content %q.", id)
 	}
-	f, _ = f.complete()
-	type share struct {
-		deal string
-		sum  sum
-	}
-	shares, err := query(ctx, db, "ContentDeals", func(rows driver.Rows, s *share) error {
-		return rows.Scan(&s.deal, &s.sum.credit, &s.sum.value)
-	}, f.args(clickhouse.Named("content", id), r.param(), clickhouse.Named("model", f.Model))...)
+	detail, deals := &trail.ContentDetail{ContentRow: states[0].ContentRow}, states[0].touched
+	earned, err := db.sums(ctx, f, r, "ContentDeals", id)
 	if err != nil {
 		return nil, err
 	}
-	detail := &trail.ContentDetail{ContentRow: rows[0]}
-	earned, deals := map[string]sum{}, []string{}
-	for _, s := range shares {
-		earned[s.deal] = s.sum
-		deals = append(deals, s.deal)
+	for deal := range earned {
+		if !slices.Contains(deals, deal) {
+			deals = append(deals, deal)
+		}
 	}
 	if detail.DealRows, err = db.deals(ctx, f, "id", deals...); err != nil {
 		return nil, err
@@ -78,6 +68,77 @@ func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail
 			d.Credit = earned[d.ID].in(r)
 		}
 	}
-	detail.Events, err = db.trail(ctx, f, "ContentTrail", pageLimit, clickhouse.Named("content", id))
+	detail.Events, _, err = db.trail(ctx, f, "ContentTrail", f.limit(pageLimit), clickhouse.Named("content", id))
 	return detail, err
+}
+
+// contentState is a content and, asked for alone, the deals it touched.
+type contentState struct {
+	trail.ContentRow
+	touched []string
+}
+
+// contents returns one content, or all by ID when id is empty.
+func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID) ([]contentState, error) {
+	all := map[string]contentState{}
+	registered, err := query(ctx, db, "Contents", func(rows driver.Rows, c *contentState) error {
+		return rows.Scan(&c.ID, &c.Title, &c.Kind, &c.URL, words{&c.OtherURLs}, &c.Stage, &c.Persona, &c.Version, &c.Owner,
+			words{&c.Tags}, &c.File, &c.FileName, when{&c.PublishedAt}, when{&c.ExpiresAt})
+	}, f.args(clickhouse.Named("content", id))...)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range registered {
+		all[c.ID] = c
+	}
+	_, err = query(ctx, db, "ContentCounts", func(rows driver.Rows, key *string) error {
+		var c contentState
+		if err := rows.Scan(key, &c.Reps, &c.Sent, &c.Reached, &c.Opened, &c.Clicked, &c.Clicks, &c.Replied, &c.Machine,
+			&c.Deals, &c.Won, &c.Lost, when{&c.LastSent}, &c.touched); err != nil {
+			return err
+		}
+		all[*key] = all[*key].counted(c)
+		return nil
+	}, f.args(clickhouse.Named("content", id))...)
+	if err != nil {
+		return nil, err
+	}
+	earned, err := db.sums(ctx, f, r, "ContentCredits", id)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]contentState, 0, len(all))
+	for key, c := range all {
+		c.ID, c.Title = key, cmp.Or(c.Title, key)
+		if r != nil {
+			c.Credit = earned[key].in(r)
+		}
+		states = append(states, c)
+	}
+	slices.SortFunc(states, func(a, b contentState) int { return cmp.Compare(a.ID, b.ID) })
+	return states, nil
+}
+
+// counted returns the content with the counts of another.
+func (c contentState) counted(n contentState) contentState {
+	c.Reps, c.Sent, c.Reached, c.LastSent = n.Reps, n.Sent, n.Reached, n.LastSent
+	c.Opened, c.Clicked, c.Clicks, c.Replied, c.Machine = n.Opened, n.Clicked, n.Clicks, n.Replied, n.Machine
+	c.Deals, c.Won, c.Lost, c.touched = n.Deals, n.Won, n.Lost, n.touched
+	return c
+}
+
+// sums returns what a query of a key and a sum finds in a run, by key; nothing
+// without a run.
+func (db *DB) sums(ctx context.Context, f Filter, r *run, name string, content trail.ContentID) (map[string]sum, error) {
+	sums := map[string]sum{}
+	if r == nil {
+		return sums, nil
+	}
+	_, err := query(ctx, db, name, func(rows driver.Rows, key *string) error {
+		var s sum
+		err := rows.Scan(key, &s.credit, &s.value)
+		sums[*key] = s
+		return err
+	}, r.param(), clickhouse.Named("model", f.Model), clickhouse.Named("content", content))
+	return sums, err
 }

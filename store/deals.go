@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -18,50 +19,81 @@ func (db *DB) Deals(ctx context.Context, f Filter) ([]trail.DealRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.dealStates(ctx, f, "all", f.limit(pageLimit))
-	return dealRows(rows), err
+	states, err := db.dealStates(ctx, f, "all", f.limit(pageLimit))
+	if err != nil {
+		return nil, err
+	}
+	return db.touched(ctx, f, states)
 }
 
 // deals returns all deals that keys select: by id, contact or domain.
 func (db *DB) deals(ctx context.Context, f Filter, by string, keys ...string) ([]trail.DealRow, error) {
 	f.After = ""
-	rows, err := db.dealStates(ctx, f, by, clickhouse.Named("limit", uint64(math.MaxInt64)), keys...)
-	return dealRows(rows), err
+	states, err := db.dealStates(ctx, f, by, clickhouse.Named("limit", uint64(math.MaxInt64)), keys...)
+	if err != nil {
+		return nil, err
+	}
+	return db.touched(ctx, f, states)
 }
 
-// dealState is a deal and the contacts on it.
+// dealState is a deal, the contacts on it and when the first thing we know of it
+// happened.
 type dealState struct {
 	trail.DealRow
 	contacts []string
+	known    time.Time
 }
 
+// dealStates returns deals by ID, without their touches.
 func (db *DB) dealStates(ctx context.Context, f Filter, by string, limit any, keys ...string) ([]dealState, error) {
 	return query(ctx, db, "Deals", func(rows driver.Rows, d *dealState) error {
-		return rows.Scan(append(d.fields(), &d.Touches, when{&d.LastTouch})...)
+		var told string
+		err := rows.Scan(&d.ID, &d.Name, &d.Account, &d.Domain, &told, &d.Value.Currency, &d.Stage, &d.Status, &d.Owner,
+			when{&d.CreatedAt}, when{&d.ClosedAt}, &d.LossReason, &d.contacts, when{&d.known})
+		d.Value.Amount = amount(told, d.Value.Currency)
+		return err
 	}, f.args(clickhouse.Named("by", by), clickhouse.Named("keys", list(keys)), clickhouse.Named("after", f.After), limit)...)
 }
 
-// fields returns where a row's columns from deal to contacts go. The amount goes
-// into place as it was told.
-func (d *dealState) fields() []any {
-	return []any{
-		&d.ID, &d.Name, &d.Account, &d.Domain, &d.Value.Amount, &d.Value.Currency, &d.Stage, &d.Status, &d.Owner,
-		when{&d.CreatedAt}, when{&d.ClosedAt}, &d.LossReason, &d.contacts,
-	}
+// dealTouches is the touches of one deal before a time, and what was at or after
+// another.
+type dealTouches struct {
+	deal                   string
+	touches                uint64 // clicks, views and replies
+	last                   time.Time
+	clicks, replies, sends uint64 // recent
+	contents               map[string]uint64
 }
 
-// row returns the deal as a report shows it.
-func (d *dealState) row() trail.DealRow {
-	d.Value = amount(d.Value.Amount, d.Value.Currency)
-	return d.DealRow
+// dealTouches returns the touches of deals, of all when none is named.
+func (db *DB) dealTouches(ctx context.Context, f Filter, from, to time.Time, deals ...string) (map[string]dealTouches, error) {
+	all := map[string]dealTouches{}
+	_, err := query(ctx, db, "DealTouches", func(rows driver.Rows, t *dealTouches) error {
+		err := rows.Scan(&t.deal, &t.touches, when{&t.last}, &t.clicks, &t.replies, &t.sends, &t.contents)
+		all[t.deal] = *t
+		return err
+	}, f.args(instant("from", from), instant("to", to), clickhouse.Named("deals", list(deals)))...)
+	return all, err
 }
 
-func dealRows(states []dealState) []trail.DealRow {
-	rows := make([]trail.DealRow, len(states))
-	for i := range states {
-		rows[i] = states[i].row()
+// touched returns deals as a report shows them, with their touches.
+func (db *DB) touched(ctx context.Context, f Filter, states []dealState) ([]trail.DealRow, error) {
+	rows, ids := make([]trail.DealRow, len(states)), make([]string, len(states))
+	for i, s := range states {
+		rows[i], ids[i] = s.DealRow, s.ID
 	}
-	return rows
+	if len(rows) == 0 {
+		return rows, nil
+	}
+	if len(ids) > idsAtOnce {
+		ids = nil
+	}
+	touches, err := db.dealTouches(ctx, f, forever, forever, ids...)
+	for i := range rows {
+		t := touches[rows[i].ID]
+		rows[i].Touches, rows[i].LastTouch = t.touches, t.last
+	}
+	return rows, err
 }
 
 // Deal returns one deal with its contacts, its trail with the newest event last,
@@ -79,13 +111,22 @@ func (db *DB) Deal(ctx context.Context, id string, f Filter) (*trail.DealDetail,
 	if len(states) == 0 {
 		return nil, trail.Problemf(trail.NotFound, "There is no deal %q.", id)
 	}
-	detail := &trail.DealDetail{DealRow: states[0].row(), Model: f.Model, Credits: []trail.CreditRow{}}
+	detail := &trail.DealDetail{DealRow: states[0].DealRow, Model: f.Model, Credits: []trail.CreditRow{}}
 	if detail.Contacts, err = db.contacts(ctx, f, "contact", states[0].contacts...); err != nil {
 		return nil, err
 	}
-	if detail.Events, err = db.story(ctx, f, "DealTrail", clickhouse.Named("deal", id)); err != nil {
+	var touches []trail.TrailRow
+	if detail.Events, touches, err = db.trail(ctx, f, "DealTrail", clickhouse.Named("deal", id)); err != nil {
 		return nil, err
 	}
+	seen := map[trail.ID]bool{}
+	for _, e := range touches {
+		seen[e.ID] = true
+	}
+	if len(touches) > 0 {
+		detail.Touches, detail.LastTouch = uint64(len(seen)), touches[0].At
+	}
+	detail.Events = story(detail.Events, f)
 	r, err := db.newestRun(ctx, f)
 	if err != nil || r == nil {
 		return detail, err
@@ -94,32 +135,40 @@ func (db *DB) Deal(ctx context.Context, id string, f Filter) (*trail.DealDetail,
 	if err != nil || len(credits) == 0 { // the run did not divide it
 		return detail, err
 	}
+	var contents []string
+	for _, c := range credits {
+		contents = append(contents, c.content)
+	}
+	titles, err := db.titles(ctx, f, contents)
+	if err != nil {
+		return nil, err
+	}
 	detail.Run = r.ID
-	divide(detail, r, credits)
+	divide(detail, r, credits, titles)
 	return detail, nil
 }
 
 // credit is what one touch earned of one deal; a zero touch is nobody's part.
 type credit struct {
-	deal, content, title string
-	touch                trail.ID
-	sum                  sum
+	deal, content string
+	touch         trail.ID
+	sum           sum
 }
 
 func (db *DB) credits(ctx context.Context, f Filter, r *run, deals ...string) ([]credit, error) {
 	return query(ctx, db, "Credits", func(rows driver.Rows, c *credit) error {
-		return rows.Scan(&c.deal, &c.touch, &c.content, &c.title, &c.sum.credit, &c.sum.value)
-	}, f.args(r.param(), clickhouse.Named("model", f.Model), clickhouse.Named("deals", list(deals)))...)
+		return rows.Scan(&c.deal, &c.touch, &c.content, &c.sum.credit, &c.sum.value)
+	}, r.param(), clickhouse.Named("model", f.Model), clickhouse.Named("deals", list(deals)))
 }
 
 // divide writes the credits of a deal into its detail: on each event, and by
 // content with the highest first.
-func divide(detail *trail.DealDetail, r *run, credits []credit) {
+func divide(detail *trail.DealDetail, r *run, credits []credit, titles map[string]string) {
 	type touch struct {
 		id      trail.ID
 		content string
 	}
-	byTouch, byContent, titles := map[touch]sum{}, map[string]sum{}, map[string]string{}
+	byTouch, byContent := map[touch]sum{}, map[string]sum{}
 	var nobodys sum
 	for _, c := range credits {
 		if c.touch.IsZero() && c.content == "" {
@@ -128,7 +177,7 @@ func divide(detail *trail.DealDetail, r *run, credits []credit) {
 		}
 		s := byContent[c.content]
 		s.add(c.sum)
-		byContent[c.content], titles[c.content] = s, c.title
+		byContent[c.content] = s
 		s = byTouch[touch{c.touch, c.content}]
 		s.add(c.sum)
 		byTouch[touch{c.touch, c.content}] = s

@@ -136,14 +136,14 @@ func decimal(minor int64, digits int) string {
 	return sign + s[:len(s)-digits] + "." + s[len(s)-digits:]
 }
 
-// amount writes what the CRM told as an amount with at least the two decimals
+// amount returns what the CRM told as an amount with at least the two decimals
 // that people expect, unless the currency has none.
-func amount(text, currency string) trail.Money {
+func amount(text, currency string) string {
 	whole, fraction, _ := strings.Cut(text, ".")
 	if whole != "" && len(fraction) < 2 && !slices.Contains(strings.Fields(withoutCents), strings.ToUpper(currency)) {
 		text = whole + "." + fraction + "00"[len(fraction):]
 	}
-	return trail.Money{Amount: text, Currency: currency}
+	return text
 }
 
 // withoutCents lists the currencies of ISO 4217 that have no minor unit.

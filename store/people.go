@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -39,7 +41,8 @@ func (db *DB) Contact(ctx context.Context, id trail.ContactID, f Filter) (*trail
 	if detail.Deals, err = db.deals(ctx, f, "contact", string(id)); err != nil {
 		return nil, err
 	}
-	detail.Events, err = db.story(ctx, f, "ContactTrail", clickhouse.Named("contact", string(id)))
+	events, _, err := db.trail(ctx, f, "ContactTrail", f.limit(trailLimit), clickhouse.Named("contact", string(id)))
+	detail.Events = story(events, f)
 	return detail, err
 }
 
@@ -67,8 +70,9 @@ func (db *DB) Account(ctx context.Context, domain string, f Filter) (*trail.Acco
 	for _, c := range detail.Contacts {
 		contacts = append(contacts, string(c.Contact))
 	}
-	detail.Events, err = db.story(ctx, f, "AccountTrail",
+	events, _, err := db.trail(ctx, f, "AccountTrail", f.limit(trailLimit),
 		clickhouse.Named("domain", detail.Domain), clickhouse.Named("deals", deals), clickhouse.Named("contacts", contacts))
+	detail.Events = story(events, f)
 	return detail, err
 }
 
@@ -79,7 +83,29 @@ func (db *DB) Reps(ctx context.Context, f Filter) ([]trail.RepRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	return query(ctx, db, "Reps", func(rows driver.Rows, r *trail.RepRow) error {
-		return rows.Scan(&r.Rep, &r.Sent, &r.Content, &r.Reached, &r.Clicked, &r.Replied, &r.Won)
+	reps := map[string]trail.RepRow{}
+	_, err = query(ctx, db, "Reps", func(rows driver.Rows, r *trail.RepRow) error {
+		err := rows.Scan(&r.Rep, &r.Sent, &r.Content, &r.Reached, &r.Clicked, &r.Replied)
+		reps[r.Rep] = *r
+		return err
 	}, f.args()...)
+	if err != nil {
+		return nil, err
+	}
+	_, err = query(ctx, db, "Owners", func(rows driver.Rows, rep *string) error {
+		var won uint64
+		err := rows.Scan(rep, &won)
+		r := reps[*rep]
+		r.Rep, r.Won = *rep, won
+		reps[*rep] = r
+		return err
+	}, f.args()...)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]trail.RepRow, 0, len(reps))
+	for _, rep := range slices.Sorted(maps.Keys(reps)) {
+		rows = append(rows, reps[rep])
+	}
+	return rows, nil
 }

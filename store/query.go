@@ -15,7 +15,11 @@ import (
 
 // query runs query/name.sql and reads each row with scan.
 func query[T any](ctx context.Context, db *DB, name string, scan func(driver.Rows, *T) error, args ...any) ([]T, error) {
-	rows, err := db.conn.Query(ctx, db.text.query[name], args...)
+	text, ok := db.text.query[name]
+	if !ok {
+		panic("store: there is no query/" + name + ".sql") // every method has a test
+	}
+	rows, err := db.conn.Query(ctx, text, args...)
 	if err != nil {
 		return nil, fmt.Errorf("query %s: %w", name, explain(err))
 	}

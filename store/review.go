@@ -3,7 +3,9 @@ package store
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -27,108 +29,179 @@ func (db *DB) WeekReview(ctx context.Context, week string, zone *time.Location, 
 	return review, err
 }
 
+// silence is how long nothing must have happened for an open deal to be silent.
+const silence = 30 * 24 * time.Hour
+
+// sections are those of the review, the strongest first.
+var sections = [...]string{"won", "lost", "moved", "new", "silent"}
+
+// section returns the strongest section of the week that applies to a deal, ""
+// for none. A deal whose only stage is that of its creation is new, not moved.
+// An open deal is silent when it is known for 30 days at the end of the week and
+// was neither touched nor staged in them.
+func (d *dealState) section(from, to time.Time, stages []string, staged, touched time.Time) string {
+	in := func(t time.Time) bool { return !t.Before(from) && t.Before(to) }
+	created := d.CreatedAt
+	if created.IsZero() {
+		created = d.known
+	}
+	first := 0
+	if in(d.CreatedAt) {
+		first = 1
+	}
+	open := created.Before(to) && (d.Status == "open" || !d.ClosedAt.Before(to))
+	before := to.Add(-silence)
+	switch {
+	case in(d.ClosedAt) && (d.Status == "won" || d.Status == "lost"):
+		return d.Status
+	case open && len(stages) > first:
+		return "moved"
+	case in(d.CreatedAt):
+		return "new"
+	case open && created.Before(before) && staged.Before(before) && touched.Before(before):
+		return "silent"
+	}
+	return ""
+}
+
 // Review returns the deals of one week, from Monday to the next, each in its
 // strongest section (won, lost, moved, new, silent), and the run that their
 // credit is from, empty without one. Sections come in that order, within them
-// the highest amounts first.
+// the highest amounts first. Touches are those before the end of the week.
 func (db *DB) Review(ctx context.Context, from, to time.Time, f Filter) ([]trail.ReviewRow, string, error) {
 	f, err := f.complete()
 	if err != nil {
 		return nil, "", err
 	}
-	type reviewed struct {
-		trail.ReviewRow
-		deal dealState
+	f.After = ""
+	states, err := db.dealStates(ctx, f, "all", clickhouse.Named("limit", uint64(math.MaxInt64)))
+	if err != nil {
+		return nil, "", err
 	}
-	states, err := query(ctx, db, "Review", func(rows driver.Rows, r *reviewed) error {
-		fields := append([]any{&r.Section}, r.deal.fields()...)
-		err := rows.Scan(append(fields, &r.deal.Touches, when{&r.LastTouch}, &r.Stages, &r.Clicks, &r.Replies, &r.Sent)...)
-		r.deal.LastTouch = r.LastTouch
+	touches, err := db.dealTouches(ctx, f, from, to)
+	if err != nil {
+		return nil, "", err
+	}
+	type entered struct {
+		deal   string
+		stages []string
+		last   time.Time
+	}
+	stages := map[string]entered{}
+	_, err = query(ctx, db, "Stages", func(rows driver.Rows, e *entered) error {
+		err := rows.Scan(&e.deal, &e.stages, when{&e.last})
+		stages[e.deal] = *e
 		return err
 	}, f.args(instant("from", from), instant("to", to))...)
 	if err != nil {
 		return nil, "", err
 	}
-	var deals, contacts []string
-	for _, s := range states {
-		deals, contacts = append(deals, s.deal.ID), append(contacts, s.deal.contacts...)
-	}
-	people, err := db.people(ctx, contacts)
-	if err != nil {
-		return nil, "", err
-	}
-	contributed, id, err := db.contributed(ctx, f, to, deals)
-	if err != nil {
-		return nil, "", err
-	}
-	rows := make([]trail.ReviewRow, len(states))
-	for i, s := range states {
-		s.Deal, s.Contributed, s.Contacts = s.deal.row(), contributed[s.deal.ID], []string{}
-		for _, contact := range s.deal.contacts {
-			s.Contacts = append(s.Contacts, cmp.Or(people[contact].Name, people[contact].Address, contact))
-		}
-		rows[i] = s.ReviewRow
-	}
-	return rows, id, nil
-}
-
-// contributed returns the contents in the trails of deals, by deal, most touched
-// first, with what they earned, and the run that says so, empty without one.
-func (db *DB) contributed(ctx context.Context, f Filter, to time.Time, deals []string) (map[string][]trail.Touched, string, error) {
-	type part struct{ deal, content string }
-	touched, titles, earned := map[part]uint64{}, map[string]string{}, map[part]sum{}
-	type contribution struct {
-		part
-		title   string
-		touches uint64
-	}
-	r, err := db.newestRun(ctx, f)
-	if err != nil {
-		return nil, "", err
-	}
-	for chunk := range slices.Chunk(deals, idsAtOnce) {
-		rows, err := query(ctx, db, "Contributed", func(rows driver.Rows, c *contribution) error {
-			return rows.Scan(&c.deal, &c.content, &c.title, &c.touches)
-		}, f.args(clickhouse.Named("deals", chunk), instant("to", to))...)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, c := range rows {
-			touched[c.part], titles[c.content] = c.touches, c.title
-		}
-		if r == nil {
+	rows, contacts := []trail.ReviewRow{}, map[string][]string{}
+	for _, d := range states {
+		t, e := touches[d.ID], stages[d.ID]
+		section := d.section(from, to, e.stages, e.last, t.last)
+		if section == "" {
 			continue
 		}
-		credits, err := db.credits(ctx, f, r, chunk...)
-		if err != nil {
-			return nil, "", err
+		d.Touches, d.LastTouch = t.touches, t.last
+		contacts[d.ID] = d.contacts
+		rows = append(rows, trail.ReviewRow{
+			Section: section, Deal: d.DealRow, Stages: list(e.stages), Clicks: t.clicks, Replies: t.replies, Sent: t.sends, LastTouch: t.last,
+			Contributed: contributed(t.contents),
+		})
+	}
+	slices.SortStableFunc(rows, byWeight)
+	if err := db.name(ctx, rows, contacts); err != nil {
+		return nil, "", err
+	}
+	id, err := db.credit(ctx, f, rows)
+	return rows, id, err
+}
+
+// byWeight orders the rows of a review: by section, then the highest amounts
+// first, whatever their currency.
+func byWeight(a, b trail.ReviewRow) int {
+	value := func(r trail.ReviewRow) float64 {
+		v, _ := strconv.ParseFloat(r.Deal.Value.Amount, 64) // only for the order
+		return v
+	}
+	return cmp.Or(
+		cmp.Compare(slices.Index(sections[:], a.Section), slices.Index(sections[:], b.Section)),
+		cmp.Compare(value(b), value(a)))
+}
+
+// contributed returns contents with their touches.
+func contributed(touches map[string]uint64) []trail.Touched {
+	var all []trail.Touched
+	for content, n := range touches {
+		all = append(all, trail.Touched{Content: content, Touches: n})
+	}
+	return all
+}
+
+// name writes the names of contacts, else their addresses, into the rows.
+func (db *DB) name(ctx context.Context, rows []trail.ReviewRow, contacts map[string][]string) error {
+	var all []string
+	for _, r := range rows {
+		all = append(all, contacts[r.Deal.ID]...)
+	}
+	people, err := db.people(ctx, all)
+	for i := range rows {
+		r := &rows[i]
+		r.Contacts = []string{}
+		for _, contact := range contacts[r.Deal.ID] {
+			r.Contacts = append(r.Contacts, cmp.Or(people[contact].Name, people[contact].Address, contact))
 		}
-		for _, c := range credits {
-			if c.content == "" {
-				continue
+	}
+	return err
+}
+
+// credit writes into the rows what contents earned of their deals, orders the
+// contents and names them. It returns the run that says so, "" without one.
+func (db *DB) credit(ctx context.Context, f Filter, rows []trail.ReviewRow) (string, error) {
+	r, err := db.newestRun(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	type part struct{ deal, content string }
+	earned, id := map[part]sum{}, ""
+	if r != nil {
+		var won []string
+		for _, row := range rows {
+			if row.Deal.Status == "won" {
+				won = append(won, row.Deal.ID)
 			}
-			p := part{c.deal, c.content}
-			s := earned[p]
+		}
+		credits, err := db.credits(ctx, f, r, won...)
+		if err != nil {
+			return "", err
+		}
+		id = r.ID
+		for _, c := range credits {
+			s := earned[part{c.deal, c.content}]
 			s.add(c.sum)
-			earned[p], touched[p], titles[c.content] = s, touched[p], c.title
+			earned[part{c.deal, c.content}] = s
 		}
 	}
-	all := map[string][]trail.Touched{}
-	for p, touches := range touched {
-		t := trail.Touched{Content: p.content, Title: titles[p.content], Touches: touches}
-		if s, ok := earned[p]; ok {
-			in := s.in(r)
-			t.Credit, t.Value = in.Credit, &in.Value
+	var contents []string
+	for _, row := range rows {
+		for _, c := range row.Contributed {
+			contents = append(contents, c.Content)
 		}
-		all[p.deal] = append(all[p.deal], t)
 	}
-	for _, contents := range all {
-		slices.SortFunc(contents, func(a, b trail.Touched) int {
+	titles, err := db.titles(ctx, f, contents)
+	for _, row := range rows {
+		for i := range row.Contributed {
+			c := &row.Contributed[i]
+			c.Title = titles[c.Content]
+			if s, ok := earned[part{row.Deal.ID, c.Content}]; ok {
+				in := s.in(r)
+				c.Credit, c.Value = in.Credit, &in.Value
+			}
+		}
+		slices.SortFunc(row.Contributed, func(a, b trail.Touched) int {
 			return cmp.Or(cmp.Compare(b.Touches, a.Touches), cmp.Compare(b.Credit, a.Credit), cmp.Compare(a.Content, b.Content))
 		})
 	}
-	if r == nil {
-		return all, "", nil
-	}
-	return all, r.ID, nil
+	return id, err
 }

@@ -26,7 +26,7 @@ func BenchmarkScratch(b *testing.B) {
 			continue
 		}
 		best := time.Hour
-		cpu0 := cpu(storetest.Engine(b).Pid())
+		cpu0 := cpu(b)
 		var rowsN int
 		out := ""
 		for range rounds {
@@ -52,16 +52,7 @@ func BenchmarkScratch(b *testing.B) {
 			rows.Close()
 			best = min(best, time.Since(s))
 		}
-		fmt.Printf("cpu %7.1f ", float64(cpu(storetest.Engine(b).Pid())-cpu0)*10/float64(rounds))
+		fmt.Printf("cpu %7.1f ", float64((cpu(b)-cpu0).Milliseconds())/float64(rounds))
 		fmt.Printf("%8.1f ms %6d rows  %s\n%s", float64(best.Microseconds())/1000, rowsN, strings.ReplaceAll(q[:min(len(q), 160)], "\n", " "), out)
 	}
-}
-
-func cpu(pid int) int {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
-	var u, k int
-	fmt.Sscan(f[11], &u)
-	fmt.Sscan(f[12], &k)
-	return u + k
 }

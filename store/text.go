@@ -18,30 +18,30 @@ type texts struct {
 const asOf = "{as_of:DateTime64(3)}"
 
 var (
+	comment = regexp.MustCompile(`(?m)^ *--.*\n`)
 	// viewHead is how a file of view/ begins.
-	viewHead = regexp.MustCompile(`(?s)^(?:--[^\n]*\n)*CREATE OR REPLACE VIEW (\w+) AS\n`)
-	// viewUse is a view as a statement reads it, with a parameter or a text as the time.
+	viewHead = regexp.MustCompile(`^CREATE OR REPLACE VIEW (\w+) AS\n`)
+	// viewUse is a view as a statement reads it, at a parameter or a constant.
 	viewUse = regexp.MustCompile(`\b(\w+)\(as_of = (\{\w+:DateTime64\(3\)\}|'[^']*')\)`)
 )
 
 func readTexts() texts {
 	t := texts{query: map[string]string{}, view: map[string]string{}}
 	for _, file := range sqlFiles("view") { // in order: each uses those before it
-		b, _ := files.ReadFile(file)
-		if head := viewHead.FindSubmatch(b); head != nil {
-			t.view[string(head[1])] = t.expand(string(b[len(head[0]):]))
+		text := readFile(file)
+		if head := viewHead.FindStringSubmatch(text); head != nil {
+			t.view[head[1]] = t.expand(text[len(head[0]):])
 		}
 	}
 	for _, file := range sqlFiles("query") {
-		b, _ := files.ReadFile(file)
-		t.query[strings.TrimSuffix(path.Base(file), ".sql")] = t.expand(string(b))
+		t.query[strings.TrimSuffix(path.Base(file), ".sql")] = t.expand(readFile(file))
 	}
 	return t
 }
 
 // expand puts the bodies of views in place of their names. The database could
-// read the views itself, but it analyzes each as often as two to the power of
-// how deep it lies in others, which takes longer than most queries.
+// read the views itself, but analyzing views within views takes it twice as
+// long, and longer than running most queries.
 func (t texts) expand(statement string) string {
 	return viewUse.ReplaceAllStringFunc(statement, func(use string) string {
 		m := viewUse.FindStringSubmatch(use)
@@ -49,7 +49,7 @@ func (t texts) expand(statement string) string {
 		if !ok {
 			return use
 		}
-		return "(\n" + strings.ReplaceAll(body, asOf, m[2]) + "\n)"
+		return "(\n" + strings.ReplaceAll(body, asOf, m[2]) + ")"
 	})
 }
 
@@ -57,4 +57,13 @@ func (t texts) expand(statement string) string {
 func sqlFiles(dir string) []string {
 	names, _ := fs.Glob(files, dir+"/*.sql")
 	return names
+}
+
+// readFile returns an embedded statement without the comments on lines of their own.
+func readFile(name string) string {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		panic("store: " + err.Error()) // sqlFiles named it
+	}
+	return comment.ReplaceAllString(string(b), "")
 }

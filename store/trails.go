@@ -10,59 +10,90 @@ import (
 	"dealtrail/trail"
 )
 
-// trail returns the newest events that one of the ...Trail queries finds, newest
-// first, machines' too, with the addresses of their contacts. A reply to a mail
-// with two contents is two rows.
-func (db *DB) trail(ctx context.Context, f Filter, name string, limit int, args ...any) ([]trail.TrailRow, error) {
-	rows, err := query(ctx, db, name, func(rows driver.Rows, e *trail.TrailRow) error {
-		return rows.Scan(&e.ID, when{&e.At}, (*string)(&e.Kind), &e.Content, &e.Title, &e.Contacts, &e.Rep, &e.Deal, &e.Stage, &e.Note,
-			(*string)(&e.Verdict), &e.Probability, &e.Rules, &e.Source, &e.Rule)
-	}, f.args(append(args, f.limit(limit))...)...)
+// trail returns the events that one of the ...Trail queries finds, newest first,
+// machines' too, with titles and the addresses of contacts, and which of them
+// are touches at the filter's level. A reply to a mail with two contents is two
+// rows.
+func (db *DB) trail(ctx context.Context, f Filter, name string, args ...any) (events, touches []trail.TrailRow, err error) {
+	var contents, contacts []string
+	events, err = query(ctx, db, name, func(rows driver.Rows, e *trail.TrailRow) error {
+		var earns bool
+		err := rows.Scan(&e.ID, when{&e.At}, (*string)(&e.Kind), &e.Content, &e.Contacts, &e.Rep, &e.Deal, &e.Stage, &e.Note,
+			(*string)(&e.Verdict), &e.Probability, &e.Rules, &e.Source, &e.Rule, &earns)
+		if earns {
+			touches = append(touches, *e)
+		}
+		contents, contacts = append(contents, e.Content), append(contacts, e.Contacts...)
+		return err
+	}, f.args(args...)...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var contacts []string
-	for _, e := range rows {
-		contacts = append(contacts, e.Contacts...)
+	titles, err := db.titles(ctx, f, contents)
+	if err != nil {
+		return nil, nil, err
 	}
 	people, err := db.people(ctx, contacts)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for i := range rows {
-		for j, contact := range rows[i].Contacts {
+	for i := range events {
+		e := &events[i]
+		e.Title = titles[e.Content]
+		for j, contact := range e.Contacts {
 			if p, ok := people[contact]; ok {
-				rows[i].Contacts[j] = p.Address
+				e.Contacts[j] = p.Address
 			}
 		}
-		slices.Sort(rows[i].Contacts)
+		slices.Sort(e.Contacts)
 	}
-	return rows, nil
+	return events, touches, nil
 }
 
-// story is trail with the newest event last.
-func (db *DB) story(ctx context.Context, f Filter, name string, args ...any) ([]trail.TrailRow, error) {
-	rows, err := db.trail(ctx, f, name, trailLimit, args...)
-	slices.Reverse(rows)
-	return rows, err
+// story returns the newest events of a trail with the newest last.
+func story(events []trail.TrailRow, f Filter) []trail.TrailRow {
+	limit := trailLimit
+	if f.Limit > 0 {
+		limit = f.Limit
+	}
+	events = events[:min(len(events), limit)]
+	slices.Reverse(events)
+	return events
 }
 
 // idsAtOnce is how many keys go into one statement: they travel in the URL.
 const idsAtOnce = 5000
 
-// people returns who contacts are, as far as that is known.
-func (db *DB) people(ctx context.Context, contacts []string) (map[string]trail.Person, error) {
-	slices.Sort(contacts)
-	known := map[string]trail.Person{}
-	for chunk := range slices.Chunk(slices.Compact(contacts), idsAtOnce) {
-		rows, err := query(ctx, db, "People", func(rows driver.Rows, p *person) error {
-			return rows.Scan(&p.contact, &p.Address, &p.Name, &p.Title)
-		}, clickhouse.Named("contacts", chunk))
+// titles returns the titles of contents, by content.
+func (db *DB) titles(ctx context.Context, f Filter, contents []string) (map[string]string, error) {
+	titles := map[string]string{}
+	slices.Sort(contents)
+	for chunk := range slices.Chunk(slices.Compact(contents), idsAtOnce) {
+		_, err := query(ctx, db, "Titles", func(rows driver.Rows, content *string) error {
+			var title string
+			err := rows.Scan(content, &title)
+			titles[*content] = title
+			return err
+		}, f.args(clickhouse.Named("contents", chunk))...)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range rows {
+	}
+	return titles, nil
+}
+
+// people returns who contacts are, as far as that is known, by contact.
+func (db *DB) people(ctx context.Context, contacts []string) (map[string]trail.Person, error) {
+	known := map[string]trail.Person{}
+	slices.Sort(contacts)
+	for chunk := range slices.Chunk(slices.Compact(contacts), idsAtOnce) {
+		_, err := query(ctx, db, "People", func(rows driver.Rows, p *person) error {
+			err := rows.Scan(&p.contact, &p.Address, &p.Name, &p.Title)
 			known[p.contact] = p.Person
+			return err
+		}, clickhouse.Named("contacts", chunk))
+		if err != nil {
+			return nil, err
 		}
 	}
 	return known, nil

@@ -24,45 +24,38 @@ WITH
           AND abs(exact) < 9000000000000000000
     ),
 
-    -- A row is one won deal with its eligible touches, each (burst, at, id, content, rep), bursts together.
+    -- A row is one won deal with its eligible touches, each (burst, at, id, content, rep), bursts together; none is a row too.
     touched AS
     (
         SELECT
             w.deal AS deal,
-            arraySort(groupArray((
-                sipHash64(t.contacts, toString(t.content), toString(t.kind)),
-                toUnixTimestamp64Milli(t.at), t.id, toString(t.content), toString(t.rep)))) AS touches
-        FROM deal_touches(as_of = {as_of:DateTime64(3)}) AS t
-        INNER JOIN won AS w ON w.deal = t.deal
-        WHERE t.kind IN {kinds:Array(String)}
-          AND t.level >= {level:UInt8}
-          AND toUnixTimestamp64Milli(t.at) <= w.closed_ms
-          AND ({window_ms:Int64} = 0 OR toUnixTimestamp64Milli(t.at) >= w.closed_ms - {window_ms:Int64})
-        GROUP BY deal
+            w.value AS value,
+            arraySort(groupArrayIf(
+                (sipHash64(t.contacts, t.content, t.kind), t.at_ms, t.id, t.content, t.rep),
+                t.deal != '' AND t.at_ms <= w.closed_ms AND ({window_ms:Int64} = 0 OR t.at_ms >= w.closed_ms - {window_ms:Int64}))) AS touches
+        FROM
+        (
+            SELECT deal, id, toUnixTimestamp64Milli(at) AS at_ms, toString(kind) AS kind, toString(content) AS content, toString(rep) AS rep, contacts
+            FROM deal_touches(as_of = {as_of:DateTime64(3)})
+            WHERE kind IN {kinds:Array(String)} AND level >= {level:UInt8}
+        ) AS t
+        RIGHT JOIN won AS w ON w.deal = t.deal
+        GROUP BY deal, value
     ),
 
-    -- A row is one won deal with its path: of each burst the first touch, as (at, id, content, rep), in order.
+    -- A row is one won deal with its path: of each burst the first touch, as (at, id, content, rep), in order. Without touches
+    -- it is one empty touch, which becomes the unattributed row.
     paths AS
     (
         SELECT
-            deal,
-            arraySort(arrayMap(x -> (x.2, x.3, x.4, x.5), arrayFilter(
-                (x, last) -> x.1 != last.1 OR x.2 - last.2 > {burst_ms:Int64},
-                touches,
-                arrayPushFront(arrayPopBack(arrayMap(x -> (x.1, x.2), touches)), (toUInt64(0), toInt64(-9000000000000000)))))) AS path
+            deal, value,
+            if(empty(touches), [(toInt64(0), toFixedString('', 16), '', '')],
+                arraySort(arrayMap(x -> (x.2, x.3, x.4, x.5), arrayFilter(
+                    (x, last) -> x.1 != last.1 OR x.2 - last.2 > {burst_ms:Int64},
+                    touches,
+                    arrayPushFront(arrayPopBack(arrayMap(x -> (x.1, x.2), touches)), (toUInt64(0), toInt64(-9000000000000000))))))) AS path,
+            range(1, length(path) + 1) AS seq
         FROM touched
-    ),
-
-    -- A row is one won deal. Without eligible touches its path is one empty touch, which becomes the unattributed row.
-    whole AS
-    (
-        SELECT
-            won.deal AS deal,
-            won.value AS value,
-            if(empty(paths.path), [(toInt64(0), toFixedString('', 16), '', '')], paths.path) AS path,
-            arrayEnumerate(path) AS seq
-        FROM won
-        LEFT JOIN paths ON paths.deal = won.deal
     ),
 
     -- A row is one won deal under one model; weighing is the model's name and its weights.
@@ -76,7 +69,7 @@ WITH
                 ('last',   arrayMap(i -> toUInt64(i = length(seq)), seq)),
                 ('linear', arrayMap(i -> toUInt64(1), seq))
             ])) AS weighing
-        FROM whole
+        FROM paths
     ),
 
     -- A row is one won deal under one model with the touches that earn, each (content, place in the path, id, rep, weight), by
@@ -116,7 +109,7 @@ WITH
     (
         SELECT
             deal, value, model, total,
-            arrayJoin(arrayMap((q, rank) -> (q.2, q.3, q.4 + (rank <= amount - arraySum(q -> q.4, quotas))),
+            arrayJoin(arrayMap((q, rank) -> (q.2, q.3, q.4 + (rank <= amount - arraySum(each -> each.4, quotas))),
                 arraySort(q -> (-q.5, q.1), quotas), arrayEnumerate(quotas))) AS part
         FROM content_quotas
     ),
@@ -135,7 +128,7 @@ WITH
     (
         SELECT
             deal, value, model, total,
-            arrayJoin(arrayMap((q, rank) -> (q.2, q.3 + (rank <= amount - arraySum(q -> q.3, quotas))),
+            arrayJoin(arrayMap((q, rank) -> (q.2, q.3 + (rank <= amount - arraySum(each -> each.3, quotas))),
                 arraySort(q -> (-q.4, q.1), quotas), arrayEnumerate(quotas))) AS part
         FROM touch_quotas
     )

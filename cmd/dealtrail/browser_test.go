@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"io"
 	"os/exec"
 	"sync"
 	"testing"
@@ -10,19 +10,25 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// syncWriter lets several goroutines write to one log.
-type syncWriter struct {
+// syncBuffer is a log that several goroutines write and the test reads.
+type syncBuffer struct {
 	mu sync.Mutex
-	w  io.Writer
+	b  bytes.Buffer
 }
 
-func (s *syncWriter) Write(b []byte) (int, error) {
+func (s *syncBuffer) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.w.Write(b)
+	return s.b.Write(b)
 }
 
-// browser starts a headless Chromium with a profile of its own.
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// newBrowser starts a headless Chromium with a profile of its own.
 func newBrowser(t *testing.T) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")

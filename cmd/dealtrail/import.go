@@ -124,6 +124,11 @@ func (cmd importCmd) folder(e *env, dir bool) error {
 			return e.ctx.Err()
 		}
 		for _, r := range reports {
+			if r.Reason != "" {
+				rejected++
+				fmt.Fprintf(e.out, "%s: %s\n", r.Name, r.Reason)
+				continue
+			}
 			sent++
 			fmt.Fprintf(e.out, "%s: content %s\n", r.Name, r.Content)
 		}

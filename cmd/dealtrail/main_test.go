@@ -33,7 +33,7 @@ type running struct {
 	t      *testing.T
 	api    *api.Client
 	config string // path of dealtrail.toml
-	log    *bytes.Buffer
+	log    *syncBuffer
 	cancel context.CancelFunc
 	done   chan error
 }
@@ -69,8 +69,8 @@ func startOn(t *testing.T, path string, edit func(*Config)) *running {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{t: t, config: path, log: &bytes.Buffer{}, cancel: cancel, done: make(chan error, 1)}
-	r.program = &program{config: c, secrets: secrets, log: logger(&syncWriter{w: r.log}), main: ln}
+	r := &running{t: t, config: path, log: &syncBuffer{}, cancel: cancel, done: make(chan error, 1)}
+	r.program = &program{config: c, secrets: secrets, log: logger(r.log), main: ln}
 	r.api = &api.Client{URL: c.Server.PublicURL, Key: secrets.AdminKey}
 	up := make(chan struct{})
 	go func() {
@@ -97,7 +97,7 @@ func (r *running) stop() {
 		r.t.Errorf("serve ended with: %v", err)
 	}
 	if r.t.Failed() {
-		r.t.Logf("log of the server:\n%s", r.log)
+		r.t.Logf("log of the server:\n%s", r.log.String())
 	}
 }
 

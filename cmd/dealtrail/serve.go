@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"dealtrail/api"
 	"dealtrail/attribution"
@@ -183,17 +184,15 @@ func (p *program) openRedis(ctx context.Context, dir string) error {
 		}
 		p.cleanup = append(p.cleanup, child.Close)
 		p.children = append(p.children, child)
-		address = "unix://" + child.Socket()
+		address = child.URL()
 	}
-	o, err := redis.ParseURL(address)
+	logging.Disable() // go-redis would repeat on stderr what status says once
+	rdb, err := ingest.Connect(address)
 	if err != nil {
 		return fmt.Errorf("redis.url: %w", err)
 	}
-	// Without this go-redis ignores the 50 ms that a click may wait.
-	o.ContextTimeoutEnabled = true
-	o.PoolSize = 64
-	p.redis = redis.NewClient(o)
-	p.cleanup = append(p.cleanup, p.redis.Close)
+	p.redis = rdb
+	p.cleanup = append(p.cleanup, rdb.Close)
 	if err := p.redis.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("redis.url: no answer: %w", err)
 	}

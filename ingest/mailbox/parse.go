@@ -6,14 +6,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/textproto"
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/jhillyerd/enmime/v2"
-	"github.com/jhillyerd/enmime/v2/mediatype"
 )
 
 // message is what we look at in one mail.
@@ -29,15 +25,8 @@ type message struct {
 	html   []string // decoded text/html parts
 }
 
-// Bounds on structure. The parser reads every byte once per level, so depth is
-// what hostile mail would spend.
-const (
-	maxParts      = 5000
-	maxMultiparts = 60
-	maxBoundary   = 200
-	maxMediaType  = 10_000
-	maxReferences = 64 << 10
-)
+// maxReferences is how many bytes of References are looked at, from the end.
+const maxReferences = 64 << 10
 
 // parse reads a mail leniently: what is broken in it is skipped.
 func parse(raw []byte) (m *message, err error) {
@@ -46,35 +35,21 @@ func parse(raw []byte) (m *message, err error) {
 			m, err = nil, errors.New("the parser gave up on it")
 		}
 	}()
-	if bytes.Count(raw, []byte("\n--")) > maxParts {
-		return nil, errors.New("too many parts")
-	}
 	// Some old gateways leave the first line of a mailbox file in front.
 	if bytes.HasPrefix(raw, []byte("From ")) {
 		if i := bytes.IndexByte(raw, '\n'); i >= 0 {
 			raw = raw[i+1:]
 		}
 	}
-	parser := enmime.NewParser(
-		enmime.SkipMalformedParts(true),
-		enmime.MultipartWOBoundaryAsSinglePart(true),
-		enmime.SetReadPartErrorPolicy(enmime.AllowCorruptTextPartErrorPolicy),
-		enmime.MaxStoredPartErrors(10),
-		enmime.DisableCharacterDetection(true), // it guesses, and guesses change
-		enmime.SetCustomParseMediaType(mediaTypes()),
-	)
-	root, err := parser.ReadParts(bytes.NewReader(raw))
-	if err != nil || root == nil {
-		return nil, errors.New("its headers make no sense")
-	}
-	h := root.Header
-	m = &message{header: h, date: dateOf(h.Get("Date")), report: reportType(h)}
+	h, _ := split(raw)
+	m = &message{header: h, date: dateOf(h.Get("Date")), report: reportType(h), thread: threadOf(h)}
 	if from := addresses(h["From"]); len(from) > 0 {
 		m.from = from[0]
 	}
 	m.to = addresses(h["To"], h["Cc"], h["Bcc"])
-	m.read(root)
-	m.thread = threadOf(h)
+	if err := walk(raw, m.leaf); err != nil {
+		return nil, err
+	}
 	m.id = messageID(h.Get("Message-Id"))
 	if m.id == "" {
 		m.id = m.fallbackID()
@@ -82,39 +57,17 @@ func parse(raw []byte) (m *message, err error) {
 	return m, nil
 }
 
-// mediaTypes returns a parser of Content-Type headers that reads what enmime's
-// own reads, within our bounds, and takes what cannot be read as text.
-func mediaTypes() enmime.CustomParseMediaType {
-	multiparts := 0
-	return func(text string) (string, map[string]string, []string, error) {
-		kind, params, invalid, err := mediatype.Parse(cut(text, maxMediaType))
-		if err != nil {
-			return "text/plain", nil, nil, nil
-		}
-		if strings.HasPrefix(kind, "multipart/") {
-			if len(params["boundary"]) > maxBoundary {
-				delete(params, "boundary")
-			}
-			if multiparts++; multiparts > maxMultiparts {
-				return "", nil, nil, fmt.Errorf("more than %d multiparts", maxMultiparts)
-			}
-		}
-		return kind, params, invalid, nil
+// leaf keeps the text of a part that a mail program shows.
+func (m *message) leaf(h textproto.MIMEHeader, kind string, raw []byte) {
+	disposition, _, _ := strings.Cut(h.Get("Content-Disposition"), ";")
+	if strings.EqualFold(strings.TrimSpace(disposition), "attachment") {
+		return
 	}
-}
-
-// read gathers the text of the parts that a mail program shows.
-func (m *message) read(p *enmime.Part) {
-	for ; p != nil; p = p.NextSibling {
-		if !strings.EqualFold(p.Disposition, "attachment") && len(p.Content) > 0 {
-			switch strings.ToLower(p.ContentType) {
-			case "", "text", "text/plain":
-				m.text = append(m.text, string(p.Content))
-			case "text/html":
-				m.html = append(m.html, string(p.Content))
-			}
-		}
-		m.read(p.FirstChild)
+	switch kind {
+	case "text/plain":
+		m.text = append(m.text, text(raw))
+	case "text/html":
+		m.html = append(m.html, text(raw))
 	}
 }
 
@@ -180,8 +133,8 @@ func threadOf(h textproto.MIMEHeader) []string {
 }
 
 func reportType(h textproto.MIMEHeader) string {
-	kind, params, _, err := mediatype.Parse(cut(h.Get("Content-Type"), maxMediaType))
-	if err != nil || !strings.EqualFold(kind, "multipart/report") {
+	kind, params := mediaType(h.Get("Content-Type"))
+	if kind != "multipart/report" {
 		return ""
 	}
 	if t := strings.ToLower(params["report-type"]); t != "" {

@@ -35,7 +35,7 @@ type Poller struct {
 
 	mu       sync.Mutex
 	boxes    map[string]*box
-	backfill uint64 // grows when old mail turned out to be sent mail: replies to it may have been read before
+	backfill uint64 // grows when sent mail is seen late: replies to it may have been read before
 }
 
 // State is how a mailbox is doing.
@@ -185,9 +185,11 @@ func (p *Poller) mark() mark {
 	return m
 }
 
-// found tells all mailboxes that old mail turned out to be sent mail.
-func (p *Poller) found() {
+// found tells all mailboxes that sent mail was seen late, and returns the number
+// of times that was so.
+func (p *Poller) found() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.backfill++
+	return p.backfill
 }

@@ -67,8 +67,8 @@ func (w *watch) scan(ctx context.Context, f folder, back bool) error {
 	if err != nil {
 		return err
 	}
-	if found && (!known || back) {
-		w.p.found()
+	if found {
+		w.found = w.p.found()
 	}
 	if !known { // what is older than the window counts as read
 		last, err := w.end(ctx, data)
@@ -116,8 +116,8 @@ type outcome struct {
 }
 
 // read takes messages in ascending order, hands over their events and moves the
-// cursor, but only past messages that were read whole. It reports whether mail
-// that nobody knew as sent was among them.
+// cursor, but only past messages that were read whole. It reports whether late
+// sent mail was among them, as hand does.
 func (w *watch) read(ctx context.Context, f folder, uids []imap.UID, cur *cursor) (found bool, err error) {
 	for len(uids) > 0 {
 		part := uids[:min(w.batch, len(uids))]
@@ -225,7 +225,8 @@ func (w *watch) settle(ctx context.Context, f folder, part []imap.UID, got map[i
 }
 
 // hand emits events and remembers which mail is sent mail. It reports whether
-// some of that was not known.
+// some of that was not known and is seen late, so that replies to it may have
+// been read already and were taken for other mail.
 func (w *watch) hand(ctx context.Context, events []trail.Event) (found bool, err error) {
 	for part := range slices.Chunk(events, maxEmit) {
 		if err := w.p.Emit(ctx, part...); err != nil {
@@ -233,9 +234,12 @@ func (w *watch) hand(ctx context.Context, events []trail.Event) (found bool, err
 		}
 	}
 	var messages []string
+	late := map[string]bool{}
+	usual := w.p.now().Add(-2*w.p.every() - 5*time.Minute)
 	for _, e := range events {
 		if e.Kind == trail.Sent {
 			messages = append(messages, e.Message)
+			late[e.Message] = e.At.Before(usual)
 		}
 	}
 	slices.Sort(messages)
@@ -250,7 +254,7 @@ func (w *watch) hand(ctx context.Context, events []trail.Event) (found bool, err
 	if err := w.p.Memory.MarkSent(ctx, messages...); err != nil {
 		return false, fmt.Errorf("mark sent mail: %w", err)
 	}
-	return slices.ContainsFunc(messages, func(m string) bool { return !known[m] }), nil
+	return slices.ContainsFunc(messages, func(m string) bool { return late[m] && !known[m] }), nil
 }
 
 func (w *watch) cursorKey(f folder) string { return "mailbox/" + w.b.Name + "/folder/" + f.name }

@@ -212,7 +212,7 @@ func (s *session) search(ctx context.Context, criteria *imap.SearchCriteria) (ui
 	err = s.step(ctx, func() error {
 		data, err := s.client.UIDSearch(criteria, nil).Wait()
 		if err == nil {
-			uids = data.AllUIDs()
+			uids, err = numbers(data.All)
 		}
 		return err
 	})
@@ -221,6 +221,31 @@ func (s *session) search(ctx context.Context, criteria *imap.SearchCriteria) (ui
 	}
 	slices.Sort(uids)
 	return slices.Compact(uids), nil
+}
+
+// maxFound bounds what a search may return: a broken server can name all four
+// billion UIDs in a few bytes.
+const maxFound = 10_000_000
+
+// numbers returns the UIDs of a search result. go-imap's own AllUIDs panics on
+// a result with a 0 in it.
+func numbers(set imap.NumSet) (uids []imap.UID, err error) {
+	ranges, _ := set.(imap.UIDSet)
+	for _, r := range ranges {
+		if r.Start == 0 || r.Stop < r.Start {
+			continue
+		}
+		if uint64(r.Stop-r.Start)+uint64(len(uids)) >= maxFound {
+			return nil, errors.New("more messages than a folder can have")
+		}
+		for uid := r.Start; ; uid++ {
+			uids = append(uids, uid)
+			if uid == r.Stop {
+				break
+			}
+		}
+	}
+	return uids, nil
 }
 
 // stray takes a FETCH response that go-imap matched to no command.

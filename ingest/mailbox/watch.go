@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
@@ -26,8 +27,9 @@ type watch struct {
 	problem string // with the folders, for people
 
 	cursors map[string]*cursor
-	done    *mark // what all mail was last read for; nil before it is loaded
-	batch   int   // messages per command, small after a failure
+	done    *mark  // what all mail was last read for; nil before it is loaded
+	found   uint64 // the poller's backfill after our own last late mail
+	batch   int    // messages per command, small after a failure
 	blame   map[string]int
 	refused []time.Time
 	tries   int
@@ -124,9 +126,16 @@ func (w *watch) sleep(ctx context.Context, wait time.Duration) (again bool) {
 // look reads what is new in the mailbox. Servers close connections that were
 // idle between two looks, so a failure on a kept one is tried once more on a
 // new one before it counts.
-func (w *watch) look(ctx context.Context, again bool) error {
+func (w *watch) look(ctx context.Context, again bool) (err error) {
+	defer func() {
+		if v := recover(); v != nil { // no answer of one server may end the others
+			w.p.Log.Error("mailbox reader panicked", "source", source, "mailbox", w.b.Name, "stack", string(debug.Stack()))
+			err = errors.New("panic in the mailbox reader")
+			w.drop()
+		}
+	}()
 	kept := w.session != nil
-	err := w.pass(ctx, again)
+	err = w.pass(ctx, again)
 	if err != nil && kept && ctx.Err() == nil && !errors.Is(err, errStore) {
 		w.drop()
 		err = w.pass(ctx, again)
@@ -165,16 +174,19 @@ func (w *watch) pass(ctx context.Context, again bool) error {
 		return err
 	}
 	for _, f := range w.folders {
-		// Old mail that turned out to be sent mail elsewhere changes replies only.
+		// Sent mail that was seen late changes replies only.
 		back := again && (now.catalogue != w.done.catalogue || f.kind == Inbox)
 		if err := w.scan(ctx, f, back); err != nil {
 			return err
 		}
 	}
-	if again || first {
-		return w.saveMark(ctx, now)
+	if !again && !first {
+		return nil
 	}
-	return nil
+	if w.found == now.backfill+1 { // ours alone, and the Inbox was read whole after it
+		now.backfill = w.found
+	}
+	return w.saveMark(ctx, now)
 }
 
 func (w *watch) markKey() string { return "mailbox/" + w.b.Name + "/catalogue" }

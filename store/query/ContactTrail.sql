@@ -1,9 +1,7 @@
--- A row is one event of one content in a contact's trail; with several contacts the event may be another's.
-SELECT
-    r.id, r.at, r.kind, r.content, known.title, r.contacts, r.rep, r.deal, r.stage, r.note,
-    r.agent, r.probability, r.rules, r.source, '' AS rule
-FROM resolved(as_of = {as_of:DateTime64(3)}) AS r
-LEFT JOIN (SELECT content, title FROM contents(as_of = {as_of:DateTime64(3)})) AS known ON known.content = r.content
-WHERE has(r.contacts, {contact:String})
-ORDER BY r.at DESC, r.id DESC, r.content DESC
+-- A row is one event of one content in a contact's trail, newest first; with several contacts the event may
+-- be another's.
+SELECT id, at, kind, content, contacts, rep, deal, stage, note, agent, probability, rules, source, '' AS rule, false AS earns
+FROM resolved(as_of = {as_of:DateTime64(3)})
+WHERE has(contacts, {contact:String})
+ORDER BY at DESC, id DESC, content DESC
 LIMIT {limit:UInt64}

@@ -140,18 +140,17 @@ func (c *Company) mail(d *Deal, stage int, at time.Time, rng *rand.Rand) {
 		hash: c.Options.Contacts.MessageHash(fmt.Sprintf("%s.%d.%x@%s", d.ID, at.UnixMilli(), rng.Uint32(), c.Options.Domain)),
 	}
 	d.shares = append(d.shares, m.share)
-	made := trail.Event{Kind: trail.Shared, At: at.Add(-time.Duration(30+rng.IntN(600)) * time.Second), Source: "api", Content: c.Contents[n].ID, Share: m.share, Rep: d.Owner.Address, Attrs: map[string]string{}}
+	made := trail.Event{Kind: trail.Shared, At: at.Add(-time.Duration(30+rng.IntN(600)) * time.Second), Source: "api", Content: c.Contents[n].ID, Share: m.share, Rep: d.Owner.Address}
 	if rng.Float64() < 0.7 { // the others are found through the contact
 		made.Deal = d.ID
 	}
 	for _, p := range to {
-		made.Attrs["to"] = strings.TrimSpace(made.Attrs["to"] + " " + string(p.ID))
+		made.ID, made.Contact = trail.IDFrom(made.At, "api", "shared", string(m.share), string(p.ID)), p.ID
+		c.add(made)
 		c.add(trail.Event{
 			ID: trail.IDFrom(at, "mail", m.hash, c.Contents[n].ID, string(p.ID)), Kind: trail.Sent, At: at, Source: "mail", Content: c.Contents[n].ID,
 			Share: m.share, Message: m.hash, Contact: p.ID, Account: d.Domain, Rep: d.Owner.Address,
 		})
 	}
-	made.ID = trail.IDFrom(made.At, "api", "shared", string(m.share))
-	c.add(made)
 	c.react(m, rng)
 }

@@ -118,14 +118,32 @@ func (s *Server) end(signal syscall.Signal) {
 	} else {
 		syscall.Kill(group, signal)
 	}
-	gone := func() bool { return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) }
-	if !s.wait(5*time.Second, gone) {
+	gone := func() bool { return !alive(group) }
+	if !s.wait(10*time.Second, gone) {
 		syscall.Kill(-group, syscall.SIGKILL)
-		if !s.wait(5*time.Second, gone) {
+		if !s.wait(10*time.Second, gone) {
 			s.t.Errorf("processes of Dovecot are left in group %d", group)
 		}
 	}
 	<-s.done
+}
+
+// alive reports whether a process group has a process that has not ended.
+func alive(group int) bool {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		var state string
+		var parent, of int
+		fmt.Sscan(string(text[bytes.LastIndexByte(text, ')')+1:]), &state, &parent, &of)
+		if of == group && state != "Z" && state != "X" {
+			return true
+		}
+	}
+	return false
 }
 
 // wait polls a condition until it holds or time is over.
@@ -249,6 +267,11 @@ namespace inbox {
   mailbox Archiv {
     special_use = \Archive
     auto = create
+  }
+}
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
   }
 }
 service imap-login {

@@ -1,0 +1,375 @@
+package dashboards
+
+import (
+	"bytes"
+	"encoding/csv"
+	"html"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/store"
+	"dealtrail/store/storetest"
+	"dealtrail/trail"
+	"dealtrail/trail/synth"
+)
+
+// read returns a page that must be there.
+func read(t testing.TB, e *echo.Echo, url string) string {
+	t.Helper()
+	r := get(t, e, url)
+	if r.Code != http.StatusOK {
+		t.Fatalf("GET %s: status %d\n%s", url, r.Code, r.Body)
+	}
+	return r.Body.String()
+}
+
+func readCSV(t testing.TB, e *echo.Echo, url string) [][]string {
+	t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(read(t, e, url))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func wonDeal(t testing.TB, db *store.DB) *trail.DealDetail {
+	t.Helper()
+	rows, err := db.Deals(t.Context(), store.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortStableFunc(rows, func(a, b trail.DealRow) int { return int(b.Touches) - int(a.Touches) })
+	for _, r := range rows {
+		if r.Status != "won" {
+			continue
+		}
+		d, err := db.Deal(t.Context(), r.ID, store.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	t.Fatal("no deal was won")
+	return nil
+}
+
+// everyPage lists all pages over the made-up company.
+func everyPage(d *trail.DealDetail) []string {
+	return []string{
+		"/", "/?model=first&agents=all", "/?agents=strict", "/?sort=title", "/content/" + synth.Popular, "/content/new", "/deals", "/deals?status=won&sort=-value",
+		"/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain, "/reps", "/review?week=2026-W47", "/status", "/signin?code=abc",
+		"/start", "/models", "/demo", "/own-data", "/nothing-here",
+	}
+}
+
+func TestPagesHoldNothingInline(t *testing.T) {
+	db := readCompany(t)
+	_, e := newSite(t, db, func(s *Site) { s.Demo = &Demo{Loved: synth.Popular} })
+	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script(?: defer)?>`)
+	elsewhere := regexp.MustCompile(`<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//`)
+	title := regexp.MustCompile(`<title>[^<]+ · dealtrail</title>`)
+	for _, page := range everyPage(wonDeal(t, db)) {
+		r := get(t, e, page)
+		body := r.Body.String()
+		if found := inline.FindString(body); found != "" {
+			t.Errorf("%s holds %q, which the policy refuses", page, found)
+		}
+		if found := elsewhere.FindString(body); found != "" {
+			t.Errorf("%s loads from elsewhere: %s", page, found)
+		}
+		if r.Header().Get("Content-Security-Policy") != policy {
+			t.Errorf("%s has no policy", page)
+		}
+		for _, part := range []string{`class="skip"`, `<main id="main">`, "dealtrail test"} {
+			if !strings.Contains(body, part) {
+				t.Errorf("%s lacks %s", page, part)
+			}
+		}
+		if !title.MatchString(body) {
+			t.Errorf("%s has no title", page)
+		}
+	}
+}
+
+func TestTheLensIsInEveryLinkToAReport(t *testing.T) {
+	db := readCompany(t)
+	_, e := newSite(t, db, nil)
+	links := regexp.MustCompile(`href="(/[^"]*)"`)
+	asked := "model=first&agents=all&from=2026-06-01&to=2026-10-31"
+	for _, page := range []string{"/", "/deals", "/deals/" + wonDeal(t, db).ID, "/content/" + synth.Popular, "/review", "/reps"} {
+		for _, m := range links.FindAllStringSubmatch(read(t, e, page+"?"+asked), -1) {
+			u, err := url.Parse(html.UnescapeString(m[1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains([]string{"/static", "/models", "/start", "/status", "/content/new"}, u.Path) || strings.HasPrefix(u.Path, "/static/") {
+				continue
+			}
+			q := u.Query()
+			model := q.Get("model") == "first" || strings.HasPrefix(page, "/content/") && q.Get("model") != "" // its table switches models
+			if !model || q.Get("agents") != "all" || q.Get("from") != "2026-06-01" || q.Get("to") != "2026-10-31" {
+				t.Errorf("%s links to %s, which forgets what was asked", page, u)
+			}
+		}
+	}
+}
+
+func TestContentAddsUpToAllWonDeals(t *testing.T) {
+	db := readCompany(t)
+	_, e := newSite(t, db, nil)
+	for _, model := range []string{"first", "last", "linear"} {
+		rows := readCSV(t, e, "/?format=csv&model="+model)
+		sum, total := new(big.Rat), new(big.Rat)
+		value := slices.Index(rows[0], "value")
+		for _, row := range rows[1:] {
+			v, _ := new(big.Rat).SetString(row[value])
+			switch {
+			case row[1] == "Total":
+				total = v
+			case v != nil:
+				sum.Add(sum, v)
+			}
+		}
+		if total.Sign() <= 0 || sum.Cmp(total) != 0 {
+			t.Errorf("%s: the rows add up to %s of %s", model, sum.FloatString(2), total.FloatString(2))
+		}
+		body := read(t, e, "/?model="+model)
+		if !strings.Contains(body, "No content seen") || !strings.Contains(body, string(money(trail.Money{Amount: total.FloatString(2), Currency: "EUR"}))) {
+			t.Errorf("%s: the page lacks the row without content or the total", model)
+		}
+	}
+}
+
+func TestADealAddsUpToItsAmount(t *testing.T) {
+	db := readCompany(t)
+	deals, err := db.Deals(t.Context(), store.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, row := range deals {
+		if row.Status != "won" || n == 5 {
+			continue
+		}
+		n++
+		d, err := db.Deal(t.Context(), row.ID, store.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := dealParts(d)
+		if total := totalOf(parts); amount(total).Cmp(amount(d.Value)) != 0 {
+			t.Errorf("%s: parts add up to %v of %v", d.ID, total, d.Value)
+		}
+		if !parts[len(parts)-1].None {
+			t.Errorf("%s: the last part is %q, not what no content earned", d.ID, parts[len(parts)-1].Title)
+		}
+	}
+}
+
+func TestSortingNeedsNoScript(t *testing.T) {
+	_, e := newSite(t, readCompany(t), nil)
+	column := func(sort, name string) []string {
+		rows := readCSV(t, e, "/?format=csv&sort="+sort)
+		i := slices.Index(rows[0], name)
+		var cells []string
+		for _, r := range rows[1 : len(rows)-2] {
+			cells = append(cells, r[i])
+		}
+		return cells
+	}
+	titles := column("title", "title")
+	if !slices.IsSortedFunc(titles, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }) {
+		t.Errorf("sorted by title: %q", titles)
+	}
+	if clicked := column("-clicked", "clicked"); !slices.IsSortedFunc(clicked, func(a, b string) int { return amount(trail.Money{Amount: b}).Cmp(amount(trail.Money{Amount: a})) }) {
+		t.Errorf("most clicked first: %q", clicked)
+	}
+	body := read(t, e, "/?sort=-clicked")
+	if !strings.Contains(body, `aria-sort="descending"><a href="/?agents=likely&amp;model=linear&amp;sort=clicked"`) {
+		t.Error("the head of the sorted column does not say so or does not turn it around")
+	}
+}
+
+func TestWithoutARunThePageOffersToCalculate(t *testing.T) {
+	_, e := newSite(t, openCompany(t), nil)
+	if body := read(t, e, "/?agents=strict"); !strings.Contains(body, "Calculate now") || !strings.Contains(body, "surely people") {
+		t.Fatal("the page does not offer to calculate what nobody has")
+	}
+	r := post(t, e, "/calculate", url.Values{"model": {"last"}, "agents": {"strict"}, "from": {""}, "to": {""}, "back": {"/?agents=strict"}})
+	if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/?agents=strict&model=last" {
+		t.Fatalf("calculate answers %d and goes to %q", r.Code, r.Header().Get("Location"))
+	}
+	if body := read(t, e, r.Header().Get("Location")); strings.Contains(body, "Calculate now") || !strings.Contains(body, "No content seen") {
+		t.Error("after calculating, the page shows no credit")
+	}
+}
+
+func TestAnEmptyInstallationShowsWhatIsLeftToDo(t *testing.T) {
+	db := storetest.Open(t)
+	_, e := newSite(t, db, nil)
+	body := read(t, e, "/")
+	for _, step := range []string{"A mailbox is connected", "Content is registered", "The first click has come", "dealtrail import deals FILE"} {
+		if !strings.Contains(body, step) {
+			t.Errorf("the checklist lacks %q", step)
+		}
+	}
+	for _, page := range []string{"/deals", "/reps", "/review", "/status", "/start"} {
+		read(t, e, page)
+	}
+}
+
+func TestWhatPeopleWroteIsEscaped(t *testing.T) {
+	bad := `</script><script>alert("1")</script>`
+	attrs := map[string]string{"title": bad, "kind": bad, "url": "https://www.example.com/bad", "owner": bad}
+	db := openCompany(t, trail.Registration("csv", trail.ContentKind, synth.Popular, trail.State{}, trail.State{Attrs: attrs}, today))
+	_, e := newSite(t, db, nil)
+	for _, page := range []string{"/", "/content/" + synth.Popular, "/deals/" + wonDeal(t, db).ID, "/review?week=2026-W47"} {
+		body := read(t, e, page)
+		if strings.Contains(body, `<script>alert`) {
+			t.Errorf("%s runs what a title says", page)
+		}
+		if !strings.Contains(body, "alert(") {
+			t.Errorf("%s does not show the title: the test tests nothing", page)
+		}
+	}
+}
+
+func TestTheTrailSaysInWordsWhoCausedAnEvent(t *testing.T) {
+	for _, x := range []struct {
+		row  trail.TrailRow
+		want string
+		out  bool
+	}{
+		{trail.TrailRow{Verdict: trail.Human, Probability: .8}, "probably a person", false},
+		{trail.TrailRow{Verdict: trail.Human, Probability: .95}, "surely a person", false},
+		{trail.TrailRow{Verdict: trail.Proxy, Rules: []string{"gmail_proxy"}}, "Gmail fetched it for a person", false},
+		{trail.TrailRow{Verdict: trail.Proxy}, "The mail provider fetched it for a person", false},
+		{trail.TrailRow{Verdict: trail.Scanner, Rules: []string{"every_link"}}, "mail scanner", true},
+		{trail.TrailRow{Verdict: trail.Unknown}, "cannot be told", true},
+		{trail.TrailRow{Verdict: trail.Self}, "our own rep", true},
+		{trail.TrailRow{Kind: trail.Sent}, "", false},
+	} {
+		if got := verdict(x.row); got != x.want {
+			t.Errorf("%s at %v: %q, want %q", x.row.Verdict, x.row.Probability, got, x.want)
+		}
+		if got := discounted(x.row, trail.Likely); got != x.out {
+			t.Errorf("%s: left out %v", x.row.Verdict, got)
+		}
+	}
+}
+
+func TestMoneyIsShownExactly(t *testing.T) {
+	for m, want := range map[trail.Money]string{
+		{Amount: "1234567.80", Currency: "EUR"}: `<span class="money">€1,234,567<span class="cents">.80</span></span>`,
+		{Amount: "999", Currency: "JPY"}:        `<span class="money">¥999</span>`,
+		{Amount: "-1500.00", Currency: "CHF"}:   `<span class="money">−1,500<span class="cents">.00</span> CHF</span>`,
+		{Amount: "0.00", Currency: "<b>"}:       `<span class="money zero">0<span class="cents">.00</span> &lt;b&gt;</span>`,
+	} {
+		if got := string(money(m)); got != want {
+			t.Errorf("%v is shown as %s", m, got)
+		}
+	}
+	if got := moneyShort(trail.Money{Amount: "12345.67", Currency: "EUR"}); got != "€12.3k" {
+		t.Errorf("short: %s", got)
+	}
+}
+
+func TestReviewCSVIsHarmlessInSpreadsheets(t *testing.T) {
+	var b bytes.Buffer
+	row := trail.ReviewRow{Section: "won", Deal: trail.DealRow{ID: "=1+1", Name: "@SUM(A1)", Account: "+49", Owner: "-x", Value: trail.Money{Amount: "-12.50", Currency: "EUR"}},
+		Contacts: []string{"\tMarie"}, Contributed: []trail.Touched{{Title: "=HYPERLINK(1)", Touches: 2, Credit: .5}, {Content: "faq", Touches: 1}}}
+	if err := ReviewCSV(&b, trail.Review{Week: "2026-W47", Rows: []trail.ReviewRow{row}}); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&b).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"2026-W47", "won", "'=1+1", "'@SUM(A1)", "'+49", "-12.50", "EUR", "", "", "'-x", "", "'\tMarie", "0", "0", "0", "", "'=HYPERLINK(1) (2 touches, 50.0%); faq (1 touch)"}
+	if !slices.Equal(rows[1], want) {
+		t.Errorf("got  %q\nwant %q", rows[1], want)
+	}
+	if got := strings.Join(rows[0], ","); got != "week,section,deal,name,account,value,currency,status,stage,owner,stages_entered,contacts,sent,clicks,replies,last_touch,contributed" {
+		t.Errorf("header %s", got)
+	}
+}
+
+func TestTheReviewWalksFromWeekToWeek(t *testing.T) {
+	_, e := newSite(t, readCompany(t), nil)
+	body := read(t, e, "/review?week=2026-W47")
+	if !strings.Contains(body, "16 Nov 2026") || !strings.Contains(body, "22 Nov 2026") || !strings.Contains(body, "week=2026-W46") || !strings.Contains(body, "week=2026-W48") {
+		t.Error("the review lacks its days or its neighbours")
+	}
+	if body := read(t, e, "/review?week=2026-W48"); !strings.Contains(body, "still running") || strings.Contains(body, "2026-W49") {
+		t.Error("the week that runs offers the next")
+	}
+	if rows := readCSV(t, e, "/review?week=2026-W47&format=csv"); len(rows) < 2 {
+		t.Error("the CSV of a busy week is empty")
+	}
+	if r := get(t, e, "/review?week=2026-W60"); r.Code != http.StatusBadRequest {
+		t.Errorf("a week that no year has answers %d", r.Code)
+	}
+}
+
+func TestStaticFilesAreKeptUntilTheyChange(t *testing.T) {
+	s, e := newSite(t, storetest.Open(t), nil)
+	at := s.assets.url("site.css")
+	r := get(t, e, at)
+	if r.Code != http.StatusOK || !strings.Contains(r.Header().Get("Cache-Control"), "immutable") || !strings.HasPrefix(r.Header().Get("Content-Type"), "text/css") {
+		t.Errorf("%s: %d %v", at, r.Code, r.Header())
+	}
+	if r := get(t, e, "/static/000000/site.css"); r.Header().Get("Cache-Control") != "no-cache" {
+		t.Error("an old address of a file is kept for long")
+	}
+	if r := get(t, e, "/static/x/vendor/README.md"); r.Code != http.StatusNotFound {
+		t.Errorf("README: %d", r.Code)
+	}
+	q := httptest.NewRequestWithContext(t.Context(), "GET", at, nil)
+	q.Header.Set("Accept-Encoding", "br, gzip")
+	zipped := httptest.NewRecorder()
+	e.ServeHTTP(zipped, q)
+	if zipped.Header().Get("Content-Encoding") != "gzip" || zipped.Body.Len() >= r.Body.Len() {
+		t.Error("gzip is not used")
+	}
+}
+
+func TestPagesWorkWithoutVendorFiles(t *testing.T) {
+	s, e := newSite(t, readCompany(t), nil)
+	delete(s.assets.byName, "vendor/echarts.common.min.js")
+	delete(s.assets.byName, "vendor/htmx.min.js")
+	body := read(t, e, "/")
+	if strings.Contains(body, "<figure") || strings.Contains(body, "vendor/") || !strings.Contains(body, "<table") {
+		t.Error("without the chart library the page is not just its table")
+	}
+	read(t, e, "/status")
+}
+
+func TestADamagedLinkGetsAPageThatStandsAlone(t *testing.T) {
+	s, e := newSite(t, storetest.Open(t), nil)
+	e.GET("/c/:token", s.LinkNotFound)
+	r := get(t, e, "/c/broken")
+	body := r.Body.String()
+	if r.Code != http.StatusNotFound || !strings.Contains(body, "Go back to the mail") {
+		t.Errorf("%d %s", r.Code, body)
+	}
+	if strings.Contains(body, "/static/") || strings.Contains(body, "<nav") || r.Header().Get("Set-Cookie") != "" {
+		t.Error("the page leans on others")
+	}
+}
+
+func TestAWrongParameterIsNamed(t *testing.T) {
+	_, e := newSite(t, storetest.Open(t), nil)
+	for q, says := range map[string]string{"model=best": "best", "agents=nobody": "nobody", "from=yesterday": "yesterday", "from=2026-02-01&to=2026-01-01": "2026-01-01"} {
+		if r := get(t, e, "/?"+q); r.Code != http.StatusBadRequest || !strings.Contains(r.Body.String(), says) {
+			t.Errorf("%s: %d, and the page does not name it", q, r.Code)
+		}
+	}
+}
