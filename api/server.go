@@ -46,12 +46,12 @@ type Export struct {
 }
 
 // Routes mounts everything below / that is not a page.
-func (s *Server) Routes(e *echo.Echo) {
-	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
-	e.GET("/readyz", s.ready)
-	e.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", Document) })
+func (s *Server) Routes(g *echo.Group) {
+	g.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	g.GET("/readyz", s.ready)
+	g.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", Document) })
 
-	v1 := e.Group("/v1", s.Access.Require)
+	v1 := g.Group("/v1", s.Access.Require)
 	v1.GET("/status", s.status)
 	v1.GET("/content", s.contents)
 	v1.POST("/content", s.register)

@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Set("rapid.checks", "6") // each is a few runs on a real engine; -rapid.checks asks for more
+	flag.Set("rapid.checks", "5") // each is a few runs on a real engine; -rapid.checks asks for more
 	storetest.Main(m)
 }
 

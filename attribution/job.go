@@ -29,6 +29,9 @@ type Job struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 
+	// Patience is how long Once waits for a run under way before it gives up.
+	Patience time.Duration
+
 	running sync.Mutex
 	cleaned time.Time // when this process last looked for credits of runs that never ended
 }
@@ -43,13 +46,30 @@ type Request struct {
 
 // Once computes one run and returns it. Readers see its credits once it is
 // complete, not before. A request that makes no sense is a trail.Invalid
-// problem, a second run at the same time a trail.Conflict.
+// problem, a second run at the same time, beyond Patience, a trail.Conflict.
 func (j *Job) Once(ctx context.Context, r Request) (*trail.Run, error) {
-	if !j.running.TryLock() {
+	if !j.lock(ctx) {
 		return nil, trail.Problemf(trail.Conflict, "An attribution run is going on; try again when it is complete.")
 	}
 	defer j.running.Unlock()
 	return j.once(ctx, r)
+}
+
+// lock takes the lock within Patience; a mutex alone would outwait ctx.
+func (j *Job) lock(ctx context.Context) bool {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(j.Patience); !j.running.TryLock(); {
+		if time.Now().After(deadline) {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
 }
 
 // once is Once for who holds the lock.

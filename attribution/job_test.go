@@ -134,7 +134,7 @@ func TestReportsAreKeptFresh(t *testing.T) {
 	insert(t, db, won("D", "1", closed))
 	var looked, later atomic.Int64 // how often it looked; how far the clock has moved
 	j := job(db)
-	j.Options.Every = 100 * time.Millisecond
+	j.Options.Every = 300 * time.Millisecond
 	j.Now = func() time.Time { looked.Add(1); return now.Add(time.Duration(later.Load())) }
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -148,7 +148,7 @@ func TestReportsAreKeptFresh(t *testing.T) {
 	wait := func(n int, why string) {
 		t.Helper()
 		deadline := time.After(time.Minute)
-		poll := time.NewTicker(50 * time.Millisecond)
+		poll := time.NewTicker(100 * time.Millisecond)
 		defer poll.Stop()
 		for {
 			runs, err := db.Runs(t.Context(), 100)

@@ -25,9 +25,11 @@ func TestHashDiffersWhenACreditCan(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"how often it looks": func(o *Options) { o.Every = time.Hour },
 		"idle zeros":         func(o *Options) { o.Rates = map[string]string{"USD": "00.90", "JPY": "0.006200"} },
-		"case":               func(o *Options) { o.Currency, o.Rates = "eur", map[string]string{" usd": "0.9", "jpy": "0.0062", "EUR": "1.0"} },
-		"order":              func(o *Options) { o.Kinds = []trail.Kind{trail.Viewed, trail.Replied, trail.Clicked, trail.Viewed} },
-		"defaults":           func(o *Options) { o.Kinds = nil },
+		"case": func(o *Options) {
+			o.Currency, o.Rates = "eur", map[string]string{" usd": "0.9", "jpy": "0.0062", "EUR": "1.0"}
+		},
+		"order":    func(o *Options) { o.Kinds = []trail.Kind{trail.Viewed, trail.Replied, trail.Clicked, trail.Viewed} },
+		"defaults": func(o *Options) { o.Kinds = nil },
 	} {
 		if hash(change) != base {
 			t.Errorf("%s changes the hash", name)

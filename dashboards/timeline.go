@@ -197,14 +197,32 @@ func (t *timeline) lanes(d *trail.DealDetail, events []trail.TrailRow, level tra
 			continue
 		}
 		m := mark{X: pct(sp.x(e.At)), Y: y[who(e)], Kind: e.Kind, ID: e.ID.String(), Weak: discounted(e, level), Title: markTitle(e, zone)}
-		t.Machine = t.Machine || m.Weak
+		if m.Weak { // above the line, so that a scanner's click never covers a person's
+			m.Y -= 8
+			t.Machine = true
+		}
 		t.Marks = append(t.Marks, m)
 		if !slices.Contains(t.Kinds, e.Kind) {
 			t.Kinds = append(t.Kinds, e.Kind)
 		}
 	}
+	slices.SortStableFunc(t.Marks, func(a, b mark) int { return cmp.Compare(strength(a.Kind), strength(b.Kind)) })
 }
 
+// strength orders marks that lie upon each other: what says most is on top.
+func strength(k trail.Kind) int {
+	switch k {
+	case trail.Replied:
+		return 3
+	case trail.Clicked, trail.Viewed:
+		return 2
+	case trail.Opened:
+		return 1
+	}
+	return 0
+}
+
+// laned reports whether a kind of event is something between us and a person.
 func laned(k trail.Kind) bool {
 	switch k {
 	case trail.Sent, trail.Opened, trail.Clicked, trail.Viewed, trail.Replied, trail.Bounced, trail.Forwarded, trail.Shared:

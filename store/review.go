@@ -107,14 +107,13 @@ func (db *DB) Review(ctx context.Context, from, to time.Time, f Filter) ([]trail
 		contacts[d.ID] = d.contacts
 		rows = append(rows, trail.ReviewRow{
 			Section: section, Deal: d.DealRow, Stages: list(e.stages), Clicks: t.clicks, Replies: t.replies, Sent: t.sends, LastTouch: t.last,
-			Contributed: contributed(t.contents),
 		})
 	}
 	slices.SortStableFunc(rows, byWeight)
 	if err := db.name(ctx, rows, contacts); err != nil {
 		return nil, "", err
 	}
-	id, err := db.credit(ctx, f, rows)
+	id, err := db.contribute(ctx, f, rows, touches)
 	return rows, id, err
 }
 
@@ -128,15 +127,6 @@ func byWeight(a, b trail.ReviewRow) int {
 	return cmp.Or(
 		cmp.Compare(slices.Index(sections[:], a.Section), slices.Index(sections[:], b.Section)),
 		cmp.Compare(value(b), value(a)))
-}
-
-// contributed returns contents with their touches.
-func contributed(touches map[string]uint64) []trail.Touched {
-	var all []trail.Touched
-	for content, n := range touches {
-		all = append(all, trail.Touched{Content: content, Touches: n})
-	}
-	return all
 }
 
 // name writes the names of contacts, else their addresses, into the rows.
@@ -156,52 +146,70 @@ func (db *DB) name(ctx context.Context, rows []trail.ReviewRow, contacts map[str
 	return err
 }
 
-// credit writes into the rows what contents earned of their deals, orders the
-// contents and names them. It returns the run that says so, "" without one.
-func (db *DB) credit(ctx context.Context, f Filter, rows []trail.ReviewRow) (string, error) {
+// contribute writes into the rows which contents contributed to their deals. It
+// returns the run that credits are from, "" without one.
+func (db *DB) contribute(ctx context.Context, f Filter, rows []trail.ReviewRow, touches map[string]dealTouches) (string, error) {
 	r, err := db.newestRun(ctx, f)
 	if err != nil {
 		return "", err
 	}
-	type part struct{ deal, content string }
-	earned, id := map[part]sum{}, ""
+	earned, id := map[string]map[string]sum{}, "" // by deal and content
 	if r != nil {
+		id = r.ID
 		var won []string
 		for _, row := range rows {
 			if row.Deal.Status == "won" {
 				won = append(won, row.Deal.ID)
+				earned[row.Deal.ID] = map[string]sum{}
 			}
 		}
 		credits, err := db.credits(ctx, f, r, won...)
 		if err != nil {
 			return "", err
 		}
-		id = r.ID
 		for _, c := range credits {
-			s := earned[part{c.deal, c.content}]
+			s := earned[c.deal][c.content]
 			s.add(c.sum)
-			earned[part{c.deal, c.content}] = s
+			earned[c.deal][c.content] = s
 		}
 	}
 	var contents []string
-	for _, row := range rows {
-		for _, c := range row.Contributed {
+	for i := range rows {
+		deal := rows[i].Deal.ID
+		rows[i].Contributed = contributed(touches[deal].contents, earned[deal], r)
+		for _, c := range rows[i].Contributed {
 			contents = append(contents, c.Content)
 		}
 	}
 	titles, err := db.titles(ctx, f, contents)
 	for _, row := range rows {
 		for i := range row.Contributed {
-			c := &row.Contributed[i]
-			c.Title = titles[c.Content]
-			if s, ok := earned[part{row.Deal.ID, c.Content}]; ok {
-				in := s.in(r)
-				c.Credit, c.Value = in.Credit, &in.Value
-			}
+			row.Contributed[i].Title = titles[row.Contributed[i].Content]
 		}
-		slices.SortFunc(row.Contributed, func(a, b trail.Touched) int {
-			return cmp.Or(cmp.Compare(b.Touches, a.Touches), cmp.Compare(b.Credit, a.Credit), cmp.Compare(a.Content, b.Content))
-		})
 	}
 	return id, err
+}
+
+// contributed returns the contents that touched a deal or, by the run's kinds of
+// touches, earned of it, with both, the most touched first.
+func contributed(touches map[string]uint64, earned map[string]sum, r *run) []trail.Touched {
+	var all []trail.Touched
+	for content := range earned {
+		if _, ok := touches[content]; !ok && content != "" {
+			all = append(all, trail.Touched{Content: content})
+		}
+	}
+	for content, n := range touches {
+		all = append(all, trail.Touched{Content: content, Touches: n})
+	}
+	for i := range all {
+		if s, ok := earned[all[i].Content]; ok {
+			in := s.in(r)
+			all[i].Credit, all[i].Value = in.Credit, &in.Value
+		}
+	}
+	slices.SortFunc(all, func(a, b trail.Touched) int {
+		return cmp.Or(cmp.Compare(b.Touches, a.Touches), cmp.Compare(b.Credit, a.Credit), cmp.Compare(a.Content, b.Content))
+	})
+	return all
 }

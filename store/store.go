@@ -36,7 +36,7 @@ type Options struct {
 	URL      string                                                   // clickhouse://user:password@host:9000/database, http://host:8123/database or unix:///path of an engine's socket
 	Addr     []string                                                 // host:port of a server's native protocol
 	Database string                                                   // default: the URL's, else "dealtrail"; made when missing
-	Log      *slog.Logger
+	Log      *slog.Logger                                             // nil: nothing is logged
 }
 
 // readTimeout is how long an answer may take to begin: attribution over tens of
@@ -96,6 +96,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", explain(err))
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	return &DB{conn: conn, log: o.Log, text: readTexts()}, nil
 }
 
@@ -135,13 +138,13 @@ func (db *DB) Ping(ctx context.Context) error { return explain(db.conn.Ping(ctx)
 
 // Exec runs a statement that returns no rows; args are made by clickhouse.Named.
 func (db *DB) Exec(ctx context.Context, statement string, args ...any) error {
-	return explain(db.conn.Exec(ctx, db.text.expand(statement), args...))
+	return explain(db.conn.Exec(ctx, statement, args...))
 }
 
 // Query runs a statement that returns rows, which the caller closes; args are
 // made by clickhouse.Named.
 func (db *DB) Query(ctx context.Context, statement string, args ...any) (driver.Rows, error) {
-	rows, err := db.conn.Query(ctx, db.text.expand(statement), args...)
+	rows, err := db.conn.Query(ctx, statement, args...)
 	return rows, explain(err)
 }
 
@@ -193,11 +196,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 }
 
 func (db *DB) apply(ctx context.Context, file string) error {
-	b, err := files.ReadFile(file)
-	if err == nil {
-		err = db.Exec(ctx, string(b))
-	}
-	if err != nil {
+	if err := db.Exec(ctx, db.text.expand(readFile(file))); err != nil {
 		return fmt.Errorf("migrate: apply %s: %w", file, err)
 	}
 	return nil

@@ -39,9 +39,10 @@ func readTexts() texts {
 	return t
 }
 
-// expand puts the bodies of views in place of their names. The database could
-// read the views itself, but analyzing views within views takes it twice as
-// long, and longer than running most queries.
+// expand puts the bodies of views in place of their names, in our queries and in
+// the views that Migrate makes. The database could read views within views
+// itself, but analyzes them twice as long, and longer than most queries run. A
+// view that is joined needs an alias.
 func (t texts) expand(statement string) string {
 	return viewUse.ReplaceAllStringFunc(statement, func(use string) string {
 		m := viewUse.FindStringSubmatch(use)

@@ -234,8 +234,8 @@ func (d *demo) dealOf(address string) (*synth.Deal, *synth.Contact, bool) {
 
 // landing serves the made-up company's own pages, so that links lead somewhere
 // without leaving this machine.
-func (d *demo) landing(e *echo.Echo) {
-	e.GET("/site/*", func(c echo.Context) error {
+func (d *demo) landing(g *echo.Group) {
+	g.GET("/site/*", func(c echo.Context) error {
 		path := c.Param("*")
 		for _, t := range d.catalogue.All() {
 			if u, err := url.Parse(t.URL); err == nil && strings.TrimPrefix(u.Path, "/site/") == path {

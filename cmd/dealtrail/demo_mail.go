@@ -119,7 +119,7 @@ func (d *demo) send(ctx context.Context, contact, content string) (string, error
 	if err := d.post.put(deal.Owner.Address, "Sent", raw.Bytes()); err != nil {
 		return "", err
 	}
-	d.poller.Poke(deal.Owner.Address)
+	d.poller.Poke(boxName(d.registry.Contacts, deal.Owner.Address))
 	return share.URL, nil
 }
 

@@ -39,7 +39,7 @@ func (cmd mailboxCheckCmd) Run(e *env) error {
 		},
 	}
 	checked, failed := 0, 0
-	for _, box := range c.boxes() {
+	for _, box := range c.boxes(trail.ContactKey(s.ContactKey)) {
 		if cmd.Rep != "" && box.Rep != trail.NormalAddress(cmd.Rep) {
 			continue
 		}
@@ -78,20 +78,25 @@ func (cmd mailboxListCmd) Run(e *env) error {
 	}
 	var rows [][]string
 	for _, m := range s.Mailboxes {
-		rows = append(rows, []string{m.Rep, m.State, m.SentFolder, num(m.Messages), num(m.Events), m.Reason})
+		rows = append(rows, []string{m.Rep, m.Name, m.State, m.SentFolder, num(m.Messages), num(m.Events), m.Reason})
 	}
-	return cmd.print(e, s.Mailboxes, []string{"rep", "state", "sent folder", "messages", "events", "reason"}, rows)
+	return cmd.print(e, s.Mailboxes, []string{"rep", "name", "state", "sent folder", "messages", "events", "reason"}, rows)
 }
 
-// boxes are the mailboxes of the configuration as the poller takes them.
-func (c *Config) boxes() []mailbox.Box {
+// boxes are the mailboxes of the configuration as the poller takes them. In
+// logs and cursors a mailbox goes by a hash: addresses have no place there.
+func (c *Config) boxes(contacts trail.ContactKey) []mailbox.Box {
 	var boxes []mailbox.Box
 	for _, m := range c.Mailboxes {
 		boxes = append(boxes, mailbox.Box{
-			Name: m.Rep, Rep: trail.NormalAddress(m.Rep), Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, SentFolder: m.SentFolder,
+			Name: boxName(contacts, m.Rep), Rep: trail.NormalAddress(m.Rep), Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, SentFolder: m.SentFolder,
 			Password: func() (string, error) { return readPassword(c.beside(m.PasswordFile)) },
 			Since:    time.Duration(c.Mail.BackDays) * 24 * time.Hour,
 		})
 	}
 	return boxes
+}
+
+func boxName(contacts trail.ContactKey, rep string) string {
+	return string(contacts.ID(rep))[:10]
 }

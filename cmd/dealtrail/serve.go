@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
@@ -43,7 +41,7 @@ type program struct {
 	// The demo sets these; elsewhere they are nil.
 	demo    *dashboards.Demo
 	prepare func(context.Context) error // before anything is served
-	routes  func(*echo.Echo)
+	routes  func(*echo.Group)
 
 	redis     redis.UniversalClient
 	db        *store.DB
@@ -123,7 +121,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		Emit: p.buffer.Append, Settle: p.buffer.Settle, States: p.db.States, Known: p.db.Known,
 		Contacts: contacts, Zone: p.zone, Now: time.Now, Listed: p.catalogue.Put,
 	}
-	p.job = &attribution.Job{DB: p.db, Settle: p.buffer.Settle, Options: c.attribution(), Log: p.log, Now: time.Now}
+	p.job = &attribution.Job{DB: p.db, Settle: p.buffer.Settle, Options: c.attribution(), Patience: 45 * time.Second, Log: p.log, Now: time.Now}
 	p.access = &api.Access{
 		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: c.Server.PublicURL, Now: time.Now,
 		Sessions: api.NewSessions(p.redis, strings.HasPrefix(c.Server.PublicURL, "https:")),
@@ -226,7 +224,7 @@ func (p *program) openStore(ctx context.Context, dir string) error {
 func (p *program) newPoller(keys *trail.Keyring, contacts trail.ContactKey) *mailbox.Poller {
 	c := p.config
 	return &mailbox.Poller{
-		Boxes: c.boxes(), Emit: p.buffer.Append, Memory: mailMemory(p.redis), Every: time.Duration(c.Mail.Every),
+		Boxes: c.boxes(contacts), Emit: p.buffer.Append, Memory: mailMemory(p.redis), Every: time.Duration(c.Mail.Every),
 		CatalogueVersion: p.catalogue.Version, Now: time.Now, Log: p.log,
 		Reader: &mailbox.Reader{
 			Keys: keys, Contacts: contacts, OwnDomains: c.Company.Domains,
@@ -303,65 +301,6 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 		err = cause
 	}
 	return err
-}
-
-func (p *program) newEcho() *echo.Echo {
-	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
-	// Echo believes X-Forwarded-For from anybody unless told otherwise.
-	e.IPExtractor = echo.ExtractIPDirect()
-	e.HTTPErrorHandler = api.ErrorHandler(p.log, p.site.Error)
-	e.Use(middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: func() string { return trail.NewID(time.Now()).String() }, TargetHeader: echo.HeaderXRequestID}))
-	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
-		p.log.Error("panic", "route", c.Path(), "err", err, "stack", string(stack))
-		return err
-	}}))
-	return e
-}
-
-func (p *program) handler() http.Handler {
-	e := p.newEcho()
-	if p.tracking == nil {
-		p.tracker.Routes(e.Group(""))
-	}
-	e.Use(echo.WrapMiddleware(p.access.Sessions.LoadAndSave))
-	p.server.Routes(e)
-	p.site.Routes(e.Group(""))
-	if p.routes != nil {
-		p.routes(e)
-	}
-	return http.NewCrossOriginProtection().Handler(e)
-}
-
-func (p *program) trackingHandler() http.Handler {
-	e := p.newEcho()
-	p.tracker.Routes(e.Group(""))
-	return e
-}
-
-func (p *program) linkNotFound(c echo.Context) error { return p.site.LinkNotFound(c) }
-
-// signedIn tells whether a click comes from one of us: a session that page and
-// link share, because they share a host.
-func (p *program) signedIn(r *http.Request) bool {
-	if p.demo != nil {
-		return false // the visitor of the demo plays the prospect too
-	}
-	cookie, err := r.Cookie(p.access.Sessions.Cookie.Name)
-	if err != nil {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Millisecond)
-	defer cancel()
-	ctx, err = p.access.Sessions.Load(ctx, cookie.Value)
-	return err == nil && p.access.Sessions.GetString(ctx, "user") != ""
-}
-
-// exports are the formats of the review besides JSON.
-func exports() map[string]api.Export {
-	return map[string]api.Export{
-		"csv": {Type: "text/csv", Write: func(w http.ResponseWriter, r trail.Review) error { return dashboards.ReviewCSV(w, r) }},
-	}
 }
 
 // tracked leaves out of the log what tracking.links and tracking.pixel switch off.

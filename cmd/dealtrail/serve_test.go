@@ -123,13 +123,23 @@ func (r *running) reports() string {
 }
 
 func TestShuffledInputGivesEqualReports(t *testing.T) {
-	a, b := start(t, nil), start(t, nil)
+	path, other := writeConfig(t, ""), writeConfig(t, "")
+	// One contact key, or the same people would have other names in the log.
+	keys, err := os.ReadFile(secretsPath(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(secretsPath(other), keys, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, b := startOn(t, path, nil), startOn(t, other, nil)
 	a.load(nil)
 	rng := rand.New(rand.NewPCG(7, 7))
 	b.load(func(rows []string) { rng.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] }) })
 	got, want := strings.Split(b.reports(), "\n"), strings.Split(a.reports(), "\n")
+	today := time.Now().UTC().Format(`"at": "2006-01-02`)
 	for i := range min(len(got), len(want)) {
-		if got[i] != want[i] && !strings.Contains(got[i], `"id": "0`) { // event IDs of state cover what was there before, not the order
+		if got[i] != want[i] && !strings.Contains(got[i], today) { // a snapshot is as old as its import
 			t.Errorf("line %d: %s\n  and in order: %s", i, got[i], want[i])
 		}
 	}
@@ -283,6 +293,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	doc.Servers = nil // any host
 	router, err := legacy.NewRouter(doc)
 	if err != nil {
 		t.Fatal(err)

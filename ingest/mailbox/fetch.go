@@ -163,7 +163,7 @@ func (s *session) want(uids []imap.UID) {
 // landing returns the body of a message that came as a stray. The command is
 // over, so it has been read from the wire; only its goroutine may be late.
 func (s *session) landing(uid imap.UID) (arrival, bool) {
-	late := time.NewTimer(300 * time.Millisecond)
+	late := time.NewTimer(100 * time.Millisecond)
 	defer late.Stop()
 	for {
 		s.mu.Lock()

@@ -197,9 +197,23 @@ func quotes(tag string, attrs map[string]string) bool {
 var (
 	divider     = regexp.MustCompile(`(?i)^(?:[-_]{2,} ?(?:original message|forwarded message|original appointment|ursprüngliche nachricht|weitergeleitete nachricht|message d'origine|message transféré|mensaje original|mensaje reenviado|messaggio originale|messaggio inoltrato|oorspronkelijk bericht|doorgestuurd bericht|mensagem original|ursprungligt meddelande) ?[-_]{2,}|begin forwarded message:|anfang der weitergeleiteten nachricht:|début du message réexpédié ?:)`)
 	attribution = regexp.MustCompile(`(?i)^(?:on|am|le|el|il|op|em|den|på|w dniu) .*\d.*(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev|napisał\(a\)).*:$`)
-	sender      = regexp.MustCompile(`(?i)^\*?(?:from|von|de|da|van|från|fra|od) ?:`)
-	headerLine  = regexp.MustCompile(`(?i)^\*?(?:sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|à|objet|enviado|enviada|el|para|asunto|assunto|inviato|data|a|oggetto|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne|wysłano|do|temat) ?:`)
 )
+
+// sender and headers are the labels of the block of headers that some mail
+// programs put above what they quote.
+var (
+	sender  = words("from von de da van från fra od")
+	headers = words("sent date to cc subject gesendet datum an betreff envoyé à objet enviado enviada el para asunto assunto " +
+		"inviato data a oggetto verzonden aan onderwerp skickat till ämne sendt til emne wysłano do temat")
+)
+
+func words(list string) map[string]bool {
+	out := map[string]bool{}
+	for _, word := range strings.Fields(list) {
+		out[word] = true
+	}
+	return out
+}
 
 // edges deepens every line after the edge of a quote that words mark instead
 // of elements or >.
@@ -220,14 +234,14 @@ func edge(lines []line, i int) bool {
 	if divider.MatchString(text) {
 		return true
 	}
-	if label(text) && sender.MatchString(text) {
-		headers := 0
+	if sender[label(text)] {
+		block := 0
 		for _, l := range lines[i+1 : min(i+9, len(lines))] {
-			if label(l.text) && headerLine.MatchString(l.text) {
-				headers++
+			if headers[label(l.text)] {
+				block++
 			}
 		}
-		return headers >= 2
+		return block >= 2
 	}
 	for n := 1; n <= 3 && i+n <= len(lines); n++ { // mail programs wrap the sentence
 		if n > 1 {
@@ -240,9 +254,15 @@ func edge(lines []line, i int) bool {
 	return false
 }
 
-// label reports whether a line begins with a word and a colon, which is cheaper
-// to see than which word it is.
-func label(text string) bool { return strings.IndexByte(text[:min(len(text), 20)], ':') > 0 }
+// label returns the word before the colon near the beginning of a line, in lower
+// case, or "".
+func label(text string) string {
+	i := strings.IndexByte(text[:min(len(text), 20)], ':')
+	if i < 0 {
+		return ""
+	}
+	return strings.ToLower(strings.Trim(text[:i], " *\u00a0"))
+}
 
 // quotedAfter reports whether the first line with text from i on is deeper: the
 // quote has an end of its own, and what follows it may be the sender's.

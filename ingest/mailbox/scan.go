@@ -44,6 +44,9 @@ func (w *watch) scan(ctx context.Context, f folder, back bool) error {
 	if cur == nil {
 		since = w.b.since()
 	}
+	if cur != nil && !known {
+		w.p.Log.Info("folder was reset by its server and is read by date", "source", source, "mailbox", w.b.Name, "kind", string(f.kind))
+	}
 	var uids []imap.UID
 	if !known || back {
 		// Servers compare dates in their own zone: a day more covers all.

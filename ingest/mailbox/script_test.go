@@ -88,6 +88,20 @@ func (s *script) start(t *testing.T) mailbox.Box {
 
 var uidSet = regexp.MustCompile(`^UID FETCH (\S+) `)
 
+// times returns how often the body of a message was asked for.
+func (s *script) times(uid int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[uid]
+}
+
+// said returns the commands so far.
+func (s *script) said() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.commands)
+}
+
 func (s *script) serve(c net.Conn) {
 	fmt.Fprint(c, s.greeting)
 	lines := bufio.NewScanner(c)
@@ -190,6 +204,7 @@ func three(t *testing.T) (mails, lines []string) {
 }
 
 func TestNoMessageIsLostToOddFetchResponses(t *testing.T) {
+	t.Parallel()
 	mails, lines := three(t)
 	f := func(name string, body func(uid, asked int, mail string) string) {
 		t.Helper()
@@ -203,7 +218,7 @@ func TestNoMessageIsLostToOddFetchResponses(t *testing.T) {
 		if status := p.Status()[0]; status.SetAside != 0 || status.Messages != 3 {
 			t.Errorf("%s: status %+v", name, status)
 		}
-		for _, c := range s.commands {
+		for _, c := range s.said() {
 			if strings.HasPrefix(c, "SELECT") || strings.Contains(c, "STORE") || strings.Contains(c, "BODY[") {
 				t.Errorf("%s: the command %q may change mail", name, c)
 			}
@@ -236,6 +251,7 @@ func TestNoMessageIsLostToOddFetchResponses(t *testing.T) {
 }
 
 func TestOneMessageThatNeverArrivesDoesNotStopTheMailbox(t *testing.T) {
+	t.Parallel()
 	mails, lines := three(t)
 	f := func(name, answer string) {
 		t.Helper()
@@ -252,8 +268,8 @@ func TestOneMessageThatNeverArrivesDoesNotStopTheMailbox(t *testing.T) {
 		want(t, g, lines[0], lines[2])
 		looked(t, p)
 		status := p.Status()[0]
-		if status.SetAside != 1 || s.asked[2] < 5 {
-			t.Errorf("%s: asked %d times, status %+v", name, s.asked[2], status)
+		if status.SetAside != 1 || s.times(2) < 5 {
+			t.Errorf("%s: asked %d times, status %+v", name, s.times(2), status)
 		}
 	}
 	f("NIL", fmt.Sprintf("* 2 FETCH (UID 2 %s BODY[] NIL)\r\n", arrival))
@@ -263,6 +279,7 @@ func TestOneMessageThatNeverArrivesDoesNotStopTheMailbox(t *testing.T) {
 }
 
 func TestLastMailIsNotReadAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	mails, lines := three(t)
 	s := &script{mails: map[string][]string{"Sent": mails}}
 	g := newGround()
@@ -271,8 +288,8 @@ func TestLastMailIsNotReadAgainAndAgain(t *testing.T) {
 	want(t, g, lines...)
 	looked(t, p)
 	looked(t, p)
-	if s.asked[3] != 1 {
-		t.Errorf("the last mail was fetched %d times", s.asked[3])
+	if s.times(3) != 1 {
+		t.Errorf("the last mail was fetched %d times", s.times(3))
 	}
 }
 
@@ -300,6 +317,7 @@ func TestSilentServerDelaysNobody(t *testing.T) {
 }
 
 func TestRefusedSignInsStopAfterFive(t *testing.T) {
+	t.Parallel()
 	logins := 0
 	var mu sync.Mutex
 	s := &script{login: func() string {
@@ -320,6 +338,7 @@ func TestRefusedSignInsStopAfterFive(t *testing.T) {
 }
 
 func TestServerThatIsBusyIsNotARefusal(t *testing.T) {
+	t.Parallel()
 	mails, lines := three(t)
 	logins := 0
 	var mu sync.Mutex
@@ -337,6 +356,7 @@ func TestServerThatIsBusyIsNotARefusal(t *testing.T) {
 }
 
 func TestPasswordIsNeverSentInTheClear(t *testing.T) {
+	t.Parallel()
 	s := &script{}
 	b := s.start(t)
 	b.Security = "starttls"
@@ -345,12 +365,13 @@ func TestPasswordIsNeverSentInTheClear(t *testing.T) {
 	if !errors.As(err, &problem) || !strings.Contains(problem.Text, "refuses STARTTLS; set security to tls") {
 		t.Error(err)
 	}
-	if slices.ContainsFunc(s.commands, func(c string) bool { return strings.Contains(c, "hunter2") }) {
+	if slices.ContainsFunc(s.said(), func(c string) bool { return strings.Contains(c, "hunter2") }) {
 		t.Error("the password was sent without encryption")
 	}
 }
 
 func TestSentFolderIsFound(t *testing.T) {
+	t.Parallel()
 	f := func(configured, want, problem string, folders ...string) {
 		t.Helper()
 		s := &script{folders: folders}

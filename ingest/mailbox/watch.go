@@ -27,9 +27,12 @@ type watch struct {
 	problem string // with the folders, for people
 
 	cursors map[string]*cursor
-	done    *mark  // what all mail was last read for; nil before it is loaded
-	found   uint64 // the poller's backfill after our own last late mail
-	batch   int    // messages per command, small after a failure
+	done    *mark     // what all mail was last read for; nil before it is loaded
+	found   uint64    // the poller's backfill after our own last late mail
+	seen    mark      // the mark that due saw last
+	still   time.Time // since when it is that
+	changed time.Time // since when it is not done; zero: it is
+	batch   int       // messages per command, small after a failure
 	blame   map[string]int
 	refused []time.Time
 	tries   int
@@ -93,8 +96,7 @@ func (w *watch) park(err error) bool {
 }
 
 // sleep waits, or less when somebody pokes. It reports whether mail should be
-// read again because it may mean more now: the catalogue changed and has been
-// still since.
+// read again because it may mean more now.
 func (w *watch) sleep(ctx context.Context, wait time.Duration) (again bool) {
 	var over <-chan time.Time
 	if wait > 0 {
@@ -102,25 +104,44 @@ func (w *watch) sleep(ctx context.Context, wait time.Duration) (again bool) {
 		defer timer.Stop()
 		over = timer.C
 	}
-	settle := time.NewTicker(w.p.settle())
+	settle := time.NewTicker(max(w.p.settle()/2, time.Millisecond))
 	defer settle.Stop()
-	before := w.p.mark()
 	for {
 		select {
 		case <-ctx.Done():
 			return false
 		case <-w.box.poke:
-			return false
+			return w.due()
 		case <-over:
-			return false
+			return w.due()
 		case <-settle.C:
-			now := w.p.mark()
-			if w.session != nil && w.done != nil && now != *w.done && now == before {
+			if w.due() {
 				return true
 			}
-			before = now
 		}
 	}
+}
+
+// due reports whether mail may mean more than when it was read: the catalogue
+// changed, or sent mail was seen late, and it has been still since. Imports
+// change it many times in a row; one reading is enough for them, but a catalogue
+// that never rests is not waited for without end.
+func (w *watch) due() bool {
+	if w.session == nil || w.done == nil {
+		return false
+	}
+	mark, now := w.p.mark(), time.Now()
+	if mark == *w.done {
+		w.changed = time.Time{}
+		return false
+	}
+	if w.changed.IsZero() {
+		w.changed = now
+	}
+	if mark != w.seen {
+		w.seen, w.still = mark, now
+	}
+	return now.Sub(w.still) >= w.p.settle() || now.Sub(w.changed) >= 20*w.p.settle()
 }
 
 // look reads what is new in the mailbox. Servers close connections that were

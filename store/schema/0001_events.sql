@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS events
     signal      LowCardinality(String),
     note        String,
     attrs       Map(LowCardinality(String), String),
-    version     UInt64 MATERIALIZED bitShiftLeft(toUInt64(revision), 48) + (281474976710655 - toUnixTimestamp64Milli(received_at))
+    version     UInt64 MATERIALIZED bitShiftLeft(toUInt64(revision), 48) + (281474976710655 - toUnixTimestamp64Milli(received_at)),
+    INDEX kinds kind TYPE bloom_filter(0.001) -- registrations lie together at the beginning: their ids have no time
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY id

@@ -1,22 +1,24 @@
--- A row is what a share or a message stands for: the content that a rep sent with it, and to whom. key is
--- the share or the message. contacts are the people it was made for and those it was mailed to; with
--- several of them a click is "one of N". A message with two contents is two rows.
+-- A row is what a share, or a mail that somebody answered, stands for: the content that a rep sent with it,
+-- and to whom. key is the share, the message, or message and content; a message with two contents is a row
+-- for each. contacts are the people it was made for and those it was mailed to; with several of them a click
+-- is "one of N".
 CREATE OR REPLACE VIEW bindings AS
 SELECT
-    key,
-    content,
-    argMinIf(rep, (at, id), rep != '')     AS rep,
-    argMinIf(deal, (at, id), deal != '')   AS deal,
-    argMinIf(share, (at, id), share != '') AS share,
-    arraySort(groupUniqArrayArray(people)) AS contacts
+    lookup.1 AS key,
+    argMin(content, id)               AS content,
+    argMinIf(rep, id, rep != '')      AS rep,
+    argMinIf(deal, id, deal != '')    AS deal,
+    argMinIf(share, id, share != '')  AS share,
+    arraySort(arrayDistinct(groupArrayArray(people))) AS contacts
 FROM
 (
     SELECT
-        arrayJoin(if(kind = 'sent' AND message != '', [share, message], [share])) AS key,
-        id, at, content, rep, deal, share,
+        arrayJoin(if(answered, [(share, ''), (message, toString(content)), (concat(message, ' ', content), toString(content))], [(share, '')])) AS lookup,
+        kind = 'sent' AND message IN (SELECT message FROM facts(as_of = {as_of:DateTime64(3)}) WHERE kind NOT IN ('sent', 'shared') AND share = '' AND message != '') AS answered,
+        id, content, rep, deal, share,
         arrayFilter(c -> c != '', if(kind = 'sent', [contact], splitByChar(' ', attrs['to']))) AS people
     FROM facts(as_of = {as_of:DateTime64(3)})
     WHERE kind IN ('shared', 'sent')
 )
-WHERE key != ''
-GROUP BY key, content
+WHERE lookup.1 != ''
+GROUP BY lookup

@@ -22,4 +22,4 @@ SELECT
         1) AS level
 FROM facts(as_of = {as_of:DateTime64(3)}) AS e
 LEFT JOIN bindings(as_of = {as_of:DateTime64(3)}) AS b
-    ON b.key = if(e.share != '', e.share, e.message) AND (e.content = '' OR e.content = b.content)
+    ON b.key = multiIf(e.share != '', e.share, e.message = '' OR e.content = '', e.message, concat(e.message, ' ', e.content))

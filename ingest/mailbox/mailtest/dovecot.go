@@ -3,30 +3,19 @@ package mailtest
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapclient"
 )
 
 // SentFolder is the localized name of each user's Sent folder; the server marks
@@ -219,126 +208,6 @@ func (s *Server) log() string {
 	return string(text)
 }
 
-// config returns Dovecot's configuration. Mail belongs to nobody when we are
-// root, else everything runs as ourselves.
-func (s *Server) config() string {
-	who := "mail_uid = nobody\nmail_gid = nogroup\n"
-	if os.Getuid() != 0 {
-		me := fmt.Sprint(os.Getuid())
-		if name, err := exec.Command("id", "-un").Output(); err == nil {
-			me = strings.TrimSpace(string(name))
-		}
-		group := fmt.Sprint(os.Getgid())
-		if name, err := exec.Command("id", "-gn").Output(); err == nil {
-			group = strings.TrimSpace(string(name))
-		}
-		who = fmt.Sprintf("mail_uid = %d\nmail_gid = %d\ndefault_internal_user = %s\ndefault_internal_group = %s\ndefault_login_user = %s\n",
-			os.Getuid(), os.Getgid(), me, group, me) +
-			"service imap-login {\n  chroot =\n}\nservice anvil {\n  chroot =\n}\n"
-	}
-	return strings.NewReplacer("DIR", s.dir, "PORT", fmt.Sprint(s.Port), "SECURE", fmt.Sprint(s.TLSPort), "SENT", SentFolder).Replace(`
-base_dir = DIR/run
-state_dir = DIR/state
-log_path = DIR/log
-protocols = imap
-listen = 127.0.0.1
-first_valid_uid = 0
-first_valid_gid = 0
-auth_failure_delay = 0
-mail_max_userip_connections = 0
-ssl = yes
-ssl_cert = <DIR/cert.pem
-ssl_key = <DIR/key.pem
-mail_location = maildir:~/Maildir
-passdb {
-  driver = passwd-file
-  args = scheme=PLAIN DIR/users
-}
-userdb {
-  driver = static
-  args = home=DIR/mail/%u
-}
-namespace inbox {
-  inbox = yes
-  mailbox "SENT" {
-    special_use = \Sent
-    auto = create
-  }
-  mailbox Archiv {
-    special_use = \Archive
-    auto = create
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-service imap-login {
-  inet_listener imap {
-    port = PORT
-  }
-  inet_listener imaps {
-    port = SECURE
-    ssl = yes
-  }
-}
-`) + who
-}
-
-func (s *Server) prepare(users []string) error {
-	if err := os.Chmod(s.dir, 0o755); err != nil {
-		return err
-	}
-	if err := os.Mkdir(s.path("mail"), 0o777); err != nil {
-		return err
-	}
-	if err := os.Chmod(s.path("mail"), 0o777); err != nil {
-		return err
-	}
-	var passwords bytes.Buffer
-	for _, user := range users {
-		fmt.Fprintf(&passwords, "%s:%s\n", user, s.Password(user))
-	}
-	cert, key, err := certificate()
-	if err != nil {
-		return err
-	}
-	s.CAs = x509.NewCertPool()
-	s.CAs.AppendCertsFromPEM(cert)
-	for name, content := range map[string][]byte{"users": passwords.Bytes(), "cert.pem": cert, "key.pem": key} {
-		if err := os.WriteFile(s.path(name), content, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// certificate returns a certificate for 127.0.0.1 that signed itself.
-func certificate() (cert, key []byte, err error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "made-up mail server"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		return nil, nil, err
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return nil, nil, err
-	}
-	cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
-	return cert, key, nil
-}
-
 // freePort returns a port that was free a moment ago.
 func freePort(t testing.TB) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -347,70 +216,4 @@ func freePort(t testing.TB) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
-}
-
-// Client returns a signed-in client of a user, closed when the test ends.
-func (s *Server) Client(user string) *imapclient.Client {
-	s.t.Helper()
-	c, err := imapclient.DialInsecure(s.Addr(), nil)
-	if err != nil {
-		s.t.Fatalf("connect to Dovecot: %v\n%s", err, s.log())
-	}
-	s.t.Cleanup(func() { c.Close() })
-	if err := c.Login(user, s.Password(user)).Wait(); err != nil {
-		s.t.Fatalf("sign in to Dovecot as %s: %v\n%s", user, err, s.log())
-	}
-	return c
-}
-
-// Append puts a message into a user's folder, arrived now. Lines may end as in Go.
-func (s *Server) Append(user, folder, message string) {
-	s.t.Helper()
-	s.AppendAt(user, folder, message, time.Now())
-}
-
-// AppendAt puts a message into a user's folder, arrived at the given time.
-func (s *Server) AppendAt(user, folder, message string, arrived time.Time) {
-	s.t.Helper()
-	c := s.Client(user)
-	defer c.Close()
-	raw := strings.ReplaceAll(strings.ReplaceAll(message, "\r\n", "\n"), "\n", "\r\n")
-	cmd := c.Append(folder, int64(len(raw)), &imap.AppendOptions{Time: arrived})
-	if _, err := cmd.Write([]byte(raw)); err != nil {
-		s.t.Fatalf("append to %s: %v", folder, err)
-	}
-	if err := cmd.Close(); err != nil {
-		s.t.Fatalf("append to %s: %v", folder, err)
-	}
-	if _, err := cmd.Wait(); err != nil {
-		s.t.Fatalf("append to %s: %v", folder, err)
-	}
-}
-
-// Snapshot returns a user's mail as it lies on the disk: the hash of each
-// message file by its path, whose name carries the flags, and of the list of
-// UIDs. Two equal snapshots mean that nothing changed.
-func (s *Server) Snapshot(user string) map[string]string {
-	s.t.Helper()
-	out := map[string]string{}
-	err := filepath.WalkDir(s.path("mail/"+user), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		parent := filepath.Base(filepath.Dir(path))
-		if parent != "cur" && parent != "new" && d.Name() != "dovecot-uidlist" {
-			return nil
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		sum := sha256.Sum256(content)
-		out[strings.TrimPrefix(path, s.dir)] = hex.EncodeToString(sum[:])
-		return nil
-	})
-	if err != nil {
-		s.t.Fatalf("read mail of %s: %v", user, err)
-	}
-	return out
 }

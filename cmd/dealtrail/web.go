@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"dealtrail/api"
+	"dealtrail/dashboards"
+	"dealtrail/trail"
+)
+
+// newEcho returns a server without routes, with errors rendered in one place.
+func (p *program) newEcho() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	// Echo believes X-Forwarded-For from anybody unless told otherwise.
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.HTTPErrorHandler = api.ErrorHandler(p.log, p.site.Error)
+	e.Use(middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: func() string { return trail.NewID(time.Now()).String() }, TargetHeader: echo.HeaderXRequestID}))
+	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
+		p.log.Error("panic", "route", c.Path(), "err", err, "stack", string(stack))
+		return err
+	}}))
+	return e
+}
+
+// handler serves everything that people and programs ask for. Links and pixels
+// stand outside the group with sessions: they set no cookie and wait for none.
+func (p *program) handler() http.Handler {
+	e := p.newEcho()
+	if p.tracking == nil {
+		p.tracker.Routes(e.Group(""))
+	}
+	g := e.Group("", echo.WrapMiddleware(p.access.Sessions.LoadAndSave))
+	p.server.Routes(g)
+	p.site.Routes(g)
+	if p.routes != nil {
+		p.routes(g)
+	}
+	return http.NewCrossOriginProtection().Handler(e)
+}
+
+func (p *program) trackingHandler() http.Handler {
+	e := p.newEcho()
+	p.tracker.Routes(e.Group(""))
+	return e
+}
+
+func (p *program) linkNotFound(c echo.Context) error { return p.site.LinkNotFound(c) }
+
+// signedIn tells whether a click comes from one of us: a session that page and
+// link share, because they share a host.
+func (p *program) signedIn(r *http.Request) bool {
+	if p.demo != nil {
+		return false // the visitor of the demo plays the prospect too
+	}
+	cookie, err := r.Cookie(p.access.Sessions.Cookie.Name)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Millisecond)
+	defer cancel()
+	ctx, err = p.access.Sessions.Load(ctx, cookie.Value)
+	return err == nil && p.access.Sessions.GetString(ctx, "user") != ""
+}
+
+// exports are the formats of the review besides JSON.
+func exports() map[string]api.Export {
+	return map[string]api.Export{
+		"csv": {Type: "text/csv", Write: func(w http.ResponseWriter, r trail.Review) error { return dashboards.ReviewCSV(w, r) }},
+	}
+}
