@@ -37,7 +37,8 @@ func (s *Server) filter(c echo.Context) (f store.Filter, err error) {
 	return f, nil
 }
 
-// moment reads a time or a date, which is midnight in the company's zone.
+// moment reads a time or a date, which is midnight in the company's zone; as
+// the end of a period a date includes its day.
 func (s *Server) moment(name, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -48,6 +49,9 @@ func (s *Server) moment(name, text string) (time.Time, error) {
 	t, err := time.ParseInLocation(time.DateOnly, text, s.Zone)
 	if err != nil {
 		return t, trail.Problemf(trail.Invalid, "%s is %q; write it as 2026-11-22 or 2026-11-22T15:04:05Z.", name, text)
+	}
+	if name == "to" {
+		t = t.AddDate(0, 0, 1)
 	}
 	return t.UTC(), nil
 }

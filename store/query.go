@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -55,7 +56,7 @@ func explain(err error) error {
 		return nil
 	case errors.Is(err, chdb.ErrRestarting):
 		return &away{trail.Problem{Code: trail.Unavailable, Text: "The database is restarting; try again in a moment."}, err}
-	case errors.As(err, &lost), errors.Is(err, clickhouse.ErrAcquireConnTimeout):
+	case errors.As(err, &lost), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, clickhouse.ErrAcquireConnTimeout):
 		return &away{trail.Problem{Code: trail.Unavailable, Text: "The database does not answer; try again in a moment."}, err}
 	}
 	return err

@@ -177,7 +177,7 @@ type attributeCmd struct {
 	Agents string `default:"likely" enum:"all,likely,strict" help:"Whose clicks count."`
 	By     string `default:"content" help:"content, rep, kind, owner, source or team."`
 	From   string `help:"Deals closed at or after this date."`
-	To     string `help:"Deals closed before this date."`
+	To     string `help:"Deals closed up to and including this date."`
 	AsOf   string `help:"Only what was known by then."`
 }
 

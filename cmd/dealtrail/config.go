@@ -51,7 +51,7 @@ type Config struct {
 	} `toml:"company"`
 	Attribution struct {
 		WindowDays int      `toml:"window_days" default:"365" doc:"How many days before the close a touch may lie to earn credit. 0: no limit."`
-		Every      Duration `toml:"every" default:"10m" doc:"How often new events lead to a new run, as 10m or 1h."`
+		Every      Duration `toml:"every" default:"1h" doc:"How often new events lead to a new run, as 10m or 1h. The pages can ask for one at any time."`
 	} `toml:"attribution"`
 	Mail struct {
 		Every    Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at."`

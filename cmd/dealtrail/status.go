@@ -39,6 +39,9 @@ func (p *program) status(ctx context.Context) (trail.Status, error) {
 	if depth.Oldest > lagAlarm {
 		trouble("Events wait for %s before they become visible.", depth.Oldest.Round(time.Second))
 	}
+	if n := p.loader.Stats().Lost; n > 0 {
+		trouble("%d events were removed from the stream before they were loaded: somebody else trims it. They are missing in every report.", n)
+	}
 	counts, err := p.db.Counts(ctx)
 	if err != nil {
 		trouble("The database does not answer: %s", err)
