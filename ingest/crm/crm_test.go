@@ -49,12 +49,12 @@ func TestEveryColumnOfTheContractArrives(t *testing.T) {
 	slices.Sort(people)
 	l.wantAttrs(trail.DealKind, "D-1", map[string]string{
 		"name": "Acme rollout", "account": "Acme AG", "domain": "acme.example", "amount": "12000.5", "currency": "EUR", "stage": "Contract",
-		"status": "won", "owner": "mia@northwind.example", "created_at": "2026-01-01T23:00:00Z", "closed_at": "2026-02-28T23:00:00Z",
+		"status": "won", "owner": "mia@northwind.example", "created_at": "2026-01-01T23:00:00Z", "closed_at": "2026-03-01T22:59:59Z",
 		"contacts": strings.Join(people, " "),
 	})
 	l.wantAttrs(trail.DealKind, "D-2", map[string]string{
 		"name": "Globex pilot", "account": "Globex", "domain": "globex.example", "amount": "800", "currency": "USD", "stage": "Demo",
-		"status": "lost", "owner": "mia@northwind.example", "created_at": "2026-01-31T23:00:00Z", "closed_at": "2026-03-31T22:00:00Z",
+		"status": "lost", "owner": "mia@northwind.example", "created_at": "2026-01-31T23:00:00Z", "closed_at": "2026-04-01T21:59:59Z",
 		"loss_reason": "price", "contacts": string(key.ID("li@globex.example")),
 	})
 	if p := l.states(trail.ContactKind)[string(key.ID("bo@acme.example"))].Person; p == nil || p.Address != "bo@acme.example" {

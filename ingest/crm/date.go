@@ -40,8 +40,9 @@ func (o *dateOrder) decide(header string) error {
 }
 
 // read returns the time that a cell names, in UTC. Times without a zone are in
-// the given one. The reason is for a person.
-func (o *dateOrder) read(cell string, zone *time.Location) (t time.Time, reason string) {
+// the given one. A date without a time is the day's first moment, or, for what
+// ends on that day, its last second. The reason is for a person.
+func (o *dateOrder) read(cell string, zone *time.Location, ends bool) (t time.Time, reason string) {
 	const want = "is not a date; write it as 2026-01-31 or 2026-01-31T15:04:05Z"
 	p, ok := splitDate(cell)
 	if !ok {
@@ -70,6 +71,9 @@ func (o *dateOrder) read(cell string, zone *time.Location) (t time.Time, reason 
 	t = time.Date(y, time.Month(m), d, clock.h, clock.m, clock.s, clock.ns, zone)
 	if (clock.h != t.Hour() || clock.m != t.Minute()) && p.rest != "" {
 		return t, fmt.Sprintf("is an hour that clocks in %s skip on that day; write the time with its zone", zone)
+	}
+	if ends && p.rest == "" {
+		t = time.Date(y, time.Month(m), d+1, 0, 0, -1, 0, zone)
 	}
 	if t = t.UTC().Truncate(time.Millisecond); t.Year() < 1970 || t.Year() > 2299 {
 		return t, "has a year outside 1970 to 2299"

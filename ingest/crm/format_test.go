@@ -55,7 +55,7 @@ func TestSalesforceExportsAreTakenAsTheyAre(t *testing.T) {
 	}
 	l.wantAttrs(trail.DealKind, "0065g00000ABCdeAAH", map[string]string{
 		"name": "Acme rollout", "account": "Acme AG", "amount": "12000.5", "currency": "EUR", "stage": "Closed Won", "status": "won",
-		"owner": "Mia Sommer", "created_at": "2026-01-06T23:00:00Z", "closed_at": "2026-03-30T22:00:00Z",
+		"owner": "Mia Sommer", "created_at": "2026-01-06T23:00:00Z", "closed_at": "2026-03-31T21:59:59Z",
 	})
 	s := l.states(trail.DealKind)
 	if s["0065g00000ABCdfAAH"].Attrs["amount"] != "4000" || s["0065g00000ABCdgAAH"].Attrs["amount"] != "1234.5" {

@@ -115,7 +115,8 @@ func (c *converter) read(r *row, v values, u *used, cell string) (reason string)
 		v[u.name], reason = dealKey(cell), readKey(cell)
 	case asTime:
 		var t time.Time
-		t, reason = u.dates.read(cell, c.zone)
+		// A deal closed on a day was open for all of it: what was clicked that morning is part of its path.
+		t, reason = u.dates.read(cell, c.zone, u.name == "closed_at")
 		v[u.name] = t.Format(time.RFC3339Nano)
 	case asMoney:
 		var code string

@@ -143,6 +143,9 @@ func excelDate(cell string, from1904 bool) string {
 	if err != nil {
 		return cell
 	}
+	if days == math.Trunc(days) {
+		return t.Format(time.DateOnly)
+	}
 	return t.Round(time.Millisecond).Format("2006-01-02 15:04:05.000")
 }
 
