@@ -3,6 +3,7 @@ package attribution_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,8 +64,10 @@ func drawCompany(t *rapid.T) company {
 		c.other = append(c.other, person)
 	}
 	for i, to := range []string{"p", "p q", "s"} {
-		c.other = append(c.other, trail.Event{ID: trail.IDFrom(day, "test", "share", fmt.Sprint(i)), Kind: trail.Shared, Source: "api", At: day, ReceivedAt: day,
-			Content: fmt.Sprintf("C%d", i), Share: trail.ShareID(fmt.Sprintf("s%d", i)), Rep: "rep@example.com", Attrs: map[string]string{"to": to}})
+		for _, contact := range strings.Fields(to) {
+			c.other = append(c.other, trail.Event{ID: trail.IDFrom(day, "test", "share", fmt.Sprint(i), contact), Kind: trail.Shared, Source: "api", At: day, ReceivedAt: day,
+				Content: fmt.Sprintf("C%d", i), Share: trail.ShareID(fmt.Sprintf("s%d", i)), Rep: "rep@example.com", Contact: trail.ContactID(contact)})
+		}
 	}
 	for i := range rapid.IntRange(0, 60).Draw(t, "touches") {
 		at := day.Add(minutes("at", 4*24*60) / 10 * 10)

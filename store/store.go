@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"path"
@@ -121,8 +122,10 @@ func prepare(ctx context.Context, d clickhouse.Options) (clickhouse.Settings, er
 			return nil, err
 		}
 	}
-	settings := clickhouse.Settings{"async_insert": 0, "join_use_nulls": 0, "session_timezone": "UTC"}
-	if switches > 0 { // since 26.1 it overrules insert_deduplicate
+	settings := clickhouse.Settings{}
+	maps.Copy(settings, d.Settings) // those of the URL
+	settings["async_insert"], settings["join_use_nulls"], settings["session_timezone"] = 0, 0, "UTC"
+	if switches > 0 { // where there is this one, it overrules insert_deduplicate
 		settings["deduplicate_insert"] = "disable"
 	} else {
 		settings["insert_deduplicate"] = 0

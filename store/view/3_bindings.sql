@@ -9,14 +9,13 @@ SELECT
     argMinIf(rep, id, rep != '')      AS rep,
     argMinIf(deal, id, deal != '')    AS deal,
     argMinIf(share, id, share != '')  AS share,
-    arraySort(arrayDistinct(groupArrayArray(people))) AS contacts
+    arraySort(groupUniqArrayIf(contact, contact != '')) AS contacts
 FROM
 (
     SELECT
         arrayJoin(if(answered, [(share, ''), (message, toString(content)), (concat(message, ' ', content), toString(content))], [(share, '')])) AS lookup,
         kind = 'sent' AND message IN (SELECT message FROM facts(as_of = {as_of:DateTime64(3)}) WHERE kind NOT IN ('sent', 'shared') AND share = '' AND message != '') AS answered,
-        id, content, rep, deal, share,
-        arrayFilter(c -> c != '', if(kind = 'sent', [contact], splitByChar(' ', attrs['to']))) AS people
+        id, content, rep, deal, share, contact
     FROM facts(as_of = {as_of:DateTime64(3)})
     WHERE kind IN ('shared', 'sent')
 )
