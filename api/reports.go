@@ -14,13 +14,13 @@ import (
 	"dealtrail/trail"
 )
 
-// filter reads the parameters that every report takes: agents, model, from, to,
-// as_of, limit and after.
+// filter reads the parameters that reports take: agents, model, from, to,
+// as_of, run, limit and after.
 func (s *Server) filter(c echo.Context) (f store.Filter, err error) {
 	if f.Agents, err = trail.ParseLevel(c.QueryParam("agents")); err != nil {
 		return f, err
 	}
-	f.Model, f.After = c.QueryParam("model"), c.QueryParam("after")
+	f.Model, f.After, f.Run = c.QueryParam("model"), c.QueryParam("after"), c.QueryParam("run")
 	if err = attribution.CheckModel(f.Model); err != nil {
 		return f, err
 	}

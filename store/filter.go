@@ -19,6 +19,7 @@ type Filter struct {
 	Model  string      // whose credits; empty: linear
 	From   time.Time   // the run's period, over the deals' closing: at or after; zero: no bound
 	To     time.Time   // before; zero: no bound
+	Run    string      // one run, whatever its period and level; empty: the newest that answers the others
 	Limit  int         // rows at most; zero: 500 deals, 500 events of a content, 5000 of other trails
 	After  string      // the last deal of the page before
 }

@@ -395,3 +395,18 @@ func TestFolderAndSitemapBecomeContent(t *testing.T) {
 		t.Errorf("the link serves %s %q", resp.Status, body)
 	}
 }
+
+func TestRunAsOfThePastReplacesNoNewerOne(t *testing.T) {
+	r := start(t, nil)
+	past := time.Now().UTC().Format(time.RFC3339Nano)
+	r.load(nil)
+	if out := r.command("attribute"); !strings.Contains(out, "111.16") {
+		t.Errorf("the won deals are worth 111.16:\n%s", out)
+	}
+	if out := r.command("attribute", "--as-of", past); strings.Contains(out, "111.16") {
+		t.Errorf("as of before the import there was no deal:\n%s", out)
+	}
+	if report := ask1[trail.Attribution](r, "/v1/attribution"); report.Total.Value.Amount != "111.16" {
+		t.Errorf("the report shows %s", report.Total.Value.Amount)
+	}
+}
