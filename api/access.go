@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/mail"
@@ -53,6 +54,10 @@ func NewSessions(rdb redis.UniversalClient, secure bool) *scs.SessionManager {
 	m := scs.New()
 	m.Store = sessionStore{rdb}
 	m.Lifetime, m.IdleTimeout = 12*time.Hour, 2*time.Hour
+	m.ErrorFunc = func(w http.ResponseWriter, _ *http.Request, _ error) {
+		w.Header().Set("Retry-After", "2")
+		http.Error(w, "Redis, which knows who is signed in, is restarting; try again in a moment.", http.StatusServiceUnavailable)
+	}
 	m.Cookie.Name = "dealtrail"
 	m.Cookie.HttpOnly, m.Cookie.Secure, m.Cookie.SameSite = true, secure, http.SameSiteLaxMode
 	return m
@@ -64,21 +69,33 @@ type sessionStore struct{ rdb redis.UniversalClient }
 
 func (s sessionStore) key(token string) string { return "dealtrail:session:" + hashed(token) }
 
-func (s sessionStore) Find(token string) ([]byte, bool, error) {
-	b, err := s.rdb.Get(context.Background(), s.key(token)).Bytes()
-	if err == redis.Nil {
+func (s sessionStore) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
+	b, err := s.rdb.Get(ctx, s.key(token)).Bytes()
+	if errors.Is(err, redis.Nil) {
 		return nil, false, nil
 	}
 	return b, err == nil, err
 }
 
-func (s sessionStore) Commit(token string, b []byte, expiry time.Time) error {
-	return s.rdb.Set(context.Background(), s.key(token), b, time.Until(expiry)).Err()
+func (s sessionStore) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
+	return s.rdb.Set(ctx, s.key(token), b, time.Until(expiry)).Err()
 }
 
-func (s sessionStore) Delete(token string) error {
-	return s.rdb.Del(context.Background(), s.key(token)).Err()
+func (s sessionStore) DeleteCtx(ctx context.Context, token string) error {
+	return s.rdb.Del(ctx, s.key(token)).Err()
 }
+
+// scs prefers the methods with a context and asks for the others by type only.
+
+func (s sessionStore) Find(token string) ([]byte, bool, error) {
+	return s.FindCtx(context.Background(), token)
+}
+
+func (s sessionStore) Commit(token string, b []byte, expiry time.Time) error {
+	return s.CommitCtx(context.Background(), token, b, expiry)
+}
+
+func (s sessionStore) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
 
 // Require lets a request pass that carries a key or a session.
 func (a *Access) Require(next echo.HandlerFunc) echo.HandlerFunc {
@@ -194,7 +211,7 @@ func (a *Access) SignIn(c echo.Context, code string) error {
 	}
 	ctx := c.Request().Context()
 	user, err := a.Redis.GetDel(ctx, linkPrefix+hashed(code)).Result()
-	if err == redis.Nil {
+	if errors.Is(err, redis.Nil) {
 		return trail.Problemf(trail.Unauthorized, "This sign-in link was used or is older than half an hour. Ask for a new one, or make one with: dealtrail user add EMAIL")
 	}
 	if err != nil {
@@ -240,7 +257,7 @@ func (s *Server) newKey(c echo.Context) error {
 }
 
 func (s *Server) revokeKey(c echo.Context) error {
-	if err := s.Access.Revoke(c.Request().Context(), c.Param("name")); err != nil {
+	if err := s.Access.Revoke(c.Request().Context(), param(c, "name")); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

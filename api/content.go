@@ -18,8 +18,6 @@ import (
 const (
 	// maxJSON is far above any body of ours in JSON, in bytes.
 	maxJSON = 1 << 20
-	// maxFile is the largest file that can be registered, in bytes.
-	maxFile = 100 << 20
 	// maxImport is the largest CSV or XLSX, in bytes.
 	maxImport = 200 << 20
 )
@@ -38,6 +36,14 @@ func decode(c echo.Context, in any) error {
 		return err
 	}
 	return trail.Problemf(trail.Invalid, "The body is not the JSON that is wanted here: %s.", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// takesLong lifts the deadlines that pages have: a large upload on a slow line,
+// or a run, outlasts them.
+func takesLong(c echo.Context) {
+	control := http.NewResponseController(c.Response())
+	_ = control.SetReadDeadline(time.Time{}) // not supported by test recorders, which have none
+	_ = control.SetWriteDeadline(time.Time{})
 }
 
 // accepted is the answer of a write: 201, or 202 when the event is durable but
@@ -111,34 +117,51 @@ func (s *Server) register(c echo.Context) error {
 	return accepted(c, visible, map[string]any{"id": in.ID, "visible": visible})
 }
 
-// registerFiles registers every file of a multipart body. A ZIP counts as the
-// folder that it holds.
+// registerFiles registers every file of a multipart body; its other fields are
+// the content's, by the names of contentBody. A ZIP counts as the folder that it
+// holds.
 func (s *Server) registerFiles(c echo.Context) error {
+	takesLong(c)
 	c.Request().Body = http.MaxBytesReader(c.Response(), c.Request().Body, maxImport)
 	form, err := c.MultipartForm()
 	if err != nil {
 		return err
 	}
 	defer form.RemoveAll()
+	files := form.File["file"]
+	if len(files) == 0 {
+		return trail.Problemf(trail.Invalid, "The form has no file; send at least one, in the field file.")
+	}
+	field := func(name string) string { return strings.Join(form.Value[name], " ") }
+	attrs, err := contentBody{
+		Title: field("title"), Kind: field("kind"), URL: field("url"), OtherURLs: form.Value["other_urls"], Stage: field("stage"),
+		Persona: field("persona"), Version: field("version"), Tags: form.Value["tags"], Owner: field("owner"), Cost: field("cost"),
+		Currency: field("currency"), PublishedAt: field("published_at"), ExpiresAt: field("expires_at"),
+	}.attrs()
+	if err != nil {
+		return err
+	}
+	if len(files) > 1 && (field("id") != "" || len(attrs) > 0) {
+		return trail.Problemf(trail.Invalid, "An id, a title and the like belong to one file; send the files one by one.")
+	}
 	var reports []ingest.FileReport
-	for _, headers := range form.File {
-		for _, h := range headers {
-			f, err := h.Open()
-			if err != nil {
-				return err
-			}
-			r, err := s.Registry.AddFile(c.Request().Context(), h.Filename, f, h.Size, c.FormValue("id"))
-			f.Close()
-			if err != nil {
-				return err
-			}
-			reports = append(reports, r...)
+	visible := true
+	for _, h := range files {
+		f, err := h.Open()
+		if err != nil {
+			return err
 		}
+		r, err := s.Registry.AddFile(c.Request().Context(), h.Filename, f, h.Size, field("id"), attrs)
+		f.Close()
+		if err != nil {
+			return err
+		}
+		for _, report := range r {
+			visible = visible && (report.Visible || report.Reason != "")
+		}
+		reports = append(reports, r...)
 	}
-	if len(reports) == 0 {
-		return trail.Problemf(trail.Invalid, "The form has no file; send at least one.")
-	}
-	return c.JSON(http.StatusCreated, listOf(reports))
+	return accepted(c, visible, listOf(reports))
 }
 
 func (s *Server) share(c echo.Context) error {
@@ -159,11 +182,7 @@ func (s *Server) importTable(c echo.Context) error {
 	if name == "" && strings.Contains(c.Request().Header.Get(echo.HeaderContentType), "spreadsheetml") {
 		name = "body.xlsx"
 	}
-	// A large import takes longer than a page may.
-	if err := http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Time{})
+	takesLong(c)
 	report, err := s.Importer.Import(c.Request().Context(), c.Param("table"), name, r, c.QueryParam("dry_run") == "true")
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func (s *Server) content(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	detail, err := s.DB.Content(c.Request().Context(), unescaped(c.Param("id")), f)
+	detail, err := s.DB.Content(c.Request().Context(), param(c, "id"), f)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (s *Server) deal(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	detail, err := s.DB.Deal(c.Request().Context(), unescaped(c.Param("id")), f)
+	detail, err := s.DB.Deal(c.Request().Context(), param(c, "id"), f)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (s *Server) contact(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	detail, err := s.DB.Contact(c.Request().Context(), s.Registry.Contacts.ID(unescaped(c.Param("email"))), f)
+	detail, err := s.DB.Contact(c.Request().Context(), s.Registry.Contacts.ID(param(c, "email")), f)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (s *Server) account(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	detail, err := s.DB.Account(c.Request().Context(), unescaped(c.Param("domain")), f)
+	detail, err := s.DB.Account(c.Request().Context(), param(c, "domain"), f)
 	if err != nil {
 		return err
 	}
@@ -199,6 +199,7 @@ func (s *Server) startRun(c echo.Context) error {
 	if r.AsOf, err = s.moment("as_of", in.AsOf); err != nil {
 		return err
 	}
+	takesLong(c)
 	run, err := s.Job.Once(c.Request().Context(), r)
 	if err != nil {
 		return err
@@ -236,11 +237,13 @@ func (s *Server) review(c echo.Context) error {
 	return export.Write(c.Response(), *r)
 }
 
-// unescaped undoes the percent-encoding that echo leaves in path parameters
-// when the path was sent encoded.
-func unescaped(param string) string {
-	if s, err := url.PathUnescape(param); err == nil {
-		return s
+// param returns a path parameter as it was meant: echo leaves it encoded when
+// the path was sent encoded, and only then.
+func param(c echo.Context, name string) string {
+	if c.Request().URL.RawPath != "" {
+		if s, err := url.PathUnescape(c.Param(name)); err == nil {
+			return s
+		}
 	}
-	return param
+	return c.Param(name)
 }

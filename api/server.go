@@ -75,7 +75,7 @@ func (s *Server) Routes(g *echo.Group) {
 
 func (s *Server) ready(c echo.Context) error {
 	if err := s.Ready(c.Request().Context()); err != nil {
-		return trail.Problemf(trail.Unavailable, "Not ready: %s.", err)
+		return trail.Problemf(trail.Unavailable, "Not ready: %s does not answer.", err)
 	}
 	return c.String(http.StatusOK, "ready\n")
 }

@@ -84,7 +84,9 @@ func (j *Job) once(ctx context.Context, r Request) (*trail.Run, error) {
 		return nil, err
 	}
 	if j.Settle != nil {
-		if err := j.Settle(ctx); err != nil {
+		settling, cancel := context.WithTimeout(ctx, settleWait)
+		defer cancel()
+		if err := j.Settle(settling); err != nil {
 			return nil, fmt.Errorf("wait until all events are loaded: %w", err)
 		}
 	}
@@ -154,6 +156,10 @@ func (j *Job) compute(ctx context.Context, run *trail.Run, o Options) error {
 
 // levels are the levels of agents as the view deal_touches numbers them.
 var levels = map[trail.Level]uint8{trail.All: 1, trail.Likely: 2, trail.Strict: 3}
+
+// settleWait is how long a run waits for events that are accepted and not yet
+// loaded.
+const settleWait = time.Minute
 
 // orphanAge is how old credits without a run must be to count as left behind:
 // far longer than any run takes, and than clocks of two machines differ.

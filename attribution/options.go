@@ -88,6 +88,18 @@ func (o Options) normal() (Options, error) {
 	return o, nil
 }
 
+// Definition returns what the numbers of a run depend on besides events: the
+// version of the models and the hash of the settings, as store.DB.Definition
+// has it. Settings that cannot be used are a trail.Invalid problem that names
+// the setting.
+func (o Options) Definition() (string, error) {
+	o, err := o.normal()
+	if err != nil {
+		return "", err
+	}
+	return Version + " " + o.hash(), nil
+}
+
 // hash returns 12 characters that differ when anything differs that a credit
 // depends on. The options must be normal.
 func (o Options) hash() string {

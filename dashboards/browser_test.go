@@ -88,15 +88,14 @@ func visit(t *testing.T, ctx context.Context, url string) {
 
 func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 	db := readCompany(t)
-	_, e := newSite(t, db, func(s *Site) { s.Demo = &Demo{Loved: synth.Popular} })
-	server := httptest.NewServer(e)
+	server := httptest.NewServer(readSite(t))
 	t.Cleanup(server.Close)
 	ctx := openBrowser(t)
 	console := listen(ctx)
 	d := wonDeal(t, db)
 	pages := []string{"/", "/content/" + synth.Popular, "/content/new", "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain,
 		"/reps", "/review?week=2026-W47", "/status", "/signin?code=abc", "/start", "/models", "/demo", "/own-data"}
-	for _, width := range []int64{1280, 390} {
+	resize := func(width int64) {
 		size := chromedp.EmulateViewport(width, 900)
 		if width == 390 {
 			size = chromedp.EmulateViewport(width, 844, chromedp.EmulateMobile)
@@ -104,6 +103,9 @@ func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 		if err := chromedp.Do(ctx, size); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, width := range []int64{1280, 390} {
+		resize(width)
 		for _, page := range pages {
 			visit(t, ctx, server.URL+page)
 			if over := evaluate[string](t, ctx, overflow); over != "" {
@@ -114,6 +116,10 @@ func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 		if n := evaluate[int](t, ctx, `document.querySelectorAll(".plot svg path").length`); n < 10 {
 			t.Errorf("at %d the chart has %d marks", width, n)
 		}
+	}
+	for _, width := range []int64{1280, 390} {
+		resize(width)
+		visit(t, ctx, server.URL)
 		if err := chromedp.Do(ctx, chromedp.Click(chromedp.ID("theme"))); err != nil {
 			t.Fatal(err)
 		}
@@ -157,9 +163,7 @@ const overflow = `(() => {
 })()`
 
 func TestPagesWorkWithoutScripts(t *testing.T) {
-	db := readCompany(t)
-	_, e := newSite(t, db, nil)
-	server := httptest.NewServer(e)
+	server := httptest.NewServer(readSite(t))
 	t.Cleanup(server.Close)
 	ctx := openBrowser(t)
 	if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {

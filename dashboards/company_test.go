@@ -2,6 +2,10 @@ package dashboards
 
 import (
 	"context"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,9 +48,10 @@ type lasting struct{ testing.TB }
 func (lasting) Cleanup(func())           {}
 func (lasting) Context() context.Context { return context.Background() }
 
-var oneCompany struct {
+var oneCompany, oneSite struct {
 	once sync.Once
 	db   *store.DB
+	site http.Handler
 }
 
 // readCompany returns the made-up company for tests that only read: one
@@ -60,14 +65,59 @@ func readCompany(t testing.TB) *store.DB {
 	return oneCompany.db
 }
 
+// readSite returns the pages over the company of readCompany. A page is rendered
+// once for all tests that look at it: most of what they take is the engine's time.
+func readSite(t testing.TB) http.Handler {
+	t.Helper()
+	oneSite.once.Do(func() {
+		_, e := newSite(lasting{t}, readCompany(t), func(s *Site) { s.Demo = &Demo{Loved: synth.Popular} })
+		oneSite.site = remembering(e)
+	})
+	if oneSite.site == nil {
+		t.Fatal("the site could not be opened for an earlier test")
+	}
+	return oneSite.site
+}
+
+// remembering answers the GET of a page as it did the first time.
+func remembering(h http.Handler) http.Handler {
+	var mu sync.Mutex
+	seen := map[string]*httptest.ResponseRecorder{}
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method != http.MethodGet || strings.HasPrefix(q.URL.Path, "/static/") {
+			h.ServeHTTP(w, q)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		key := q.URL.String() + q.Header.Get("Cookie")
+		r := seen[key]
+		if r == nil {
+			r = httptest.NewRecorder()
+			h.ServeHTTP(r, q)
+			seen[key] = r
+		}
+		maps.Copy(w.Header(), r.Header())
+		w.WriteHeader(r.Code)
+		w.Write(r.Body.Bytes())
+	})
+}
+
 // openCompany loads the company into a fresh database and computes the usual run.
 func openCompany(t testing.TB, more ...trail.Event) *store.DB {
 	t.Helper()
-	db := storetest.Open(t)
-	if err := db.InsertEvents(t.Context(), append(newCompany().Events(), more...)); err != nil {
+	db := loadCompany(t, more...)
+	if _, err := newJob(db).Once(t.Context(), attribution.Request{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newJob(db).Once(t.Context(), attribution.Request{}); err != nil {
+	return db
+}
+
+// loadCompany loads the company and more into a fresh database.
+func loadCompany(t testing.TB, more ...trail.Event) *store.DB {
+	t.Helper()
+	db := storetest.Open(t)
+	if err := db.InsertEvents(t.Context(), append(newCompany().Events(), more...)); err != nil {
 		t.Fatal(err)
 	}
 	return db

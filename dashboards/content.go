@@ -11,6 +11,7 @@ import (
 
 	"dealtrail/attribution"
 	"dealtrail/ingest"
+	"dealtrail/store"
 	"dealtrail/trail"
 )
 
@@ -28,6 +29,9 @@ type contentPage struct {
 	New     bool // just registered
 	More    int  // events there are when only the newest are shown
 }
+
+// Newest says how many events the page has, of which there may be more.
+func (p contentPage) Newest() string { return plural(len(p.Content.Events), "event", "events") }
 
 // modelCredit is what the content earned under one model.
 type modelCredit struct {
@@ -67,11 +71,15 @@ func (s *Site) content(c echo.Context) error {
 }
 
 func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form shareForm) error {
+	f, run, err := s.oneRun(c.Request().Context(), l.filter())
+	if err != nil {
+		return err
+	}
 	var d *trail.ContentDetail
 	var models []modelCredit
 	g, ctx := errgroup.WithContext(c.Request().Context())
-	g.Go(func() (err error) { d, err = s.source.Content(ctx, id, l.filter()); return err })
-	g.Go(func() (err error) { models, err = s.modelCredits(ctx, l, id); return err })
+	g.Go(func() (err error) { d, err = s.source.Content(ctx, id, f); return err })
+	g.Go(func() (err error) { models, err = s.modelCredits(ctx, f, run, id); return err })
 	if err := g.Wait(); err != nil {
 		if ignore(err, trail.NotFound) == nil {
 			return s.notYet(c, l, id, err)
@@ -121,14 +129,19 @@ func (s *Site) notYet(c echo.Context, l lens, id string, notFound error) error {
 	return s.render(c, http.StatusAccepted, "accepted", acceptedPage{s.frame(c, "Accepted, not yet visible", "content", l), id})
 }
 
-func (s *Site) modelCredits(ctx context.Context, l lens, id string) ([]modelCredit, error) {
+// modelCredits returns what the content earned under each model: in the page's
+// run, or in the model's own newest if the page's did not compute the model.
+func (s *Site) modelCredits(ctx context.Context, page store.Filter, run *trail.Run, id string) ([]modelCredit, error) {
 	var g errgroup.Group
 	all := make([]modelCredit, len(attribution.Models()))
 	for i, m := range attribution.Models() {
 		all[i].Model = m
 		g.Go(func() error {
-			f := l.filter()
+			f := page
 			f.Model = m.Name
+			if m.Name != page.Model && (run == nil || !slices.Contains(run.Models, m.Name)) {
+				f.Run = ""
+			}
 			a, err := s.source.Attribution(ctx, "content", f)
 			if err != nil {
 				all[i].NoRun = true

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
+	"dealtrail/store"
 	"dealtrail/trail"
 )
 
@@ -68,11 +69,16 @@ func (s *Site) contents(c echo.Context) error {
 	f := l.filter()
 	f.Limit = everything
 	var rows []trail.ContentRow
-	var run *trail.Run
 	var credits *trail.Attribution
+	f, run, err := s.oneRun(ctx, f)
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { rows, err = s.source.Contents(ctx, f); return err })
-	g.Go(func() (err error) { run, credits, err = s.credits(ctx, "content", l); return err })
+	if run != nil {
+		g.Go(func() (err error) { credits, err = s.source.Attribution(ctx, "content", f); return err })
+	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -100,18 +106,19 @@ func (s *Site) contents(c echo.Context) error {
 // everything asks a report for all its rows.
 const everything = 100_000
 
-// credits returns the newest run for the lens and its credits by a key, or nil
-// when nobody has calculated it yet.
-func (s *Site) credits(ctx context.Context, by string, l lens) (*trail.Run, *trail.Attribution, error) {
-	run, err := s.source.Run(ctx, l.filter())
-	if err != nil {
-		return nil, nil, ignore(err, trail.NoRun)
+// oneRun returns the newest run for the filter, nil when nobody has calculated
+// it yet, and the filter of that run alone: whatever else a page asks with it
+// belongs together, also when another run ends meanwhile.
+func (s *Site) oneRun(ctx context.Context, f store.Filter) (store.Filter, *trail.Run, error) {
+	run, err := s.source.Run(ctx, f)
+	if err = ignore(err, trail.NoRun); err != nil {
+		return f, nil, err
 	}
-	a, err := s.source.Attribution(ctx, by, l.filter())
-	if err != nil {
-		return nil, nil, ignore(err, trail.NoRun)
+	f.Run = "none" // which no run is called
+	if run != nil {
+		f.Run = run.ID
 	}
-	return run, a, nil
+	return f, run, nil
 }
 
 // ignore returns nil for a problem of this code and any other error as it is.
@@ -275,6 +282,9 @@ func contentsCSV(rows []trail.ContentRow, a *trail.Attribution) [][]string {
 
 // calculate runs the attribution job for the lens and comes back.
 func (s *Site) calculate(c echo.Context) error {
+	if err := unhurried(c); err != nil {
+		return err
+	}
 	l, err := s.readLens(c)
 	if err != nil {
 		return err

@@ -16,9 +16,9 @@ import (
 
 var plainNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 
-// harmless returns a cell that no spreadsheet takes for a formula: what begins
-// like one gets an apostrophe in front. Plain numbers stay numbers.
-func harmless(cell string) string {
+// Harmless returns a cell that no spreadsheet takes for a formula: what begins
+// like one gets an apostrophe in front. Plain numbers, -500.00 too, stay numbers.
+func Harmless(cell string) string {
 	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) && !plainNumber.MatchString(cell) {
 		return "'" + cell
 	}
@@ -29,7 +29,7 @@ func writeCSV(w io.Writer, rows [][]string) error {
 	out := csv.NewWriter(w)
 	for _, row := range rows {
 		for i := range row {
-			row[i] = harmless(row[i])
+			row[i] = Harmless(row[i])
 		}
 		if err := out.Write(row); err != nil {
 			return err
@@ -52,7 +52,9 @@ func sendCSV(c echo.Context, name string, rows [][]string) error {
 // ReviewCSV writes the weekly lead review, one row a deal, with a header. Times
 // are RFC 3339 in UTC, lists are separated by "; ", what contributed is the
 // content's title and its share of the credit.
-func ReviewCSV(w io.Writer, r trail.Review) error {
+func ReviewCSV(w io.Writer, r trail.Review) error { return writeCSV(w, reviewRows(r)) }
+
+func reviewRows(r trail.Review) [][]string {
 	rows := [][]string{{"week", "section", "deal", "name", "account", "value", "currency", "status", "stage", "owner",
 		"stages_entered", "contacts", "sent", "clicks", "replies", "last_touch", "contributed"}}
 	for _, row := range r.Rows {
@@ -65,7 +67,7 @@ func ReviewCSV(w io.Writer, r trail.Review) error {
 			strings.Join(row.Stages, "; "), strings.Join(row.Contacts, "; "), count(row.Sent), count(row.Clicks), count(row.Replies),
 			stamp(row.LastTouch), strings.Join(contributed, "; ")})
 	}
-	return writeCSV(w, rows)
+	return rows
 }
 
 // contributedText says what one content did for a deal in one line.

@@ -138,7 +138,11 @@ func (s *Site) deal(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := s.source.Deal(c.Request().Context(), param(c, "id"), l.filter())
+	f, run, err := s.oneRun(c.Request().Context(), l.filter())
+	if err != nil {
+		return err
+	}
+	d, err := s.source.Deal(c.Request().Context(), param(c, "id"), f)
 	if err != nil {
 		return err
 	}
@@ -149,14 +153,7 @@ func (s *Site) deal(c echo.Context) error {
 	if title == "" {
 		title = "Deal " + d.ID
 	}
-	page := dealPage{frame: s.frame(c, title, "deals", l), Deal: d}
-	if d.Status == "won" && d.Run == "" {
-		run, err := s.source.Run(c.Request().Context(), l.filter())
-		if err = ignore(err, trail.NoRun); err != nil {
-			return err
-		}
-		page.NoRun = run == nil
-	}
+	page := dealPage{frame: s.frame(c, title, "deals", l), Deal: d, NoRun: d.Status == "won" && run == nil}
 	page.Timeline = newTimeline(d, l.Agents, s.Now(), s.Zone)
 	page.Trail = newTrailTable(l, d.Events, "deal", d.Contacts...)
 	page.Parts = dealParts(d)

@@ -1,83 +1,127 @@
 package dashboards
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"dealtrail/ingest"
+	"dealtrail/store"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
 	"dealtrail/trail/synth"
 )
 
-func post(t testing.TB, e *echo.Echo, to string, form url.Values) *httptest.ResponseRecorder {
+func post(t testing.TB, e http.Handler, to string, form url.Values) *httptest.ResponseRecorder {
 	t.Helper()
-	q := httptest.NewRequestWithContext(t.Context(), "POST", to, strings.NewReader(form.Encode()))
-	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r := httptest.NewRecorder()
-	e.ServeHTTP(r, q)
-	return r
+	return postBody(t, e, to, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
 }
 
-func postFiles(t testing.TB, e *echo.Echo, fields map[string]string, files ...string) *httptest.ResponseRecorder {
+type file struct{ name, text string }
+
+// multipartOf returns a form with files and its media type.
+func multipartOf(t testing.TB, fields map[string]string, files ...file) (*bytes.Buffer, string) {
 	t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for k, v := range fields {
 		w.WriteField(k, v)
 	}
-	for _, name := range files {
-		part, err := w.CreateFormFile("files", name)
+	for _, f := range files {
+		part, err := w.CreateFormFile("files", f.name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(part, "the file "+name)
+		io.WriteString(part, f.text)
 	}
 	w.Close()
-	q := httptest.NewRequestWithContext(t.Context(), "POST", "/content/new", &b)
-	q.Header.Set("Content-Type", w.FormDataContentType())
+	return &b, w.FormDataContentType()
+}
+
+func upload(t testing.TB, e http.Handler, fields map[string]string, files ...file) *httptest.ResponseRecorder {
+	t.Helper()
+	body, kind := multipartOf(t, fields, files...)
+	return postBody(t, e, "/content/new", kind, body)
+}
+
+func postBody(t testing.TB, e http.Handler, to, kind string, body io.Reader) *httptest.ResponseRecorder {
+	t.Helper()
+	q := httptest.NewRequestWithContext(t.Context(), "POST", to, body)
+	q.Header.Set("Content-Type", kind)
 	r := httptest.NewRecorder()
 	e.ServeHTTP(r, q)
 	return r
 }
 
-// registering is a site that remembers what was registered.
-func registering(t testing.TB) (*echo.Echo, map[string]map[string]string) {
-	s, e := newSite(t, storetest.Open(t), nil)
-	known := map[string]map[string]string{}
-	s.source.Accepted = func(_ context.Context, id string) (bool, error) { return known[id] != nil, nil }
-	s.source.Register = func(_ context.Context, id string, attrs map[string]string) (bool, error) {
-		known[id] = attrs
-		return false, nil
+// registry is a real one, and what it takes to read what was registered.
+type registry struct {
+	*ingest.Registry
+	t testing.TB
+}
+
+// registering is a site over a real registry. Nothing is visible before the
+// first look at a state.
+func registering(t testing.TB) (*echo.Echo, registry) {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	server, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: log})
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.source.Keep = func(u upload) (string, int64, error) {
-		n, err := io.Copy(io.Discard, u.Body)
-		return strings.Repeat("ab", 32), n, err
+	t.Cleanup(func() { server.Close() })
+	rdb, err := ingest.Connect(server.URL())
+	if err != nil {
+		t.Fatal(err)
 	}
-	return e, known
+	t.Cleanup(func() { rdb.Close() })
+	db := storetest.Open(t)
+	r := registry{t: t, Registry: &ingest.Registry{
+		Buffer: ingest.NewBuffer(rdb, log), DB: db, Catalogue: ingest.NewCatalogue(rdb, db, filepath.Join(t.TempDir(), "catalogue.json"), log),
+		Files: &ingest.Files{Dir: t.TempDir()}, Contacts: contactKey, Patience: time.Millisecond,
+	}}
+	_, e := newSite(t, db, func(s *Site) { s.Registry = r.Registry })
+	return e, r
+}
+
+// state returns what is registered of a content, nil for nothing.
+func (r registry) state(id string) map[string]string {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	loaded := make(chan error, 1)
+	go func() {
+		loaded <- (&ingest.Loader{Buffer: r.Buffer, DB: r.DB, Log: slog.New(slog.DiscardHandler), Consumer: "test-load"}).Run(ctx)
+	}()
+	err := r.Buffer.Settle(ctx)
+	cancel()
+	if err := errors.Join(err, <-loaded); err != nil {
+		r.t.Fatal(err)
+	}
+	states, err := r.DB.States(r.t.Context(), trail.ContentKind, []string{id})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return states[id].Attrs
 }
 
 func TestContentIsRegisteredByForm(t *testing.T) {
-	e, known := registering(t)
+	e, r := registering(t)
 	form := url.Values{"title": {" Price list: autumn "}, "url": {"https://www.example.com/prices?x=1"}, "kind": {"Pricing"}, "tags": {"price, 2026"}, "published_at": {"2026-10-01"}}
-	r := post(t, e, "/content/new", form)
-	if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/content/price-list-autumn?new=1" {
-		t.Fatalf("%d to %q", r.Code, r.Header().Get("Location"))
-	}
-	attrs := known["price-list-autumn"]
-	for k, want := range map[string]string{"title": "Price list: autumn", "url": "https://www.example.com/prices?x=1", "tags": "price 2026", "published_at": "2026-09-30T22:00:00Z"} {
-		if attrs[k] != want {
-			t.Errorf("%s is %q, want %q", k, attrs[k], want)
-		}
+	answer := post(t, e, "/content/new", form)
+	if answer.Code != http.StatusSeeOther || answer.Header().Get("Location") != "/content/price-list-autumn?new=1" {
+		t.Fatalf("%d to %q", answer.Code, answer.Header().Get("Location"))
 	}
 	// Reports do not show it yet: the page says that it is safe.
 	if r := get(t, e, "/content/price-list-autumn"); r.Code != http.StatusAccepted || !strings.Contains(r.Body.String(), "is safe") {
@@ -86,12 +130,23 @@ func TestContentIsRegisteredByForm(t *testing.T) {
 	if r := get(t, e, "/content/never-heard-of"); r.Code != http.StatusNotFound {
 		t.Errorf("unknown content: %d", r.Code)
 	}
+	// Another with the same title must not replace it.
+	if answer := post(t, e, "/content/new", form); answer.Code != http.StatusUnprocessableEntity || !strings.Contains(answer.Body.String(), "has the ID") {
+		t.Errorf("the same title again: %d", answer.Code)
+	}
+	attrs := r.state("price-list-autumn")
+	for k, want := range map[string]string{"title": "Price list: autumn", "url": "https://www.example.com/prices?x=1", "tags": "price 2026", "published_at": "2026-09-30T22:00:00Z"} {
+		if attrs[k] != want {
+			t.Errorf("%s is %q, want %q", k, attrs[k], want)
+		}
+	}
 }
 
 func TestAnyContentIDHasAPage(t *testing.T) {
-	e, known := registering(t)
+	s, e := newSite(t, storetest.Open(t), nil)
+	s.source.Accepted = func(context.Context, string) (bool, error) { return true, nil }
+	s.source.Content = func(context.Context, string, store.Filter) (*trail.ContentDetail, error) { return nil, trail.Problemf(trail.NotFound, "no") }
 	for _, id := range []string{"decks/first meeting", "100% ö", "a%2Fb", "what?"} {
-		known[id] = map[string]string{}
 		if r := get(t, e, join("content", id)); r.Code != http.StatusAccepted || !strings.Contains(r.Body.String(), "<code>"+id+"</code>") {
 			t.Errorf("%q has no page: %s answers %d", id, join("content", id), r.Code)
 		}
@@ -99,42 +154,127 @@ func TestAnyContentIDHasAPage(t *testing.T) {
 }
 
 func TestAWrongFormKeepsWhatWasTyped(t *testing.T) {
-	e, known := registering(t)
+	e, reg := registering(t)
 	for _, x := range []struct{ url, title, says string }{
 		{"ftp://example.com/x", "Typed by hand", "must begin with https"},
 		{"", "Typed by hand", "Give the URL"},
 		{"https://www.example.com/", "", "Give the content a title"},
 	} {
 		r := post(t, e, "/content/new", url.Values{"title": {x.title}, "url": {x.url}, "persona": {"the buyer"}})
-		if body := r.Body.String(); r.Code != http.StatusUnprocessableEntity || !strings.Contains(body, x.says) || !strings.Contains(body, `value="the buyer"`) {
+		if body := r.Body.String(); r.Code != http.StatusUnprocessableEntity || !strings.Contains(body, x.says) || !strings.Contains(body, `value="the buyer"`) || strings.Contains(body, "Registered before") {
 			t.Errorf("%v: %d, and the form does not say %q with what was typed", x, r.Code, x.says)
 		}
 	}
-	if len(known) != 0 {
-		t.Errorf("something was registered: %v", known)
+	if all := reg.Catalogue.All(); len(all) != 0 {
+		t.Errorf("something was registered: %v", all)
 	}
 }
 
 func TestSeveralFilesAreSeveralContents(t *testing.T) {
-	e, known := registering(t)
-	r := postFiles(t, e, map[string]string{"kind": "Deck"}, "First_meeting.pdf", "first meeting.pdf", `C:\Users\me\Second.pptx`)
+	e, reg := registering(t)
+	r := upload(t, e, map[string]string{"kind": "Deck"}, file{"First_meeting.pdf", "1"}, file{"first meeting.pptx", "2"}, file{`C:\Users\me\Second.pptx`, "3"})
 	if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/?new=3" {
 		t.Fatalf("%d to %q", r.Code, r.Header().Get("Location"))
 	}
-	for id, title := range map[string]string{"first-meeting": "First meeting", "first-meeting-2": "first meeting", "second": "Second"} {
-		a := known[id]
+	for id, title := range map[string]string{"first-meeting": "First meeting", "first-meeting-pptx": "first meeting", "second": "Second"} {
+		a := reg.state(id)
 		if a["title"] != title || a["kind"] != "Deck" || a["file"] == "" || a["file_size"] == "" {
 			t.Errorf("%s is %v", id, a)
 		}
 	}
-	if a := known["first-meeting"]; a["file_name"] != "First_meeting.pdf" || a["file_type"] != "application/pdf" {
+	if a := reg.state("first-meeting"); a["file_name"] != "First_meeting.pdf" || a["file_type"] != "application/pdf" {
 		t.Errorf("file %v", a)
 	}
-	if r := postFiles(t, e, map[string]string{"title": "One title"}, "a.pdf", "b.pdf"); r.Code != http.StatusUnprocessableEntity {
-		t.Errorf("one title for two files: %d", r.Code)
+	for _, x := range []struct {
+		fields map[string]string
+		files  []file
+		says   string
+	}{
+		{map[string]string{"title": "One title"}, []file{{"a.pdf", "a"}, {"b.pdf", "b"}}, "belong to one piece"},
+		{nil, []file{{"c.pdf", "c"}, {"C.pdf", "c"}, {"c..pdf", "c"}}, "Registered before that: c, c-pdf."},
+		{nil, []file{{"d.pdf", "d"}, {"empty.pdf", ""}}, "is empty"},
+		{nil, []file{{"no.zip", "no ZIP"}}, "cannot be read"},
+	} {
+		if r := upload(t, e, x.fields, x.files...); r.Code != http.StatusUnprocessableEntity || !strings.Contains(r.Body.String(), x.says) {
+			t.Errorf("%v %q answer %d without %q", x.fields, x.files, r.Code, x.says)
+		}
 	}
-	if r := postFiles(t, e, map[string]string{"id": "second", "title": "x"}, "c.pdf"); r.Code != http.StatusUnprocessableEntity {
-		t.Errorf("an ID that is used: %d", r.Code)
+}
+
+func TestTheSameFileAgainIsTheNextVersion(t *testing.T) {
+	e, reg := registering(t)
+	upload(t, e, map[string]string{"title": "Prices", "stage": "Offer"}, file{"prices.pdf", "1"})
+	first := reg.state("prices")
+	if r := upload(t, e, map[string]string{"version": "2"}, file{"Prices.pdf", "2"}); r.Header().Get("Location") != "/content/prices?new=1" {
+		t.Fatalf("%d to %q", r.Code, r.Header().Get("Location"))
+	}
+	second := reg.state("prices")
+	if second["title"] != "Prices" || second["stage"] != "Offer" || second["version"] != "2" || second["file"] == first["file"] {
+		t.Errorf("first %v, then %v", first, second)
+	}
+}
+
+func TestAZIPIsTheFilesThatItHolds(t *testing.T) {
+	e, reg := registering(t)
+	var b bytes.Buffer
+	folder := zip.NewWriter(&b)
+	for name, text := range map[string]string{"decks/one.pdf": "1", "two.pdf": "2", "nothing.pdf": ""} {
+		w, err := folder.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, text)
+	}
+	folder.Close()
+	r := upload(t, e, nil, file{"all.zip", b.String()})
+	if body := r.Body.String(); r.Code != http.StatusUnprocessableEntity || !strings.Contains(body, "nothing.pdf") || !strings.Contains(body, "decks-one") {
+		t.Errorf("%d, and the page does not say what became of each", r.Code)
+	}
+	if reg.state("two")["file_name"] != "two.pdf" {
+		t.Error("a file of the ZIP is not registered")
+	}
+}
+
+func TestAnUploadOutlastsTheTimeLimitsOfPages(t *testing.T) {
+	e, _ := registering(t)
+	server := httptest.NewUnstartedServer(e)
+	server.Config.ReadHeaderTimeout, server.Config.IdleTimeout = 10*time.Second, 10*time.Second
+	server.Config.ReadTimeout, server.Config.WriteTimeout = time.Nanosecond, time.Nanosecond // over before anything is read
+	server.Start()
+	t.Cleanup(server.Close)
+	client := server.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	body, kind := multipartOf(t, nil, file{"large.pdf", strings.Repeat("0", 1<<20)})
+	for _, x := range []struct {
+		to, kind string
+		body     io.Reader
+	}{
+		{"/content/new", kind, body},
+		{"/calculate", "application/x-www-form-urlencoded", strings.NewReader("agents=likely&back=/" + strings.Repeat("&x=1", 10_000))},
+	} {
+		r, err := client.Post(server.URL+x.to, x.kind, x.body)
+		if err != nil {
+			t.Errorf("%s: %v", x.to, err)
+			continue
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusSeeOther {
+			t.Errorf("%s answers %d", x.to, r.StatusCode)
+		}
+	}
+}
+
+func TestAnUploadHasALimit(t *testing.T) {
+	e, reg := registering(t)
+	b, kind := multipartOf(t, nil, file{"large.pdf", "|"})
+	start, end, _ := strings.Cut(b.String(), "|")
+	zeros := strings.NewReader(strings.Repeat("0", maxUpload))
+	r := postBody(t, e, "/content/new", kind, io.MultiReader(strings.NewReader(start), zeros, strings.NewReader(end)))
+	if r.Code != http.StatusRequestEntityTooLarge || !strings.Contains(r.Body.String(), "larger than the 200 MB") {
+		t.Errorf("%d %s", r.Code, r.Body)
+	}
+	if all := reg.Catalogue.All(); len(all) != 0 {
+		t.Errorf("registered: %v", all)
 	}
 }
 
@@ -206,7 +346,7 @@ func TestOnlyTheButtonUsesUpASignInCode(t *testing.T) {
 
 func TestTheTourTicksItselfFromTheTrail(t *testing.T) {
 	c := newCompany()
-	db := openCompany(t)
+	db := loadCompany(t)
 	const link = "https://go.example.com/c/k7"
 	var sent [2]string
 	_, e := newSite(t, db, func(s *Site) {

@@ -2,7 +2,9 @@ package dashboards
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
+	"fmt"
 	"html"
 	"math/big"
 	"net/http"
@@ -11,9 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
-
-	"github.com/labstack/echo/v4"
 
 	"dealtrail/store"
 	"dealtrail/store/storetest"
@@ -22,7 +23,7 @@ import (
 )
 
 // read returns a page that must be there.
-func read(t testing.TB, e *echo.Echo, url string) string {
+func read(t testing.TB, e http.Handler, url string) string {
 	t.Helper()
 	r := get(t, e, url)
 	if r.Code != http.StatusOK {
@@ -31,7 +32,7 @@ func read(t testing.TB, e *echo.Echo, url string) string {
 	return r.Body.String()
 }
 
-func readCSV(t testing.TB, e *echo.Echo, url string) [][]string {
+func readCSV(t testing.TB, e http.Handler, url string) [][]string {
 	t.Helper()
 	rows, err := csv.NewReader(strings.NewReader(read(t, e, url))).ReadAll()
 	if err != nil {
@@ -71,8 +72,7 @@ func everyPage(d *trail.DealDetail) []string {
 }
 
 func TestPagesHoldNothingInline(t *testing.T) {
-	db := readCompany(t)
-	_, e := newSite(t, db, func(s *Site) { s.Demo = &Demo{Loved: synth.Popular} })
+	db, e := readCompany(t), readSite(t)
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script(?: defer)?>`)
 	elsewhere := regexp.MustCompile(`<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//`)
 	title := regexp.MustCompile(`<title>[^<]+ · dealtrail</title>`)
@@ -101,7 +101,7 @@ func TestPagesHoldNothingInline(t *testing.T) {
 
 func TestTheLensIsInEveryLinkToAReport(t *testing.T) {
 	db := readCompany(t)
-	_, e := newSite(t, db, nil)
+	_, e := newSite(t, db, nil) // without the links of the demo
 	links := regexp.MustCompile(`href="(/[^"]*)"`)
 	asked := "model=first&agents=all&from=2026-06-01&to=2026-10-31"
 	for _, page := range []string{"/", "/deals", "/deals/" + wonDeal(t, db).ID, "/content/" + synth.Popular, "/review", "/reps"} {
@@ -123,8 +123,7 @@ func TestTheLensIsInEveryLinkToAReport(t *testing.T) {
 }
 
 func TestContentAddsUpToAllWonDeals(t *testing.T) {
-	db := readCompany(t)
-	_, e := newSite(t, db, nil)
+	e := readSite(t)
 	for _, model := range []string{"first", "last", "linear"} {
 		rows := readCSV(t, e, "/?format=csv&model="+model)
 		sum, total := new(big.Rat), new(big.Rat)
@@ -144,6 +143,62 @@ func TestContentAddsUpToAllWonDeals(t *testing.T) {
 		body := read(t, e, "/?model="+model)
 		if !strings.Contains(body, "No content seen") || !strings.Contains(body, string(money(trail.Money{Amount: total.FloatString(2), Currency: "EUR"}))) {
 			t.Errorf("%s: the page lacks the row without content or the total", model)
+		}
+	}
+}
+
+func TestAllNumbersOfAPageComeFromOneRun(t *testing.T) {
+	db := readCompany(t)
+	s, e := newSite(t, db, nil)
+	var mu sync.Mutex
+	asked := map[string][]string{} // runs by what was asked
+	note := func(what string, f store.Filter) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[what] = append(asked[what], f.Run)
+	}
+	s.source.Run = func(ctx context.Context, f store.Filter) (*trail.Run, error) {
+		note("run", f)
+		return db.NewestRun(ctx, f)
+	}
+	s.source.Contents = func(ctx context.Context, f store.Filter) ([]trail.ContentRow, error) {
+		note("contents", f)
+		return db.Contents(ctx, f)
+	}
+	s.source.Content = func(ctx context.Context, id string, f store.Filter) (*trail.ContentDetail, error) {
+		note("content", f)
+		return db.Content(ctx, id, f)
+	}
+	s.source.Deal = func(ctx context.Context, id string, f store.Filter) (*trail.DealDetail, error) {
+		note("deal", f)
+		return db.Deal(ctx, id, f)
+	}
+	s.source.Attribution = func(ctx context.Context, by string, f store.Filter) (*trail.Attribution, error) {
+		note("attribution", f)
+		return db.Attribution(ctx, by, f)
+	}
+	newest, err := db.NewestRun(t.Context(), store.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deal := "/deals/" + wonDeal(t, db).ID
+	const nobodys = "?agents=all&from=2026-01-02" // nobody has calculated it
+	for _, x := range []struct {
+		page, run string
+		want      []string
+	}{
+		{"/", newest.ID, []string{"contents", "attribution"}}, {"/content/" + synth.Popular, newest.ID, []string{"content", "attribution"}}, {deal, newest.ID, []string{"deal"}},
+		{"/" + nobodys, "none", []string{"contents"}}, {"/content/" + synth.Popular + nobodys, "none", []string{"content"}}, {deal + nobodys, "none", []string{"deal"}},
+	} {
+		clear(asked)
+		read(t, e, x.page)
+		if runs := asked["run"]; !slices.Equal(runs, []string{""}) {
+			t.Errorf("%s looks for a run %d times", x.page, len(runs))
+		}
+		for _, what := range x.want {
+			if runs := slices.Compact(asked[what]); !slices.Equal(runs, []string{x.run}) {
+				t.Errorf("%s asks for %s of the runs %q, want %q", x.page, what, runs, x.run)
+			}
 		}
 	}
 }
@@ -175,7 +230,7 @@ func TestADealAddsUpToItsAmount(t *testing.T) {
 }
 
 func TestSortingNeedsNoScript(t *testing.T) {
-	_, e := newSite(t, readCompany(t), nil)
+	e := readSite(t)
 	column := func(sort, name string) []string {
 		rows := readCSV(t, e, "/?format=csv&sort="+sort)
 		i := slices.Index(rows[0], name)
@@ -199,12 +254,13 @@ func TestSortingNeedsNoScript(t *testing.T) {
 }
 
 func TestWithoutARunThePageOffersToCalculate(t *testing.T) {
-	_, e := newSite(t, openCompany(t), nil)
-	if body := read(t, e, "/?agents=strict"); !strings.Contains(body, "Calculate now") || !strings.Contains(body, "surely people") {
+	_, e := newSite(t, readCompany(t), nil)
+	const period = "&from=2026-07-02&to=2026-11-02" // which no other test asks for
+	if body := read(t, e, "/?agents=strict"+period); !strings.Contains(body, "Calculate now") || !strings.Contains(body, "surely people") {
 		t.Fatal("the page does not offer to calculate what nobody has")
 	}
-	r := post(t, e, "/calculate", url.Values{"model": {"last"}, "agents": {"strict"}, "from": {""}, "to": {""}, "back": {"/?agents=strict"}})
-	if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/?agents=strict&model=last" {
+	r := post(t, e, "/calculate", url.Values{"model": {"last"}, "agents": {"strict"}, "from": {"2026-07-02"}, "to": {"2026-11-02"}, "back": {"/?agents=strict" + period}})
+	if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/?agents=strict&from=2026-07-02&model=last&to=2026-11-02" {
 		t.Fatalf("calculate answers %d and goes to %q", r.Code, r.Header().Get("Location"))
 	}
 	if body := read(t, e, r.Header().Get("Location")); strings.Contains(body, "Calculate now") || !strings.Contains(body, "No content seen") {
@@ -250,9 +306,8 @@ func TestTheTrailSaysInWordsWhoCausedAnEvent(t *testing.T) {
 	}{
 		{trail.TrailRow{Verdict: trail.Human, Probability: .8}, "probably a person", false},
 		{trail.TrailRow{Verdict: trail.Human, Probability: .95}, "surely a person", false},
-		{trail.TrailRow{Verdict: trail.Proxy, Rules: []string{"gmail_proxy"}}, "Gmail fetched it for a person", false},
-		{trail.TrailRow{Verdict: trail.Proxy}, "The mail provider fetched it for a person", false},
-		{trail.TrailRow{Verdict: trail.Scanner, Rules: []string{"every_link"}}, "mail scanner", true},
+		{trail.TrailRow{Verdict: trail.Proxy}, "the mail provider, for a person", false},
+		{trail.TrailRow{Verdict: trail.Scanner}, "a machine", true},
 		{trail.TrailRow{Verdict: trail.Unknown}, "cannot be told", true},
 		{trail.TrailRow{Verdict: trail.Self}, "our own rep", true},
 		{trail.TrailRow{Kind: trail.Sent}, "", false},
@@ -263,6 +318,17 @@ func TestTheTrailSaysInWordsWhoCausedAnEvent(t *testing.T) {
 		if got := discounted(x.row, trail.Likely); got != x.out {
 			t.Errorf("%s: left out %v", x.row.Verdict, got)
 		}
+	}
+}
+
+func TestTheTrailExplainsWhichRulesFired(t *testing.T) {
+	if got, want := why([]string{"unfurler", "ua_bot", "of-a-later-version"}), "a chat made a preview, because somebody passed the link on; the program says that it is a robot; of-a-later-version"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	_, e := newSite(t, loadCompany(t, trail.Event{ID: trail.NewID(today), Kind: trail.Clicked, At: today, ReceivedAt: today, Source: "track", Content: synth.Popular,
+		Verdict: trail.Verdict{Agent: trail.Scanner, Probability: .99, Rules: []string{"unfurler"}}}), nil)
+	if body := read(t, e, "/content/"+synth.Popular); !strings.Contains(body, "99% sure: a chat made a preview") {
+		t.Error("the page does not explain the rule")
 	}
 }
 
@@ -302,8 +368,26 @@ func TestReviewCSVIsHarmlessInSpreadsheets(t *testing.T) {
 	}
 }
 
+func TestSendersSayWhatTheyAreCountedOver(t *testing.T) {
+	d, err := readCompany(t).Content(t.Context(), synth.Popular, store.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if says := fmt.Sprintf("Counted over its newest %d events;", len(d.Events)); !strings.Contains(read(t, readSite(t), "/content/"+synth.Popular), says) {
+		t.Errorf("the page does not say %q", says)
+	}
+}
+
+func TestNegativeNumbersStayNumbersInCSV(t *testing.T) {
+	for cell, want := range map[string]string{"-500.00": "-500.00", "-7": "-7", "-1+1": "'-1+1", "+1": "'+1", "=A1": "'=A1", "a=1": "a=1", "": ""} {
+		if got := Harmless(cell); got != want {
+			t.Errorf("%q becomes %q, want %q", cell, got, want)
+		}
+	}
+}
+
 func TestTheReviewWalksFromWeekToWeek(t *testing.T) {
-	_, e := newSite(t, readCompany(t), nil)
+	e := readSite(t)
 	body := read(t, e, "/review?week=2026-W47")
 	if !strings.Contains(body, "16 Nov 2026") || !strings.Contains(body, "22 Nov 2026") || !strings.Contains(body, "week=2026-W46") || !strings.Contains(body, "week=2026-W48") {
 		t.Error("the review lacks its days or its neighbours")

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/labstack/echo/v4"
@@ -19,8 +20,8 @@ import (
 )
 
 const (
-	maxFile  = 200 << 20 // bytes of one file
-	maxFiles = 100       // files of one upload
+	maxUpload = 200 << 20 // bytes of one form with its files
+	maxFiles  = 100       // files of one upload
 )
 
 // newContentPage is the form for registering content, with what was typed and
@@ -29,17 +30,38 @@ type newContentPage struct {
 	frame
 	Form     contentForm
 	Problem  string
-	Accepted []string // files that were taken before the problem
+	Accepted []string // contents that were taken before the problem
 }
 
 type contentForm struct {
 	ID, Title, Kind, URL, OtherURLs, Stage, Persona, Owner, Tags, Version, PublishedAt, ExpiresAt string
 }
 
-// upload is a file on its way in.
-type upload struct {
-	Name, Type string
-	Body       io.Reader
+func readContentForm(c echo.Context) contentForm {
+	value := func(name string) string { return strings.TrimSpace(c.FormValue(name)) }
+	return contentForm{
+		ID: value("id"), Title: value("title"), Kind: value("kind"), URL: value("url"), OtherURLs: value("other_urls"),
+		Stage: value("stage"), Persona: value("persona"), Owner: value("owner"), Tags: value("tags"),
+		Version: value("version"), PublishedAt: value("published_at"), ExpiresAt: value("expires_at"),
+	}
+}
+
+// attrs returns what the form says of the content. What it leaves open stays as
+// it is when the content is registered already.
+func (f contentForm) attrs(zone *time.Location) (map[string]string, error) {
+	attrs := map[string]string{
+		"title": f.Title, "kind": f.Kind, "url": f.URL, "other_urls": f.OtherURLs, "stage": f.Stage,
+		"persona": f.Persona, "owner": f.Owner, "tags": strings.ReplaceAll(f.Tags, ",", " "), "version": f.Version,
+	}
+	for key, date := range map[string]string{"published_at": f.PublishedAt, "expires_at": f.ExpiresAt} {
+		at, err := day(date, zone, 0)
+		if err != nil {
+			return nil, err
+		}
+		attrs[key] = stamp(at)
+	}
+	maps.DeleteFunc(attrs, func(_, value string) bool { return value == "" })
+	return attrs, nil
 }
 
 func (s *Site) newContent(c echo.Context) error {
@@ -54,17 +76,22 @@ func (s *Site) renderNewContent(c echo.Context, status int, p newContentPage) er
 // registerContent takes the form or files. Files are registered one after the
 // other; what was taken before one fails stays, and the page says so.
 func (s *Site) registerContent(c echo.Context) error {
-	form := contentForm{
-		ID: c.FormValue("id"), Title: c.FormValue("title"), Kind: c.FormValue("kind"), URL: c.FormValue("url"), OtherURLs: c.FormValue("other_urls"),
-		Stage: c.FormValue("stage"), Persona: c.FormValue("persona"), Owner: c.FormValue("owner"), Tags: c.FormValue("tags"),
-		Version: c.FormValue("version"), PublishedAt: c.FormValue("published_at"), ExpiresAt: c.FormValue("expires_at"),
+	if err := unhurried(c); err != nil {
+		return err
 	}
+	c.Request().Body = http.MaxBytesReader(c.Response(), c.Request().Body, maxUpload)
+	m, err := c.MultipartForm()
 	var files []*multipart.FileHeader
-	if m, err := c.MultipartForm(); err == nil {
+	switch tooLarge := (*http.MaxBytesError)(nil); {
+	case errors.As(err, &tooLarge):
+		return trail.Problemf(trail.TooLarge, "The upload is larger than the %d MB that are allowed.", maxUpload>>20)
+	case err == nil:
+		defer m.RemoveAll()
 		files = m.File["files"]
-	} else if !errors.Is(err, http.ErrNotMultipart) {
+	case !errors.Is(err, http.ErrNotMultipart):
 		return trail.Problemf(trail.Invalid, "The upload broke off. Try again.")
 	}
+	form := readContentForm(c)
 	taken, err := s.take(c.Request().Context(), form, files)
 	if text, ok := problemText(err); ok {
 		return s.renderNewContent(c, http.StatusUnprocessableEntity, newContentPage{Form: form, Problem: text, Accepted: taken})
@@ -80,135 +107,89 @@ func (s *Site) registerContent(c echo.Context) error {
 
 // take registers the form's content or each file and returns their IDs.
 func (s *Site) take(ctx context.Context, form contentForm, files []*multipart.FileHeader) (taken []string, err error) {
+	attrs, err := form.attrs(s.Zone)
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case len(files) > maxFiles:
 		return nil, trail.Problemf(trail.TooLarge, "These are %d files; upload at most %d at once.", len(files), maxFiles)
-	case len(files) == 0 && strings.TrimSpace(form.URL) == "":
-		return nil, trail.Problemf(trail.Invalid, "Give the URL where the content is, or choose a file.")
 	case len(files) == 0:
-		id, err := s.takeOne(ctx, form, nil)
-		return append(taken, id), err
+		id, err := s.takeURL(ctx, form, attrs)
+		if err != nil {
+			return nil, err
+		}
+		return []string{id}, nil
 	case len(files) > 1 && (form.ID != "" || form.Title != "" || form.URL != ""):
 		return nil, trail.Problemf(trail.Invalid, "ID, title and URL belong to one piece of content; leave them empty to upload several files.")
 	}
 	for _, f := range files {
-		id, err := s.takeFile(ctx, form, f)
-		if err != nil {
+		ids, err := s.takeFile(ctx, form.ID, f, attrs, taken)
+		if taken = append(taken, ids...); err != nil {
 			return taken, err
 		}
-		taken = append(taken, id)
 	}
 	return taken, nil
 }
 
-func (s *Site) takeFile(ctx context.Context, form contentForm, f *multipart.FileHeader) (string, error) {
-	body, err := f.Open()
-	if err != nil {
-		return "", fmt.Errorf("open upload: %w", err)
+// takeURL registers content that is elsewhere, under an ID that is new.
+func (s *Site) takeURL(ctx context.Context, form contentForm, attrs map[string]string) (string, error) {
+	id := form.ID
+	if id == "" {
+		id = slug(form.Title)
 	}
-	defer body.Close()
-	name := path.Base(strings.ReplaceAll(f.Filename, `\`, "/"))
-	if form.Title == "" {
-		form.Title = titleOf(name)
-	}
-	u := upload{Name: name, Type: mime.TypeByExtension(path.Ext(name)), Body: body}
-	if u.Type == "" {
-		u.Type = "application/octet-stream"
-	}
-	if form.Kind == "" {
-		form.Kind = strings.ToUpper(strings.TrimPrefix(path.Ext(name), "."))
-	}
-	return s.takeOne(ctx, form, &u)
-}
-
-// takeOne registers one piece of content. An ID that the form does not give is
-// made of the title; if another content has it, a number is added.
-func (s *Site) takeOne(ctx context.Context, form contentForm, u *upload) (string, error) {
-	attrs := map[string]string{}
-	for key, value := range map[string]string{
-		"title": form.Title, "kind": form.Kind, "url": form.URL, "other_urls": strings.Join(strings.Fields(form.OtherURLs), " "), "stage": form.Stage,
-		"persona": form.Persona, "owner": form.Owner, "tags": strings.Join(strings.Fields(strings.ReplaceAll(form.Tags, ",", " ")), " "), "version": form.Version,
-	} {
-		if value = strings.TrimSpace(value); value != "" {
-			attrs[key] = value
-		}
-	}
-	for key, value := range map[string]string{"published_at": form.PublishedAt, "expires_at": form.ExpiresAt} {
-		at, err := day(value, s.Zone, 0)
-		if err != nil {
-			return "", err
-		}
-		if !at.IsZero() {
-			attrs[key] = stamp(at)
-		}
-	}
-	if attrs["title"] == "" {
+	switch {
+	case form.URL == "":
+		return "", trail.Problemf(trail.Invalid, "Give the URL where the content is, or choose a file.")
+	case form.Title == "":
 		return "", trail.Problemf(trail.Invalid, "Give the content a title: it is what reports call it.")
+	case id == "" || id == "new": // the latter is this form's own address
+		return "", trail.Problemf(trail.Invalid, "No ID can be made of the title %q; give one.", form.Title)
 	}
-	if url := attrs["url"]; url != "" {
-		if err := trail.CheckTarget(url); err != nil {
-			return "", err
-		}
+	used, err := s.source.Accepted(ctx, id)
+	if err == nil && used {
+		err = trail.Problemf(trail.Conflict, "Another content has the ID %q already.", id)
 	}
-	id, err := s.freeID(ctx, strings.TrimSpace(form.ID), attrs["title"])
-	if err != nil {
-		return "", err
+	if err == nil {
+		_, err = s.source.Register(ctx, id, attrs)
 	}
-	if u != nil {
-		sha, size, err := s.source.Keep(*u)
-		if err != nil {
-			return "", err
-		}
-		attrs["file"], attrs["file_name"], attrs["file_type"], attrs["file_size"] = sha, u.Name, u.Type, strconv.FormatInt(size, 10)
-	}
-	_, err = s.source.Register(ctx, id, attrs)
 	return id, err
 }
 
-func (s *Site) freeID(ctx context.Context, given, title string) (string, error) {
-	if given != "" {
-		used, err := s.source.Accepted(ctx, given)
-		if err == nil && used {
-			err = trail.Problemf(trail.Conflict, "Another content has the ID %q already.", given)
-		}
-		return given, err
-	}
-	base := slug(title)
-	for n := 1; n < 1000; n++ {
-		id := base
-		if n > 1 {
-			id += "-" + strconv.Itoa(n)
-		}
-		if used, err := s.source.Accepted(ctx, id); err != nil || !used {
-			return id, err
+// takeFile registers a file. The same name as before is a new version of the
+// same content, but within one upload each file is its own: of two whose names
+// make the same ID, as deck.pdf and deck.pptx do, the second keeps its ending. A
+// ZIP is the files that it holds.
+func (s *Site) takeFile(ctx context.Context, id string, f *multipart.FileHeader, attrs map[string]string, taken []string) (ids []string, err error) {
+	name := path.Base(strings.ReplaceAll(f.Filename, `\`, "/")) // some browsers send the whole path
+	if slices.Contains(taken, slug(strings.TrimSuffix(name, path.Ext(name)))) {
+		if id = slug(name); slices.Contains(taken, id) {
+			return nil, trail.Problemf(trail.Conflict, "Another file of this upload has the ID %q too; upload %s alone, with an ID.", id, name)
 		}
 	}
-	return "", trail.Problemf(trail.Conflict, "Too many pieces of content are called %q; give this one an ID.", title)
+	body, err := f.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open upload: %w", err)
+	}
+	defer body.Close()
+	reports, err := s.source.AddFile(ctx, name, body, f.Size, id, attrs)
+	var refused []string
+	for _, r := range reports {
+		if r.Reason != "" {
+			refused = append(refused, r.Name+": "+r.Reason)
+			continue
+		}
+		ids = append(ids, r.Content)
+	}
+	if err == nil && len(refused) > 0 {
+		err = trail.Problemf(trail.Invalid, "Not all of %s could be registered. %s", name, strings.Join(refused, " "))
+	}
+	return ids, err
 }
 
-// slug returns a title as an ID: letters and digits in lower case, the rest as
-// single hyphens.
+// slug makes an ID of a title as the registry does of a file's name: words in
+// lower case with hyphens between.
 func slug(title string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(title) {
-		switch {
-		case unicode.IsLetter(r) || unicode.IsDigit(r):
-			b.WriteRune(r)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
-			b.WriteByte('-')
-		}
-		if b.Len() > 60 {
-			break
-		}
-	}
-	if s := strings.Trim(b.String(), "-"); s != "" && s != "new" {
-		return s
-	}
-	return "content"
-}
-
-// titleOf makes a title of a file's name: "pricing_2026.pdf" is "pricing 2026".
-func titleOf(name string) string {
-	title := strings.TrimSuffix(name, path.Ext(name))
-	return strings.Join(strings.FieldsFunc(title, func(r rune) bool { return r == '_' || unicode.IsSpace(r) }), " ")
+	words := strings.FieldsFunc(strings.ToLower(title), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.Join(words, "-")
 }

@@ -46,12 +46,7 @@ func (s *Site) review(c echo.Context) error {
 		return err
 	}
 	if c.QueryParam("format") == "csv" {
-		h := c.Response().Header()
-		h.Set("Content-Type", "text/csv; charset=utf-8")
-		h.Set("Content-Disposition", `attachment; filename="review-`+r.Week+`.csv"`)
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		return ReviewCSV(c.Response(), *r)
+		return sendCSV(c, "review-"+r.Week+".csv", reviewRows(*r))
 	}
 	page := reviewPage{frame: s.frame(c, "What happened to our leads this week?", "review", l), Review: *r, Sections: reviewSections()}
 	page.Running = s.Now().Before(r.To)

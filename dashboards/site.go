@@ -10,6 +10,8 @@ package dashboards
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -68,7 +70,7 @@ type source struct {
 	Calculate func(ctx context.Context, l lens) error
 	Accepted  func(ctx context.Context, content string) (bool, error) // registered, perhaps not yet visible
 	Register  func(ctx context.Context, content string, attrs map[string]string) (visible bool, err error)
-	Keep      func(u upload) (sha string, size int64, err error)
+	AddFile   func(ctx context.Context, name string, file io.ReaderAt, size int64, id string, attrs map[string]string) ([]ingest.FileReport, error)
 	Share     func(ctx context.Context, q ingest.ShareRequest) (ingest.Share, error)
 }
 
@@ -105,7 +107,7 @@ func (s *Site) fillSource() {
 	}
 	if s.Registry != nil {
 		r := s.Registry
-		s.source.Share = r.Share
+		s.source.Share, s.source.AddFile = r.Share, r.AddFile
 		s.source.Register = func(ctx context.Context, content string, attrs map[string]string) (bool, error) {
 			return r.Register(ctx, content, attrs, "ui")
 		}
@@ -113,7 +115,6 @@ func (s *Site) fillSource() {
 			t, ok, err := r.Catalogue.Lookup(ctx, trail.KeyOf(content))
 			return ok && t.Content == content, err
 		}
-		s.source.Keep = func(u upload) (string, int64, error) { return r.Files.Save(u.Body, maxFile) }
 	}
 	if s.Job != nil {
 		s.source.Calculate = func(ctx context.Context, l lens) error {
@@ -168,6 +169,16 @@ func (s *Site) requireSignIn(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return s.renderSignIn(c, http.StatusUnauthorized, signInPage{Next: c.Request().URL.RequestURI()})
 	}
+}
+
+// unhurried lifts the server's time limits for a request that may take long.
+func unhurried(c echo.Context) error {
+	server := http.NewResponseController(c.Response())
+	err := errors.Join(server.SetReadDeadline(time.Time{}), server.SetWriteDeadline(time.Time{}))
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 // param returns a path parameter as it was meant: Echo hands it over escaped

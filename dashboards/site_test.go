@@ -3,6 +3,7 @@ package dashboards
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -35,12 +36,14 @@ func newSite(t testing.TB, db *store.DB, change func(*Site)) (*Site, *echo.Echo)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.source.Accepted = func(context.Context, string) (bool, error) { return false, nil }
+	if s.Registry.Catalogue == nil {
+		s.source.Accepted = func(context.Context, string) (bool, error) { return false, nil }
+	}
 	e := echo.New()
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		status, p := 500, (*trail.Problem)(nil)
 		if errors.As(err, &p) {
-			status = map[trail.Code]int{trail.NotFound: 404, trail.Invalid: 400, trail.Conflict: 409, trail.Unauthorized: 401}[p.Code]
+			status = map[trail.Code]int{trail.NotFound: 404, trail.Invalid: 400, trail.Conflict: 409, trail.Unauthorized: 401, trail.TooLarge: 413}[p.Code]
 		} else if h := (*echo.HTTPError)(nil); errors.As(err, &h) {
 			status = h.Code
 		} else {
@@ -54,7 +57,7 @@ func newSite(t testing.TB, db *store.DB, change func(*Site)) (*Site, *echo.Echo)
 	return s, e
 }
 
-func get(t testing.TB, e *echo.Echo, url string) *httptest.ResponseRecorder {
+func get(t testing.TB, e http.Handler, url string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRecorder()
 	e.ServeHTTP(r, httptest.NewRequestWithContext(t.Context(), "GET", url, nil))

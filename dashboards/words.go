@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"dealtrail/ingest/track"
 	"dealtrail/trail"
 )
 
@@ -37,9 +38,9 @@ func verdict(e trail.TrailRow) string {
 		}
 		return "probably a person"
 	case trail.Proxy:
-		return provider(e.Rules) + " fetched it for a person"
+		return "the mail provider, for a person"
 	case trail.Scanner:
-		return scanner(e.Rules)
+		return "a machine"
 	case trail.Self:
 		return "our own rep"
 	case trail.Unknown:
@@ -48,29 +49,13 @@ func verdict(e trail.TrailRow) string {
 	return ""
 }
 
-// named is a name to look for among the rules that fired, and its words.
-type named struct{ part, words string }
-
-func provider(rules []string) string {
-	return firstNamed(rules, "The mail provider", named{"gmail", "Gmail"}, named{"google", "Gmail"}, named{"yahoo", "Yahoo"},
-		named{"apple", "Apple"}, named{"outlook", "Outlook"}, named{"microsoft", "Outlook"})
-}
-
-func scanner(rules []string) string {
-	return firstNamed(rules, "mail scanner", named{"apple_mpp", "Apple Mail prefetched it"}, named{"mpp", "Apple Mail prefetched it"},
-		named{"prefetch", "a program prefetched it"}, named{"preview", "link preview"}, named{"unfurl", "link preview"},
-		named{"crawler", "web crawler"}, named{"library", "a program, not a browser"})
-}
-
-func firstNamed(rules []string, otherwise string, names ...named) string {
-	for _, r := range rules {
-		for _, n := range names {
-			if strings.Contains(strings.ToLower(r), n.part) {
-				return n.words
-			}
-		}
+// why says what the rules found, as the end of a sentence.
+func why(rules []string) string {
+	words := make([]string, len(rules))
+	for i, rule := range rules {
+		words[i] = track.Explain(rule)
 	}
-	return otherwise
+	return strings.Join(words, "; ")
 }
 
 // discounted reports whether the level leaves an event out of the counts.

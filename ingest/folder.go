@@ -3,6 +3,7 @@ package ingest
 import (
 	"archive/zip"
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,42 +20,12 @@ import (
 	"dealtrail/trail"
 )
 
-// RegisterFile stores a file and registers it as a content whose links serve
-// it, unless attrs or an earlier registration give a url. Without an ID, the
-// content is named after the file, so that the same name again is the next
-// version of the same content. More than MaxFile bytes are a *trail.Problem
-// TooLarge.
-func (r *Registry) RegisterFile(ctx context.Context, id trail.ContentID, name string, file io.Reader, attrs map[string]string, source string) (registered trail.ContentID, visible bool, err error) {
-	registered, _, visible, err = r.registerFile(ctx, id, name, file, attrs, source)
-	return registered, visible, err
-}
-
-func (r *Registry) registerFile(ctx context.Context, id trail.ContentID, name string, file io.Reader, attrs map[string]string, source string) (_ trail.ContentID, changed, visible bool, err error) {
-	if id == "" {
-		id = slug(withoutExt(path.Base(strings.ReplaceAll(name, `\`, "/"))))
-	}
-	if err := checkID(id); err != nil {
-		return "", false, false, err
-	}
-	stored, err := r.save(name, file)
-	if err != nil {
-		return "", false, false, err
-	}
-	maps.Copy(stored, attrs)
-	changed, visible, err = r.registerOne(ctx, id, stored, source)
-	return id, changed, visible, err
-}
-
 // save stores a file and returns what a content's state says of it.
 func (r *Registry) save(name string, file io.Reader) (map[string]string, error) {
-	limit := r.MaxFile
-	if limit <= 0 {
-		limit = defaultMaxFile
-	}
 	name = path.Base(strings.ReplaceAll(name, `\`, "/")) // some browsers send the whole path
 	buffered := bufio.NewReader(file)
 	start, _ := buffered.Peek(512) // an error comes again below
-	sha, size, err := r.Files.Save(buffered, limit)
+	sha, size, err := r.Files.Save(buffered, cmp.Or(r.MaxFile, defaultMaxFile))
 	if err != nil {
 		return nil, err
 	}
@@ -97,18 +68,36 @@ type FileReport struct {
 	Reason  string          `json:"reason,omitzero"`  // why it was not registered
 }
 
-// AddFile registers an uploaded file, under the given ID or one made of its
-// name. A ZIP without an ID counts as the folder that it holds.
-func (r *Registry) AddFile(ctx context.Context, name string, file io.ReaderAt, size int64, id trail.ContentID) ([]FileReport, error) {
+// AddFile stores an uploaded file and registers it as a content whose links
+// serve it, unless attrs or an earlier registration give a url. Without an ID,
+// the content is named after the file, so that the same name again is the next
+// version of the same content. A ZIP without an ID counts as the folder that it
+// holds, and takes no attrs. More than MaxFile bytes are a *trail.Problem
+// TooLarge.
+func (r *Registry) AddFile(ctx context.Context, name string, file io.ReaderAt, size int64, id trail.ContentID, attrs map[string]string) ([]FileReport, error) {
 	const source = "api"
 	if strings.EqualFold(path.Ext(name), ".zip") && id == "" {
+		if len(attrs) > 0 {
+			return nil, trail.Problemf(trail.Invalid, "A title and the like belong to one file; give the ZIP %q an ID to make it one content.", name)
+		}
 		folder, err := zip.NewReader(file, size)
 		if err != nil {
 			return nil, trail.Problemf(trail.Invalid, "The ZIP %q cannot be read: %s.", name, err)
 		}
 		return r.AddFolder(ctx, folder, source)
 	}
-	id, changed, visible, err := r.registerFile(ctx, id, name, io.NewSectionReader(file, 0, size), nil, source)
+	if id == "" {
+		id = slug(withoutExt(path.Base(strings.ReplaceAll(name, `\`, "/"))))
+	}
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	stored, err := r.save(name, io.NewSectionReader(file, 0, size))
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(stored, attrs)
+	changed, visible, err := r.registerOne(ctx, id, stored, source)
 	if err != nil {
 		return nil, err
 	}
@@ -124,13 +113,14 @@ const (
 
 // AddFolder registers every file of a folder, or of a ZIP ([zip.Reader] is an
 // [fs.FS]), under an ID made of its path, and reports on each. Hidden files and
-// those that systems leave behind are skipped. An error ends it; a file that
-// cannot be registered is only reported.
+// those that systems leave behind are skipped. A file that cannot be registered
+// is only reported; more than MaxFolder bytes, and any other error, end it.
 func (r *Registry) AddFolder(ctx context.Context, folder fs.FS, source string) ([]FileReport, error) {
 	var reports []FileReport
 	var items []*registration
 	var positions []int // of the items in reports
 	ids := map[trail.ContentID]string{}
+	left := cmp.Or(r.MaxFolder, defaultMaxFolder)
 	flush := func() error {
 		if err := r.register(ctx, source, items); err != nil {
 			return err
@@ -148,7 +138,10 @@ func (r *Registry) AddFolder(ctx context.Context, folder fs.FS, source string) (
 		if len(reports) == maxFolder {
 			return trail.Problemf(trail.TooLarge, "The folder holds more than %d files.", maxFolder)
 		}
-		item, err := r.folderFile(folder, name, ids)
+		item, err := r.folderFile(folder, name, ids, &left)
+		if left < 0 {
+			return trail.Problemf(trail.TooLarge, "The files of the folder have more than %d MB together.", cmp.Or(r.MaxFolder, defaultMaxFolder)>>20)
+		}
 		if p := (*trail.Problem)(nil); errors.As(err, &p) {
 			reports = append(reports, FileReport{Name: name, Reason: p.Text})
 			return nil
@@ -195,7 +188,7 @@ func walkFiles(ctx context.Context, folder fs.FS, do func(name string) error) er
 
 // folderFile stores one file of a folder. Two files that differ only in what an
 // ID cannot hold, such as deck.pdf and deck.pptx, keep their endings.
-func (r *Registry) folderFile(folder fs.FS, name string, names map[trail.ContentID]string) (*registration, error) {
+func (r *Registry) folderFile(folder fs.FS, name string, names map[trail.ContentID]string, left *int64) (*registration, error) {
 	id := slug(withoutExt(name))
 	if _, taken := names[id]; taken || id == "" {
 		id = slug(name)
@@ -211,12 +204,26 @@ func (r *Registry) folderFile(folder fs.FS, name string, names map[trail.Content
 		return nil, trail.Problemf(trail.Invalid, "The file cannot be opened: %s.", err)
 	}
 	defer f.Close()
-	attrs, err := r.save(name, f)
+	attrs, err := r.save(name, &meter{f, left})
 	if err != nil {
 		return nil, err
 	}
 	names[id] = name
 	return &registration{id: id, attrs: attrs}, nil
+}
+
+// meter reads until what is left for all files together is used up.
+type meter struct {
+	io.Reader
+	left *int64
+}
+
+func (m *meter) Read(b []byte) (int, error) {
+	n, err := m.Reader.Read(b)
+	if *m.left -= int64(n); *m.left < 0 {
+		return n, errors.New("the folder is too large")
+	}
+	return n, err
 }
 
 // skipped reports whether a file or folder is none that a person put there.

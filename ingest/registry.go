@@ -33,6 +33,7 @@ type Registry struct {
 	AllowLocal bool   // tracking.allow_local
 	Pixel      string // tracking.pixel: off, consent or on
 	MaxFile    int64  // bytes of one file at most; default 200 MB
+	MaxFolder  int64  // bytes of the files of a folder, or of an unpacked ZIP, together at most; default 2 GB
 
 	Patience time.Duration    // how long a person waits to read what they wrote; default 5 s
 	Now      func() time.Time // default time.Now
@@ -44,10 +45,11 @@ type Registry struct {
 }
 
 const (
-	defaultPatience = 5 * time.Second
-	defaultMaxFile  = 200 << 20
-	maxContentID    = 200    // bytes
-	maxAttr         = 10_000 // bytes
+	defaultPatience  = 5 * time.Second
+	defaultMaxFile   = 200 << 20
+	defaultMaxFolder = 2 << 30
+	maxContentID     = 200    // bytes
+	maxAttr          = 10_000 // bytes
 )
 
 // Register registers a content or changes what is said of it: attrs replaces
@@ -78,8 +80,9 @@ func (r *Registry) registerOne(ctx context.Context, id trail.ContentID, attrs ma
 type registration struct {
 	id      trail.ContentID
 	attrs   map[string]string
-	changed bool  // it is new or not what it was
-	refused error // why it was not registered
+	after   trail.State // as it is from now on
+	changed bool        // it is new or not what it was
+	refused error       // why it was not registered
 }
 
 // register registers several contents, each for itself. Links find them from
@@ -92,28 +95,28 @@ func (r *Registry) register(ctx context.Context, source string, items []*registr
 		return err
 	}
 	now := r.now()
-	var targets []trail.Target
+	for _, item := range items {
+		item.after = states[item.id].With(item.attrs)
+		if item.refused = knownAttrs(item.attrs); item.refused == nil {
+			item.refused = r.complete(item.id, item.after.Attrs)
+		}
+	}
+	// The catalogue first: a content that reports know must have links that lead somewhere.
+	if err := r.list(ctx, items); err != nil {
+		return explain(err)
+	}
 	var events []trail.Event
 	for _, item := range items {
-		before := states[item.id]
-		after := before.With(item.attrs)
-		if item.refused = knownAttrs(item.attrs); item.refused == nil {
-			item.refused = r.complete(item.id, after.Attrs)
-		}
 		if item.refused != nil {
 			continue
 		}
-		targets = append(targets, trail.TargetOf(item.id, after.Attrs))
+		before, after := states[item.id], item.after
 		if item.changed = before.Event.IsZero() || !before.Same(after); item.changed {
 			e := trail.Registration(source, trail.ContentKind, item.id, before, after, now)
 			events = append(events, e)
 			after.Event = e.ID
 			states[item.id] = after
 		}
-	}
-	// The catalogue first: a content that reports know must have links that lead somewhere.
-	if err := r.Catalogue.Put(ctx, targets...); err != nil {
-		return explain(err)
 	}
 	if err := r.Buffer.Append(ctx, events...); err != nil {
 		return explain(err)
@@ -122,6 +125,36 @@ func (r *Registry) register(ctx context.Context, source string, items []*registr
 		r.recent[e.Content] = states[e.Content]
 	}
 	return nil
+}
+
+// list puts contents into the catalogue, except those that are refused, and
+// those that it refuses itself.
+func (r *Registry) list(ctx context.Context, items []*registration) error {
+	var fit []*registration
+	var targets []trail.Target
+	for _, item := range items {
+		if item.refused == nil {
+			fit = append(fit, item)
+			targets = append(targets, trail.TargetOf(item.id, item.after.Attrs))
+		}
+	}
+	err := r.Catalogue.Put(ctx, targets...)
+	if !conflicts(err) {
+		return err
+	}
+	for i, item := range fit { // one by one, to learn which
+		if err := r.Catalogue.Put(ctx, targets[i]); conflicts(err) {
+			item.refused = err
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func conflicts(err error) bool {
+	p := (*trail.Problem)(nil)
+	return errors.As(err, &p) && p.Code == trail.Conflict
 }
 
 // states returns the contents as they are, accepted but not yet visible

@@ -157,7 +157,7 @@ func TestShareBindsItsRecipients(t *testing.T) {
 	if err != nil || key != trail.KeyOf("deck") {
 		t.Errorf("the token opens to %v, %v", key, err)
 	}
-	if s.URL != "https://go.acme.example/c/"+s.Token || s.PixelURL != "https://go.acme.example/o/"+s.Token+".gif" || len(s.URL) > 70 {
+	if s.URL != "https://go.acme.example/c/"+s.Token || s.PixelURL != "" || len(s.URL) > 70 {
 		t.Errorf("URLs are %s and %s", s.URL, s.PixelURL)
 	}
 	if want := `<a href="` + s.URL + `">Costs &amp; &lt;&#34;risks&#34;&gt;</a>`; s.HTML != want {
@@ -177,13 +177,17 @@ func TestShareBindsItsRecipients(t *testing.T) {
 		t.Errorf("accounts are %q", got)
 	}
 
+	r.Pixel = "consent" // none is on record
+	if s, err := r.Share(t.Context(), ingest.ShareRequest{Content: "deck", Rep: "rep@own.example"}); err != nil || s.PixelURL != "" || strings.Contains(s.HTML, "img") {
+		t.Errorf("without consent: %+v, %v", s, err)
+	}
 	r.Pixel = "on"
 	blind, err := r.Share(t.Context(), ingest.ShareRequest{Content: "deck", Rep: "rep@own.example"})
-	if err != nil || !strings.HasSuffix(blind.HTML, `<img src="`+blind.PixelURL+`" width="1" height="1" alt="">`) {
+	if err != nil || blind.PixelURL != "https://go.acme.example/o/"+blind.Token+".gif" || !strings.HasSuffix(blind.HTML, `<img src="`+blind.PixelURL+`" width="1" height="1" alt="">`) {
 		t.Errorf("a share for nobody in particular: %+v, %v", blind, err)
 	}
-	if n := p.counts(t).Shares; n != 2 {
-		t.Errorf("%d shares are known, want 2", n)
+	if n := p.counts(t).Shares; n != 3 {
+		t.Errorf("%d shares are known, want 3", n)
 	}
 }
 
@@ -249,10 +253,14 @@ func TestFileStandsInForAURL(t *testing.T) {
 	p := newPipe(t)
 	p.load(t)
 	r := p.registry(t)
-	id, visible, err := r.RegisterFile(t.Context(), "", `C:\decks\Intro_Deck 2026.PDF`, strings.NewReader("%PDF-1.7"), map[string]string{"stage": "proof"}, "ui")
-	if err != nil || !visible || id != "intro-deck-2026" {
-		t.Fatalf("registered as %q, visible %v, %v", id, visible, err)
+	add := func(name, text string, attrs map[string]string) ([]ingest.FileReport, error) {
+		return r.AddFile(t.Context(), name, strings.NewReader(text), int64(len(text)), "", attrs)
 	}
+	reports, err := add(`C:\decks\Intro_Deck 2026.PDF`, "%PDF-1.7", map[string]string{"stage": "proof"})
+	if err != nil || !reports[0].Visible || reports[0].Content != "intro-deck-2026" {
+		t.Fatalf("registered are %+v, %v", reports, err)
+	}
+	id := reports[0].Content
 	target, ok, err := r.Catalogue.Lookup(t.Context(), trail.KeyOf(id))
 	if err != nil || !ok || target.URL != "" || target.Title != "Intro Deck 2026" || target.FileName != "Intro_Deck 2026.PDF" || target.FileType != "application/pdf" {
 		t.Errorf("its links lead to %+v, %v", target, err)
@@ -266,18 +274,18 @@ func TestFileStandsInForAURL(t *testing.T) {
 		t.Errorf("the file holds %q, %v", data, err)
 	}
 	// The next version of the file is the same content.
-	if _, _, err := r.RegisterFile(t.Context(), "", "Intro_Deck 2026.PDF", strings.NewReader("%PDF-2"), nil, "ui"); err != nil {
+	if _, err := add("Intro_Deck 2026.PDF", "%PDF-2", nil); err != nil {
 		t.Fatal(err)
 	}
 	if s := p.state(t, id); s["file"] == target.File || s["stage"] != "proof" || s["file_size"] != "6" || p.counts(t).Contents != 1 {
 		t.Errorf("after the next version it is %v", s)
 	}
-	_, _, err = r.RegisterFile(t.Context(), "", "empty.pdf", strings.NewReader(""), nil, "ui")
+	_, err = add("empty.pdf", "", nil)
 	wantProblem(t, err, trail.Invalid, "empty")
-	_, _, err = r.RegisterFile(t.Context(), "", "....", strings.NewReader("x"), nil, "ui")
+	_, err = add("....", "x", nil)
 	wantProblem(t, err, trail.Invalid)
 	r.MaxFile = 3
-	_, _, err = r.RegisterFile(t.Context(), "", "large.pdf", strings.NewReader("large"), nil, "ui")
+	_, err = add("large.pdf", "large", nil)
 	wantProblem(t, err, trail.TooLarge)
 }
 
@@ -332,13 +340,62 @@ func TestFolderBecomesContentAndSaysWhatDidNot(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	reports, err = r.AddFile(t.Context(), "all.ZIP", bytes.NewReader(b.Bytes()), int64(b.Len()), "")
+	reports, err = r.AddFile(t.Context(), "all.ZIP", bytes.NewReader(b.Bytes()), int64(b.Len()), "", nil)
 	check(reports, err, false)
-	_, err = r.AddFile(t.Context(), "all.zip", strings.NewReader("no zip"), 6, "")
+	_, err = r.AddFile(t.Context(), "all.zip", strings.NewReader("no zip"), 6, "", nil)
 	wantProblem(t, err, trail.Invalid)
+	_, err = r.AddFile(t.Context(), "all.zip", bytes.NewReader(b.Bytes()), int64(b.Len()), "", map[string]string{"title": "All"})
+	wantProblem(t, err, trail.Invalid, "one file")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := r.AddFolder(ctx, folder(), "folder"); err == nil {
 		t.Error("a cancelled import went through")
+	}
+}
+
+func TestFolderIsBoundedAsAWhole(t *testing.T) {
+	p := newPipe(t)
+	p.load(t)
+	r := p.registry(t)
+	files := fstest.MapFS{}
+	for _, name := range []string{"a.txt", "b.txt", "c.txt"} {
+		files[name] = &fstest.MapFile{Data: bytes.Repeat([]byte(name), 20)} // 100 bytes
+	}
+	r.MaxFolder = 300
+	if _, err := r.AddFolder(t.Context(), files, "folder"); err != nil {
+		t.Fatal(err)
+	}
+	// What is read of a file that is refused for its own size counts too.
+	for _, r.MaxFile = range []int64{1000, 10} {
+		r.MaxFolder = 20
+		_, err := r.AddFolder(t.Context(), files, "folder")
+		wantProblem(t, err, trail.TooLarge, "The files of the folder")
+	}
+}
+
+func TestContentThatCannotBeToldApartHoldsUpNoOther(t *testing.T) {
+	p := newPipe(t)
+	p.load(t)
+	r := p.registry(t)
+	// No two names with one key are at hand: another name is written under the key of this one.
+	if err := p.rdb.HSet(t.Context(), "dealtrail:catalogue", trail.KeyOf("b").String(), `{"content":"twin"}`).Err(); err != nil {
+		t.Fatal(err)
+	}
+	files := fstest.MapFS{}
+	for _, name := range []string{"a.txt", "b.txt", "c.txt"} {
+		files[name] = &fstest.MapFile{Data: []byte(name)}
+	}
+	reports, err := r.AddFolder(t.Context(), files, "folder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, report := range reports {
+		good := report.Name != "b.txt"
+		if report.Changed != good || report.Visible != good || (report.Content != "") != good || strings.Contains(report.Reason, "twin") == good {
+			t.Errorf("report is %+v", report)
+		}
+	}
+	if n := p.counts(t).Contents; n != 2 {
+		t.Errorf("%d contents are known, want 2", n)
 	}
 }

@@ -26,8 +26,8 @@ type ShareRequest struct {
 type Share struct {
 	Token    string `json:"token"`
 	URL      string `json:"url"`
-	PixelURL string `json:"pixel_url"`
-	HTML     string `json:"html"` // the link with the content's title as its text, and the pixel if tracking.pixel allows it
+	PixelURL string `json:"pixel_url"` // empty unless tracking.pixel is on: nobody may embed it whose recipients did not agree
+	HTML     string `json:"html"`      // the link with the content's title as its text, and the pixel if tracking.pixel allows it
 
 	Visible bool `json:"-"` // reports show the share already
 }
@@ -61,10 +61,11 @@ func (r *Registry) Share(ctx context.Context, q ShareRequest) (Share, error) {
 		return Share{}, explain(err)
 	}
 	s := Share{Token: r.Keys.Seal(key, share)}
-	s.URL, s.PixelURL = base+"/c/"+s.Token, base+"/o/"+s.Token+".gif"
+	s.URL = base + "/c/" + s.Token
 	s.HTML = fmt.Sprintf(`<a href="%s">%s</a>`, html.EscapeString(s.URL), html.EscapeString(cmp.Or(target.Title, target.Content)))
 	// Mode "consent" needs a consent on record for each recipient, and none is looked up here.
 	if r.Pixel == "on" {
+		s.PixelURL = base + "/o/" + s.Token + ".gif"
 		s.HTML += fmt.Sprintf(`<img src="%s" width="1" height="1" alt="">`, html.EscapeString(s.PixelURL))
 	}
 	s.Visible = r.visible(ctx)

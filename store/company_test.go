@@ -38,7 +38,7 @@ func company() []trail.Event {
 	add(registered(trail.ContentKind, "deck", day(1), "title", "The Deck", "kind", "slides", "url", "https://x.example/deck", "tags", "a b"), keep)
 	add(registered(trail.ContentKind, "case", day(1), "title", "The Case", "kind", "story", "published_at", "2026-01-01T08:00:00Z"), keep)
 	add(registered(trail.ContactKind, string(ann), day(1), "account", "Alpha", "source", "web"), as(trail.Person{Address: "ann@alpha.example", Name: "Ann A"}, "alpha.example"))
-	add(registered(trail.ContactKind, string(bob), day(1), "domain", "alpha.example"), as(trail.Person{Address: "bob@alpha.example"}, ""))
+	add(registered(trail.ContactKind, string(bob), day(1), "domain", "alpha.example"), as(trail.Person{Address: "bob@alpha.example"}, "alpha.example"))
 	add(registered(trail.ContactKind, string(cara), day(1), "source", "fair"), as(trail.Person{Address: "cara@beta.example", Name: "Cara C"}, "beta.example"))
 	deal := func(id string, kv ...string) { add(registered(trail.DealKind, id, day(2), kv...), keep) }
 	deal("D1", "name", "One", "account", "Alpha", "domain", "alpha.example", "amount", "1000.5", "currency", "EUR", "stage", "Won", "status", "won", "owner", "rita@us.example",

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,7 +160,7 @@ func TestAChangeBackAndForthEndsWhereItEnded(t *testing.T) {
 	for i, title := range []string{"A", "B", "A", "B"} {
 		next := state.With(pairs("title", title))
 		e := trail.Registration("csv", trail.ContentKind, "deck", state, next, day(1+i))
-		state, events = trail.State{Event: e.ID, Attrs: e.Attrs}, append(events, e)
+		state, events = trail.State{Event: e.ID, At: e.At, Attrs: e.Attrs}, append(events, e)
 	}
 	slices.Reverse(events)
 	for _, e := range events {
@@ -229,4 +230,36 @@ func TestBadEntriesAreKeptOnce(t *testing.T) {
 	}
 	check(t, "bad", must(db.Counts(t.Context()))(t).Bad, uint64(1))
 	check(t, "raw", texts(t, db, "SELECT raw FROM bad LIMIT 1"), []string{bad[0].Raw})
+}
+
+func TestAReplyInheritsTheDealOfTheLinkItAnswers(t *testing.T) {
+	db := storetest.Open(t)
+	made := event(trail.Shared, "made", day(2))
+	made.Content, made.Share, made.Deal, made.Rep = "deck", "s1", "D1", "rita@us.example"
+	sent := event(trail.Sent, "sent", day(3))
+	sent.Content, sent.Share, sent.Message, sent.Contact, sent.Rep = "deck", "s1", "m1", "ann", "rita@us.example"
+	reply := event(trail.Replied, "reply", day(4))
+	reply.Message, reply.Contact = "m1", "ann"
+	insert(t, db, registered(trail.DealKind, "D1", day(1), "name", "One"), made, sent, reply)
+	got := number(t, db, "SELECT count() FROM deal_touches(as_of = '2299-12-31 00:00:00') WHERE kind = 'replied' AND deal = 'D1' AND rule = 'explicit'")
+	check(t, "replies tied to the link's deal", got, int64(1))
+}
+
+func TestOnlyRunsOfTheSameDefinitionAnswer(t *testing.T) {
+	db := storetest.Open(t)
+	record := func(id, config, asOf string) {
+		t.Helper()
+		if err := db.Exec(t.Context(), "INSERT INTO runs (id, models, version, config, agents, as_of, currency, digits) VALUES ('"+id+"', ['linear'], 'v1', '"+config+"', 'likely', '"+asOf+"', 'EUR', 2)"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record("A", "right", "2026-01-01 00:00:00")
+	record("B", "wrong", "2026-01-02 00:00:00")
+	db.Definition = "v1 right"
+	check(t, "run", must(db.NewestRun(t.Context(), store.Filter{}))(t).ID, "A")
+	check(t, "asked for", must(db.NewestRun(t.Context(), store.Filter{Run: "B"}))(t).ID, "B")
+	db.Definition = "v2 right"
+	_, err := db.NewestRun(t.Context(), store.Filter{})
+	var p *trail.Problem
+	check(t, "no run", errors.As(err, &p) && p.Code == trail.NoRun, true)
 }

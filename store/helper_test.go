@@ -61,9 +61,12 @@ func clicked(share trail.ShareID, at time.Time) trail.Event {
 	return e
 }
 
-// registered returns the registration of a new thing.
+// registered returns the registration of a new thing as the loader stores it:
+// the company is set from the domain.
 func registered(kind trail.Kind, subject string, at time.Time, attrs ...string) trail.Event {
-	return trail.Registration("csv", kind, subject, trail.State{}, trail.State{Attrs: pairs(attrs...)}, at)
+	e := trail.Registration("csv", kind, subject, trail.State{}, trail.State{Attrs: pairs(attrs...)}, at)
+	e.Account = e.Attrs["domain"]
+	return e
 }
 
 func pairs(kv ...string) map[string]string {

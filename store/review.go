@@ -37,8 +37,8 @@ var sections = [...]string{"won", "lost", "moved", "new", "silent"}
 
 // section returns the strongest section of the week that applies to a deal, ""
 // for none. A deal whose only stage is that of its creation is new, not moved.
-// An open deal is silent when it is known for 30 days at the end of the week and
-// was neither touched nor staged in them.
+// A deal that is still open is silent when it was known for 30 days at the end
+// of the week and neither touched nor staged in them.
 func (d *dealState) section(from, to time.Time, stages []string, staged, touched time.Time) string {
 	in := func(t time.Time) bool { return !t.Before(from) && t.Before(to) }
 	created := d.CreatedAt
@@ -58,7 +58,7 @@ func (d *dealState) section(from, to time.Time, stages []string, staged, touched
 		return "moved"
 	case in(d.CreatedAt):
 		return "new"
-	case open && created.Before(before) && staged.Before(before) && touched.Before(before):
+	case d.Status == "open" && created.Before(before) && staged.Before(before) && touched.Before(before):
 		return "silent"
 	}
 	return ""

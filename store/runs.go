@@ -65,7 +65,7 @@ func (db *DB) mustRun(ctx context.Context, f Filter) (*run, error) {
 // newestRun returns nil when no run answers the filter.
 func (db *DB) newestRun(ctx context.Context, f Filter) (*run, error) {
 	rows, err := query(ctx, db, "NewestRun", scanRun, f.args(
-		clickhouse.Named("model", f.Model), clickhouse.Named("agents", string(f.Agents)), clickhouse.Named("run", f.Run),
+		clickhouse.Named("model", f.Model), clickhouse.Named("agents", string(f.Agents)), clickhouse.Named("run", f.Run), clickhouse.Named("definition", db.Definition),
 		instant("from", f.From), instant("to", f.To))...)
 	if err != nil || len(rows) == 0 {
 		return nil, err

@@ -23,7 +23,7 @@ func (db *DB) States(ctx context.Context, kind trail.Kind, subjects []string) (m
 	states := map[string]trail.State{}
 	for chunk := range slices.Chunk(subjects, idsAtOnce) {
 		rows, err := query(ctx, db, "States", func(rows driver.Rows, s *state) error {
-			return rows.Scan(&s.subject, &s.Event, &s.Attrs)
+			return rows.Scan(&s.subject, &s.Event, when{&s.At}, &s.Attrs)
 		}, instant("as_of", forever), clickhouse.Named("kind", string(kind)), clickhouse.Named("subjects", chunk))
 		if err != nil {
 			return nil, err

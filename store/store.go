@@ -78,6 +78,11 @@ func (o Options) driver() (*clickhouse.Options, error) {
 // DB is the database. Its methods may be called from several goroutines; an
 // error while the database is away is a Problem with code Unavailable.
 type DB struct {
+	// Definition, if set, is the version of the models and the hash of the
+	// settings, with a space between, that reports' runs must have: what was
+	// computed under other rates or windows answers nobody.
+	Definition string
+
 	conn driver.Conn
 	log  *slog.Logger
 	text texts

@@ -20,7 +20,8 @@ import (
 // file is the SHA-256 of a stored file in hex; contacts are ContactIDs, never
 // addresses: who a contact is travels as the event's Person.
 type State struct {
-	Event  ID // the event that brought this state; zero if the thing is new
+	Event  ID        // the event that brought this state; zero if the thing is new
+	At     time.Time // when that was; states follow each other by it
 	Attrs  map[string]string
 	Person *Person
 }
@@ -52,7 +53,8 @@ func (s State) With(attrs map[string]string) State {
 // the state after, learned at the given time. Its ID covers the event before
 // and the state after, so the same change told twice is one event, while A, B,
 // A, B are four and end at B. The time part of the ID is zero: a snapshot does
-// not say when it became true. Callers emit it only if the states differ.
+// not say when it became true. It is later than the state before even if a clock
+// is not, or that state would stay. Callers emit it only if the states differ.
 func Registration(source string, kind Kind, subject string, before, after State, now time.Time) Event {
 	key := []string{string(kind), subject, before.Event.String()}
 	for _, k := range slices.Sorted(maps.Keys(after.Attrs)) {
@@ -61,9 +63,13 @@ func Registration(source string, kind Kind, subject string, before, after State,
 	if p := after.Person; p != nil {
 		key = append(key, "person", p.Address, p.Name, p.Title)
 	}
+	at := now
+	if !at.After(before.At) {
+		at = before.At.Add(time.Millisecond)
+	}
 	e := Event{
 		ID: IDFrom(time.Time{}, source, key...), Kind: kind, Source: source,
-		At: now, ReceivedAt: now, Attrs: after.Attrs, Person: after.Person,
+		At: at, ReceivedAt: now, Attrs: after.Attrs, Person: after.Person,
 	}
 	switch kind {
 	case ContentKind:

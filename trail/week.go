@@ -30,5 +30,8 @@ func ParseWeek(week string, zone *time.Location, now time.Time) (from, to time.T
 	if WeekOf(from, zone) != week {
 		return from, to, Problemf(Invalid, "The year %d has no week %d.", year, n)
 	}
+	if from.After(now) {
+		return from, to, Problemf(Invalid, "The week %s has not begun.", week)
+	}
 	return from, time.Date(year, 1, monday+7, 0, 0, 0, 0, zone), nil
 }

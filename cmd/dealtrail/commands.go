@@ -16,6 +16,7 @@ import (
 
 	"dealtrail/api"
 	"dealtrail/attribution"
+	"dealtrail/dashboards"
 	"dealtrail/ingest"
 	"dealtrail/ingest/track"
 	"dealtrail/trail"
@@ -68,7 +69,7 @@ func (f format) print(e *env, v any, header []string, rows [][]string) error {
 		w := csv.NewWriter(e.out)
 		for _, row := range append([][]string{header}, rows...) {
 			for i := range row {
-				row[i] = harmless(row[i])
+				row[i] = dashboards.Harmless(row[i])
 			}
 			if err := w.Write(row); err != nil {
 				return err
@@ -84,22 +85,21 @@ func (f format) print(e *env, v any, header []string, rows [][]string) error {
 	return w.Flush()
 }
 
-// harmless keeps a spreadsheet from reading text as a formula.
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
-}
-
 // lens are the flags that say which numbers a report shows.
 type lens struct {
 	Agents string `default:"likely" enum:"all,likely,strict" help:"Whose clicks count: all, likely or strict."`
-	Model  string `default:"linear" help:"The credit model."`
+	Model  string `default:"linear" help:"The credit model: first, last or linear."`
 }
 
 func (l lens) params() map[string]string {
 	return map[string]string{"agents": l.Agents, "model": l.Model}
+}
+
+// title says on a terminal which numbers these are.
+func (l lens) title(e *env, format string) {
+	if format == "table" {
+		fmt.Fprintf(e.out, "Model %s, agents %s\n", l.Model, l.Agents)
+	}
 }
 
 type contentCmd struct {
@@ -114,13 +114,14 @@ func (cmd contentCmd) Run(e *env) error {
 	}
 	var rows [][]string
 	for _, r := range report.Rows {
-		credit, value := "", ""
+		credit, value, currency := "", "", ""
 		if r.Credit != nil {
-			credit, value = fmt.Sprintf("%.2f", r.Credit.Credit), r.Credit.Value.Amount+" "+r.Credit.Value.Currency
+			credit, value, currency = fmt.Sprintf("%.4f", r.Credit.Credit), r.Credit.Value.Amount, r.Credit.Value.Currency
 		}
-		rows = append(rows, []string{r.ID, r.Title, r.Kind, num(r.Sent), num(r.Reached), num(r.Opened), num(r.Clicked), num(r.Replied), num(r.Deals), num(r.Won), credit, value})
+		rows = append(rows, []string{r.ID, r.Title, r.Kind, num(r.Sent), num(r.Reached), num(r.Opened), num(r.Clicked), num(r.Replied), num(r.Deals), num(r.Won), credit, value, currency})
 	}
-	return cmd.print(e, report.Rows, []string{"id", "title", "kind", "sent", "reached", "opened", "clicked", "replied", "deals", "won", "credit", "value"}, rows)
+	cmd.title(e, cmd.Format)
+	return cmd.print(e, report.Rows, []string{"id", "title", "kind", "sent", "reached", "opened", "clicked", "replied", "deals", "won", "credit", "value", "currency"}, rows)
 }
 
 type dealCmd struct {
@@ -135,8 +136,9 @@ func (cmd dealCmd) Run(e *env) error {
 		return err
 	}
 	if cmd.Format == "table" {
-		fmt.Fprintf(e.out, "%s  %s  %s %s  %s  %s\n\n", d.ID, d.Name, d.Value.Amount, d.Value.Currency, d.Status, d.Stage)
+		fmt.Fprintf(e.out, "%s  %s  %s %s  %s  %s\n", d.ID, d.Name, d.Value.Amount, d.Value.Currency, d.Status, d.Stage)
 	}
+	cmd.title(e, cmd.Format)
 	return cmd.print(e, d, trailHeader, trailRows(d.Events))
 }
 
@@ -151,6 +153,7 @@ func (cmd contactCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	cmd.title(e, cmd.Format)
 	return cmd.print(e, d, trailHeader, trailRows(d.Events))
 }
 
@@ -173,7 +176,7 @@ func trailRows(events []trail.TrailRow) (rows [][]string) {
 
 type attributeCmd struct {
 	format
-	Model  string `default:"linear" help:"The credit model."`
+	Model  string `default:"linear" help:"The credit model: first, last or linear."`
 	Agents string `default:"likely" enum:"all,likely,strict" help:"Whose clicks count."`
 	By     string `default:"content" help:"content, rep, kind, owner, source or team."`
 	From   string `help:"Deals closed at or after this date."`
@@ -189,8 +192,9 @@ func (cmd attributeCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	// All models at once: the pages compare them, and a run of one alone would set it beside older ones.
 	var run trail.Run
-	request := map[string]any{"models": []string{cmd.Model}, "agents": cmd.Agents, "from": cmd.From, "to": cmd.To, "as_of": cmd.AsOf}
+	request := map[string]any{"agents": cmd.Agents, "from": cmd.From, "to": cmd.To, "as_of": cmd.AsOf}
 	if err := c.Post(e.ctx, "/v1/runs", request, &run); err != nil {
 		return err
 	}
@@ -209,6 +213,12 @@ func (cmd attributeCmd) Run(e *env) error {
 		trail.Sum
 	}{{"(no content seen)", report.Unattributed}, {"(total)", report.Total}} {
 		rows = append(rows, []string{sum.name, "", "", fmt.Sprintf("%.4f", sum.Credit), sum.Value.Amount, sum.Value.Currency})
+	}
+	if cmd.Format == "table" {
+		fmt.Fprintf(e.out, "Model %s, agents %s, %d won deals, as of %s\n", report.Model, report.Agents, run.Deals, report.AsOf.Format(time.RFC3339))
+		if run.LeftOut > 0 {
+			fmt.Fprintf(e.out, "Left out: %d won deals without an amount, a closing date or a rate for their currency\n", run.LeftOut)
+		}
 	}
 	return cmd.print(e, report, []string{cmd.By, "title", "deals", "credit", "value", "currency"}, rows)
 }

@@ -17,6 +17,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/shopspring/decimal"
+
+	"dealtrail/trail"
 )
 
 // Config is dealtrail.toml. The doc and default tags are what `dealtrail init`
@@ -38,8 +40,8 @@ type Config struct {
 		Library string `toml:"library" default:"" doc:"Path of libchdb.so, the embedded engine. Empty: looked for where make deps and the packages put it."`
 	} `toml:"clickhouse"`
 	Tracking struct {
-		Links       string `toml:"links" default:"on" doc:"Whether clicks are kept by person: on, or off (links work, nothing is kept)."`
-		Pixel       string `toml:"pixel" default:"consent" doc:"Whether mails carry a pixel that tells of opens: off, consent (only for contacts who agreed) or on. Opens are weak evidence and in the EU need consent."`
+		Links       string `toml:"links" default:"on" doc:"Whether clicks are kept: on, off, consent (only of contacts who agreed) or account (for the deal and company only, no person). Links always work. As long as no consents are on record, consent and account keep nothing."`
+		Pixel       string `toml:"pixel" default:"consent" doc:"Whether mails carry a pixel that tells of opens: off, consent (only for contacts who agreed) or on. Opens are weak evidence and in the EU need consent. As long as no consents are on record, consent keeps nothing."`
 		FallbackURL string `toml:"fallback_url" default:"" doc:"Where a damaged or unknown link leads, such as your home page. Empty: a friendly page."`
 		AllowLocal  bool   `toml:"allow_local" default:"false" doc:"Whether links may be made while public_url is local or plain http. Only for trying: such links are dead in a prospect's hands."`
 	} `toml:"tracking"`
@@ -144,7 +146,7 @@ func explainTOML(path string, err error) error {
 			row, _ := e.Position()
 			keys = append(keys, fmt.Sprintf("%s (line %d)", strings.Join(e.Key(), "."), row))
 		}
-		return fmt.Errorf("%s: unknown key %s; `dealtrail init` writes a file with every key explained", path, strings.Join(keys, ", "))
+		return fmt.Errorf("%s: unknown key %s; for a file with every key explained: dealtrail --config sample.toml init", path, strings.Join(keys, ", "))
 	}
 	var wrong *toml.DecodeError
 	if errors.As(err, &wrong) {
@@ -272,7 +274,15 @@ func (c *Config) check() error {
 			return fmt.Errorf("%s: company.rates.%s is %q; expected a number over zero in quotes, such as \"0.92\"", c.path, name, rate)
 		}
 	}
-	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "on", "off"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on")); err != nil {
+	if _, err := c.attribution().Definition(); err != nil {
+		return fmt.Errorf("%s: company.currency, company.rates or attribution.window_days: %w", c.path, err)
+	}
+	if f := c.Tracking.FallbackURL; f != "" {
+		if err := trail.CheckTarget(f); err != nil {
+			return fmt.Errorf("%s: tracking.fallback_url: %w", c.path, err)
+		}
+	}
+	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on")); err != nil {
 		return err
 	}
 	for i, m := range c.Mailboxes {

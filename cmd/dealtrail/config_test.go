@@ -53,6 +53,10 @@ func TestBadConfigurationNamesTheKeyAndWhatIsExpected(t *testing.T) {
 	refused("[tracking]\npixel = \"always\"", "tracking.pixel", "off, consent, on")
 	refused("[[mailbox]]\nrep = \"a@b.com\"\nhost = \"imap.b.com\"", "mailbox 1 (a@b.com)", "password_file is missing")
 	refused("[[mailbox]]\nrep = \"a@b.com\"\nhost = \"imap.b.com\"\npassword_file = \"x\"\nsecurity = \"none\"", "security none", "use tls")
+	refused("[tracking]\nlinks = \"maybe\"", "tracking.links", "off, consent, account, on")
+	refused("[tracking]\nfallback_url = \"www.example.com\"", "tracking.fallback_url", "https://")
+	refused("[attribution]\nwindow_days = -5", "attribution.window_days")
+	refused("[company]\ncurrency = \"123\"", "company.currency")
 	refused("not toml", "dealtrail.toml")
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/schollz/progressbar/v3"
+	"github.com/shopspring/decimal"
 
 	"dealtrail/dashboards"
 	"dealtrail/store"
@@ -98,13 +99,16 @@ func (cmd demoCmd) Run(e *env) error {
 	}
 	fmt.Fprintf(e.err, "Starting a made-up company in %s; the log is %s\n", cmd.Data, logFile.Name())
 	err = serve(e.ctx, d.program, func(ctx context.Context) error {
-		if err := d.welcome(ctx); err != nil || cmd.Exit {
-			return errors.Join(err, errDone)
+		if err := d.welcome(ctx, cmd.Exit); err != nil {
+			return err
+		}
+		if cmd.Exit {
+			return errDone
 		}
 		return d.live(ctx)
 	})
-	if err == errDone || errors.Is(err, errDone) && cmd.Exit && e.ctx.Err() == nil {
-		return nil
+	if errors.Is(err, errDone) {
+		return d.closed
 	}
 	return err
 }
@@ -173,8 +177,8 @@ func (d *demo) loadPast(ctx context.Context) error {
 	return d.buffer.Settle(ctx)
 }
 
-// welcome waits for the first run and says where to look.
-func (d *demo) welcome(ctx context.Context) error {
+// welcome waits for the first run and says where to look, or what came of it.
+func (d *demo) welcome(ctx context.Context, exit bool) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -191,6 +195,15 @@ func (d *demo) welcome(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
+	}
+	if exit {
+		report, err := d.db.Attribution(ctx, "content", store.Filter{})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(d.env.out, "First run complete: %s %s won, %s of it with content, %s without\n",
+			report.Total.Value.Amount, report.Total.Value.Currency, sumOf(report.Rows), report.Unattributed.Value.Amount)
+		return err
 	}
 	signIn, err := d.access.SignInLink(ctx, d.company.Reps[0].Address)
 	if err != nil {
@@ -213,6 +226,15 @@ A link       %s
 	}
 	_, err = fmt.Fprintln(d.env.out, "\nNew mail and clicks come in as you look. Ctrl-C stops the demo.")
 	return err
+}
+
+// sumOf adds the rows' values up, in decimal.
+func sumOf(rows []trail.CreditRow) string {
+	sum := decimal.Zero
+	for _, r := range rows {
+		sum = sum.Add(decimal.RequireFromString(r.Value.Amount))
+	}
+	return sum.StringFixed(2)
 }
 
 // openDeals are the deals that still can be won.

@@ -94,7 +94,7 @@ func TestDemoStopsWhenTheFirstRunIsComplete(t *testing.T) {
 		if err := run(t.Context(), []string{"demo", "--listen", "127.0.0.1:0", "--data", dir, "--exit"}, &out, &out); err != nil {
 			t.Fatalf("%v\n%s", err, out.String())
 		}
-		if !strings.Contains(out.String(), "Dashboards") {
+		if !strings.Contains(out.String(), "First run complete") {
 			t.Errorf("it printed:\n%s", out.String())
 		}
 	}

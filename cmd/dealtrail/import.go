@@ -5,9 +5,9 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"mime/multipart"
 	"net/url"
 	"os"
@@ -36,6 +36,9 @@ func (cmd importCmd) Run(e *env) error {
 	ext := strings.ToLower(filepath.Ext(cmd.File))
 	if cmd.Table == "content" && (info.IsDir() || ext == ".zip") {
 		return cmd.folder(e, info.IsDir())
+	}
+	if info.IsDir() {
+		return usageError{fmt.Errorf("%s is a folder; %s come from a CSV or XLSX file", cmd.File, cmd.Table)}
 	}
 	f, err := os.Open(cmd.File)
 	if err != nil {
@@ -67,7 +70,23 @@ func (cmd importCmd) Run(e *env) error {
 	if err := c.Do(e.ctx, "POST", "/v1/imports/"+cmd.Table+"?"+q.Encode(), "application/octet-stream", body, &report); err != nil {
 		return err
 	}
-	return printReport(e.out, report)
+	if err := printReport(e.out, report); err != nil {
+		return err
+	}
+	if report.Accepted == 0 && report.Rejected > 0 {
+		return errTrouble
+	}
+	return nil
+}
+
+// Help lists the columns, which kong shows with --help.
+func (cmd importCmd) Help() string {
+	return `Columns, in any order; exports of HubSpot and Salesforce are taken as they are:
+content:  id,title,kind,url,other_urls,stage,persona,version,tags,owner,cost,currency,published_at,expires_at
+contacts: email,name,account,domain,title,role,owner,status,source,created_at,consent,consent_basis,consent_at
+deals:    id,name,account,domain,amount,currency,stage,status,owner,created_at,closed_at,loss_reason,contacts
+stages:   deal,stage,at
+touches:  at,kind,content,contact,deal,rep,agent`
 }
 
 func printReport(w io.Writer, r crm.Report) error {
@@ -88,80 +107,66 @@ func printReport(w io.Writer, r crm.Report) error {
 	return nil
 }
 
-// folder sends every file of a folder or a ZIP, one request a file so that a
-// large folder is neither one large body nor all or nothing.
+// folder sends a folder, as one ZIP, and lets the server name and check its
+// files; a ZIP goes as it is.
 func (cmd importCmd) folder(e *env, dir bool) error {
-	var files fs.FS = os.DirFS(cmd.File)
-	if !dir {
-		z, err := zip.OpenReader(cmd.File)
-		if err != nil {
-			return err
-		}
-		defer z.Close()
-		files = z
+	if cmd.DryRun {
+		return usageError{errors.New("--dry-run is for CSV and XLSX: files have no rows that could be wrong")}
 	}
-	sent, rejected := 0, 0
-	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
-		hidden := strings.HasPrefix(path.Base(name), ".") && name != "."
-		if err != nil || hidden && d.IsDir() {
-			if hidden {
-				return fs.SkipDir
-			}
-			return err
-		}
-		if d.IsDir() || hidden {
-			return nil
-		}
-		if cmd.DryRun {
-			sent++
-			_, err := fmt.Fprintf(e.out, "would register %s\n", name)
-			return err
-		}
-		reports, err := cmd.upload(e, files, name)
-		if err != nil {
-			rejected++
-			fmt.Fprintf(e.out, "%s: %v\n", name, err)
-			return e.ctx.Err()
-		}
-		for _, r := range reports {
-			if r.Reason != "" {
-				rejected++
-				fmt.Fprintf(e.out, "%s: %s\n", r.Name, r.Reason)
-				continue
-			}
-			sent++
-			fmt.Fprintf(e.out, "%s: content %s\n", r.Name, r.Content)
-		}
-		return nil
-	})
-	fmt.Fprintf(e.out, "content: %d files accepted, %d rejected\n", sent, rejected)
-	return err
-}
-
-func (cmd importCmd) upload(e *env, files fs.FS, name string) ([]ingest.FileReport, error) {
-	f, err := files.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var b bytes.Buffer
-	form := multipart.NewWriter(&b)
-	part, err := form.CreateFormFile("file", path.Base(name))
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.Copy(part, f); err != nil {
-		return nil, err
-	}
-	if err := form.Close(); err != nil {
-		return nil, err
-	}
+	body, write := io.Pipe()
+	form := multipart.NewWriter(write)
+	go func() { write.CloseWithError(cmd.pack(form, dir)) }()
+	defer body.Close()
 	c, err := e.client()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var out struct{ Rows []ingest.FileReport }
-	return out.Rows, c.Do(e.ctx, "POST", "/v1/content", form.FormDataContentType(), &b, &out)
+	if err := c.Do(e.ctx, "POST", "/v1/content", form.FormDataContentType(), body, &out); err != nil {
+		return err
+	}
+	rejected := 0
+	for _, r := range out.Rows {
+		if r.Reason != "" {
+			rejected++
+			fmt.Fprintf(e.out, "%s: %s\n", r.Name, r.Reason)
+			continue
+		}
+		unchanged := ""
+		if !r.Changed {
+			unchanged = " (unchanged)"
+		}
+		fmt.Fprintf(e.out, "%s: content %s%s\n", r.Name, r.Content, unchanged)
+	}
+	fmt.Fprintf(e.out, "content: %d files accepted, %d rejected\n", len(out.Rows)-rejected, rejected)
+	if rejected > 0 {
+		return errTrouble
+	}
+	return nil
+}
+
+// pack writes the folder or the ZIP into the form.
+func (cmd importCmd) pack(form *multipart.Writer, dir bool) error {
+	part, err := form.CreateFormFile("file", strings.TrimSuffix(filepath.Base(cmd.File), ".zip")+".zip")
+	if err != nil {
+		return err
+	}
+	if dir {
+		z := zip.NewWriter(part)
+		if err := errors.Join(z.AddFS(os.DirFS(cmd.File)), z.Close()); err != nil {
+			return err
+		}
+		return form.Close()
+	}
+	f, err := os.Open(cmd.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := io.Copy(part, f); err != nil {
+		return err
+	}
+	return form.Close()
 }
 
 // sitemap turns a sitemap into the content CSV: each page is content under its

@@ -68,7 +68,10 @@ func listen(ln net.Listener, h http.Handler) func(context.Context) error {
 		}
 		end, cancel := context.WithTimeout(context.Background(), drain)
 		defer cancel()
-		return server.Shutdown(end)
+		if err := server.Shutdown(end); !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		return server.Close() // whoever is still downloading is cut off
 	}
 }
 

@@ -35,7 +35,7 @@ func (cmd mailboxCheckCmd) Run(e *env) error {
 			Keys: keys, Contacts: trail.ContactKey(s.ContactKey), OwnDomains: c.Company.Domains,
 			// Without the store a tracked link is known by its token alone.
 			ByURL: func(string) (trail.ContentID, bool) { return "", false },
-			ByKey: func(k trail.ContentKey) (trail.ContentID, bool) { return "content " + k.String(), true },
+			ByKey: func(k trail.ContentKey) (trail.ContentID, bool, error) { return "content " + k.String(), true, nil },
 		},
 	}
 	checked, failed := 0, 0
@@ -62,7 +62,7 @@ func (cmd mailboxCheckCmd) Run(e *env) error {
 	case checked == 0 && cmd.Rep != "":
 		return usageError{fmt.Errorf("%s has no mailbox of %s", e.Config, cmd.Rep)}
 	case checked == 0:
-		return usageError{fmt.Errorf("%s has no [[mailbox]] yet; dealtrail init shows the block", e.Config)}
+		return fmt.Errorf("%s has no [[mailbox]] block yet; its last lines show one", e.Config)
 	case failed > 0:
 		return errTrouble
 	}

@@ -50,7 +50,7 @@ admin_key = %q
 func loadSecrets(path string) (*Secrets, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is no %s; `dealtrail init` writes it beside the configuration, or restore it from a backup", path)
+		return nil, fmt.Errorf("there is no %s; restore it from a backup. (New keys would cut off every link that was sent; to start over, remove the configuration too and run: dealtrail init)", path)
 	}
 	if err != nil {
 		return nil, err

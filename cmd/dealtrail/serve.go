@@ -35,6 +35,7 @@ type program struct {
 	zone    *time.Location
 	log     *slog.Logger
 	cleanup []func() error
+	closed  error // what went wrong while closing
 	// children are the processes that plain serve owns; each is restarted when it dies.
 	children []interface{ Pid() int }
 
@@ -64,7 +65,10 @@ type program struct {
 // serve runs the whole program until ctx ends. started runs beside the other
 // parts once everything answers.
 func serve(ctx context.Context, p *program, started func(context.Context) error) (err error) {
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer func() {
+		p.closed = p.close()
+		err = errors.Join(err, p.closed)
+	}()
 	if err := p.open(ctx); err != nil {
 		return err
 	}
@@ -120,6 +124,9 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.importer = &crm.Importer{
 		Emit: p.buffer.Append, Settle: p.buffer.Settle, States: p.db.States, Known: p.db.Known,
 		Contacts: contacts, Zone: p.zone, Now: time.Now, Listed: p.catalogue.Put,
+	}
+	if p.db.Definition, err = c.attribution().Definition(); err != nil {
+		return err
 	}
 	p.job = &attribution.Job{DB: p.db, Settle: p.buffer.Settle, Options: c.attribution(), Patience: 45 * time.Second, Log: p.log, Now: time.Now}
 	p.access = &api.Access{
@@ -229,11 +236,11 @@ func (p *program) newPoller(keys *trail.Keyring, contacts trail.ContactKey) *mai
 		Reader: &mailbox.Reader{
 			Keys: keys, Contacts: contacts, OwnDomains: c.Company.Domains,
 			ByURL: p.catalogue.ByURL,
-			ByKey: func(k trail.ContentKey) (trail.ContentID, bool) {
+			ByKey: func(k trail.ContentKey) (trail.ContentID, bool, error) {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
 				t, ok, err := p.catalogue.Lookup(ctx, k)
-				return t.Content, ok && err == nil
+				return t.Content, ok, err
 			},
 		},
 	}
@@ -277,7 +284,7 @@ func mailMemory(rdb redis.UniversalClient) mailbox.Memory {
 }
 
 // run blocks until ctx ends or a part fails. Deferred calls undo the start
-// upwards: requests drain, then the loader empties the stream and stops.
+// upwards: requests drain, then the loader finishes its batch and stops.
 func (p *program) run(ctx context.Context, started func(context.Context) error) (err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -303,15 +310,18 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 	return err
 }
 
-// tracked leaves out of the log what tracking.links and tracking.pixel switch off.
+// tracked leaves out of the log what tracking.links and tracking.pixel do not
+// allow. A mode that needs consent keeps nothing of people without one, and none
+// is on record here.
 func (c *Config) tracked(emit trail.Emit) trail.Emit {
-	if c.Tracking.Links == "on" && c.Tracking.Pixel != "off" {
+	clicks, opens := c.Tracking.Links == "on", c.Tracking.Pixel == "on"
+	if clicks && opens {
 		return emit
 	}
 	return func(ctx context.Context, events ...trail.Event) error {
 		var kept []trail.Event
 		for _, e := range events {
-			if e.Kind == trail.Clicked && c.Tracking.Links == "off" || e.Kind == trail.Opened && c.Tracking.Pixel == "off" {
+			if e.Kind == trail.Clicked && !clicks || e.Kind == trail.Opened && !opens {
 				continue
 			}
 			kept = append(kept, e)

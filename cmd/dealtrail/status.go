@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,9 +36,9 @@ func (p *program) status(ctx context.Context) (trail.Status, error) {
 	if err != nil {
 		trouble("Redis does not answer; clicks get their redirect but are not counted.")
 	}
-	s.Backlog = trail.Backlog{Events: uint64(depth.Waiting), Age: depth.Oldest.Seconds()}
+	s.Backlog = trail.Backlog{Events: depth.Waiting + depth.Pending, Age: depth.Oldest.Seconds()}
 	if depth.Oldest > lagAlarm {
-		trouble("Events wait for %s before they become visible.", depth.Oldest.Round(time.Second))
+		trouble("Events wait for %s before they become visible. %s", depth.Oldest.Round(time.Second), p.loader.Stats().Err)
 	}
 	if n := p.loader.Stats().Lost; n > 0 {
 		trouble("%d events were removed from the stream before they were loaded: somebody else trims it. They are missing in every report.", n)
@@ -60,15 +61,18 @@ func (p *program) status(ctx context.Context) (trail.Status, error) {
 	return s, nil
 }
 
-// ready says which part cannot work.
+// ready says which part cannot work. Everybody may ask, so it asks little and
+// tells little: the reasons are in the log.
 func (p *program) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := p.redis.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("redis: %w", err)
+		p.log.Warn("not ready", "part", "redis", "err", err)
+		return errors.New("redis")
 	}
-	if _, err := p.db.Counts(ctx); err != nil {
-		return fmt.Errorf("clickhouse: %w", err)
+	if err := p.db.Ping(ctx); err != nil {
+		p.log.Warn("not ready", "part", "clickhouse", "err", err)
+		return errors.New("clickhouse")
 	}
 	return nil
 }

@@ -35,13 +35,27 @@ func (p *program) handler() http.Handler {
 	if p.tracking == nil {
 		p.tracker.Routes(e.Group(""))
 	}
-	g := e.Group("", echo.WrapMiddleware(p.access.Sessions.LoadAndSave))
+	g := e.Group("", readers, echo.WrapMiddleware(p.access.Sessions.LoadAndSave))
 	p.server.Routes(g)
 	p.site.Routes(g)
 	if p.routes != nil {
 		p.routes(g)
 	}
 	return http.NewCrossOriginProtection().Handler(e)
+}
+
+// readers bounds how long a page or report may take: who waits longer is better
+// told that something is wrong.
+func readers(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().Method != http.MethodGet {
+			return next(c)
+		}
+		ctx, cancel := context.WithTimeout(c.Request().Context(), 20*time.Second)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		return next(c)
+	}
 }
 
 func (p *program) trackingHandler() http.Handler {

@@ -17,6 +17,7 @@ package crm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,8 +27,8 @@ import (
 	"dealtrail/trail"
 )
 
-// Source is the source of all events made here.
-const Source = "csv"
+// csvSource is the source of all events made here.
+const csvSource = "csv"
 
 const (
 	maxBody  = 200 << 20 // bytes of a file as it is sent
@@ -40,18 +41,17 @@ const (
 )
 
 // Importer loads tables. The functions are those of the buffer, the store and
-// the catalogue; Listed, Progress and Settle may be nil.
+// the catalogue; Listed and Settle may be nil.
 type Importer struct {
 	Emit     trail.Emit
 	Settle   func(context.Context) error // waits until what was accepted before is visible in States and Known
 	States   func(context.Context, trail.Kind, []string) (map[string]trail.State, error)
 	Known    func(context.Context, []trail.ID) (map[trail.ID]bool, error)
-	Listed   func(context.Context, ...trail.Target) error // puts content into the catalogue; called before its event is emitted
+	Listed   func(context.Context, ...trail.Target) error // puts content into the catalogue, before its event is emitted; a *trail.Problem Conflict refuses a content
 	Contacts trail.ContactKey
 	Zone     *time.Location   // of dates without a zone; nil is UTC
 	Now      func() time.Time // nil is time.Now
 	Dir      string           // for temporary files, removed at the end; "" is the system's
-	Progress func(done int)   // called after each chunk with the rows done so far
 }
 
 // Report is what became of a file. Read = Accepted + Rejected, and
@@ -121,6 +121,7 @@ func (im *Importer) Import(ctx context.Context, table, name string, r io.Reader,
 		}
 	}
 	err = j.load(ctx)
+	slices.SortStableFunc(report.Rows, func(a, b Rejection) int { return a.Line - b.Line }) // the catalogue refuses late
 	report.Accepted = report.New + report.Changed + report.Unchanged
 	report.Warnings = append(report.Warnings, s.warnings...)
 	report.Warnings = append(report.Warnings, j.convert.warnings()...)
@@ -157,9 +158,6 @@ func (j *job) load(ctx context.Context) error {
 			err = j.flushStates(ctx, rows)
 		}
 		rows = rows[:0]
-		if err == nil && j.Progress != nil {
-			j.Progress(j.report.Read)
-		}
 		return err
 	}
 	err = j.sheet.each(func(line int, fault string, cells []string) error {
@@ -206,14 +204,14 @@ func (j *job) emit(ctx context.Context, events []trail.Event) error {
 	if j.dry || len(events) == 0 {
 		return nil
 	}
-	if err := j.Emit(ctx, events...); err != nil {
-		return j.stopped(err)
-	}
-	return nil
+	return j.stopped(j.Emit(ctx, events...))
 }
 
-// stopped tells how far the import came; the cause is for the log.
+// stopped tells how far the import came, if err is one; err is for the log.
 func (j *job) stopped(err error) error {
+	if err == nil {
+		return nil
+	}
 	done := j.report.New + j.report.Changed + j.report.Unchanged
 	return fmt.Errorf("%w (%w)", trail.Problemf(trail.Unavailable,
 		"The import stopped after %d rows were accepted. Repeating it is safe: what was accepted is not counted twice.", done), err)
@@ -234,44 +232,88 @@ func (j *job) flushStates(ctx context.Context, rows []row) error {
 	if err != nil {
 		return fmt.Errorf("look up %s: %w", j.sheet.table.name, err)
 	}
-	var events []trail.Event
-	var targets []trail.Target
-	var people []string
-	var added, changed, same int
+	var changes []change
+	same := 0
 	for _, r := range rows {
 		before := states[r.subject]
 		after := j.convert.after(before, r)
-		switch {
-		case before.Event.IsZero():
-			added++
-		case before.Same(after):
+		added := before.Event.IsZero()
+		if !added && before.Same(after) {
 			same++
 			continue
-		default:
-			changed++
 		}
-		people = append(people, r.people...)
-		events = append(events, trail.Registration(Source, kind, r.subject, before, after, j.now))
-		if kind == trail.ContentKind {
-			targets = append(targets, trail.TargetOf(r.subject, after.Attrs))
+		changes = append(changes, change{row: r, added: added, attrs: after.Attrs, event: trail.Registration(csvSource, kind, r.subject, before, after, j.now)})
+	}
+	if changes, err = j.list(ctx, changes); err != nil {
+		return err
+	}
+	var events []trail.Event
+	var people []string
+	added := 0
+	for _, c := range changes {
+		people = append(people, c.people...)
+		events = append(events, c.event)
+		if c.added {
+			added++
 		}
 	}
 	met, err := j.meet(ctx, people)
 	if err != nil {
 		return err
 	}
-	if len(targets) > 0 && j.Listed != nil && !j.dry {
-		if err := j.Listed(ctx, targets...); err != nil {
-			return j.stopped(err)
-		}
-	}
 	if err := j.emit(ctx, append(met, events...)); err != nil {
 		return err
 	}
 	j.report.New += added
-	j.report.Changed += changed
+	j.report.Changed += len(changes) - added
 	j.report.Unchanged += same
 	return nil
+}
+
+// change is a row that says something new.
+type change struct {
+	row
+	added bool              // nothing was known of its subject
+	attrs map[string]string // of its subject from now on
+	event trail.Event
+}
+
+// list puts the content among the changes into the catalogue. It rejects what
+// the catalogue refuses, and returns the rest.
+func (j *job) list(ctx context.Context, changes []change) ([]change, error) {
+	if j.sheet.table.kind != trail.ContentKind || j.Listed == nil || j.dry || len(changes) == 0 {
+		return changes, nil
+	}
+	targets := make([]trail.Target, len(changes))
+	for i, c := range changes {
+		targets[i] = trail.TargetOf(c.subject, c.attrs)
+	}
+	err := j.Listed(ctx, targets...)
+	if refusal(err) == "" {
+		return changes, j.stopped(err)
+	}
+	var listed []change
+	for i, c := range changes { // one by one, to learn which it refuses
+		err := j.Listed(ctx, targets[i])
+		if reason := refusal(err); reason != "" {
+			header := j.sheet.used[j.convert.at[j.sheet.table.required[0]]].header
+			j.reject(Rejection{Line: c.line, Column: header, Value: short(c.subject), Reason: reason})
+			continue
+		}
+		if err != nil {
+			return nil, j.stopped(err)
+		}
+		listed = append(listed, c)
+	}
+	return listed, nil
+}
+
+// refusal returns why a content can never be listed, or "".
+func refusal(err error) string {
+	if p := (*trail.Problem)(nil); errors.As(err, &p) && p.Code == trail.Conflict {
+		return p.Text
+	}
+	return ""
 }
 
 // meet returns registrations for the contacts among the addresses that have no
@@ -305,7 +347,7 @@ func (j *job) meet(ctx context.Context, addresses []string) ([]trail.Event, erro
 			if after.Person == nil {
 				after.Person = &trail.Person{Address: byID[id]}
 			}
-			events = append(events, trail.Registration(Source, trail.ContactKind, id, before, after, j.now))
+			events = append(events, trail.Registration(csvSource, trail.ContactKind, id, before, after, j.now))
 		}
 	}
 	return events, nil

@@ -70,9 +70,9 @@ func (c *converter) fact(r *row, v values, refuse func(name, reason string)) {
 func factID(e *trail.Event, n int) trail.ID {
 	at := e.At.Format(time.RFC3339Nano)
 	if e.Kind == trail.Staged {
-		return trail.IDFrom(e.At, Source, "stage", e.Deal, e.Stage, at, strconv.Itoa(n))
+		return trail.IDFrom(e.At, csvSource, "stage", e.Deal, e.Stage, at, strconv.Itoa(n))
 	}
-	return trail.IDFrom(e.At, Source, "touch", at, string(e.Kind), e.Content, string(e.Contact), e.Deal, e.Rep, string(e.Agent), strconv.Itoa(n))
+	return trail.IDFrom(e.At, csvSource, "touch", at, string(e.Kind), e.Content, string(e.Contact), e.Deal, e.Rep, string(e.Agent), strconv.Itoa(n))
 }
 
 // twins knows the rows of a file that share a key.

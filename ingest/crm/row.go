@@ -53,7 +53,7 @@ type values map[string]string
 
 // row reads one row, or says what is bad about it.
 func (c *converter) row(line int, cells []string) (row, *Rejection) {
-	r := row{line: line, event: trail.Event{Source: Source}}
+	r := row{line: line, event: trail.Event{Source: csvSource}}
 	v := make(values, len(c.columns)+1)
 	var bad *Rejection
 	refuse := func(name, reason string) {

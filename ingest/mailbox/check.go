@@ -109,7 +109,7 @@ func (p *Poller) newest(ctx context.Context, s *session, b *Box, f folder, sent 
 			var failed error
 			c.Events, c.Reason, failed = r.Events(a.raw, f.kind, b.Rep, a.at)
 			if failed != nil {
-				c.Reason = "what it answers cannot be looked up right now"
+				c.Reason = "what it links to or answers cannot be looked up right now"
 			}
 		}
 		for _, e := range c.Events {

@@ -1,7 +1,7 @@
 package mailbox
 
 import (
-	"net/url"
+	"fmt"
 	"strings"
 
 	"dealtrail/trail"
@@ -19,16 +19,19 @@ type findings []finding
 // find returns the content that a message links to, each content and share
 // once, at its least depth, in the order of the text; and if nothing of it was
 // written by the sender, why. Where the HTML part has a link, the text part has
-// no say on it: its quotes are harder to tell.
-func (r *Reader) find(m *message) (findings, string) {
+// no say on it: its quotes are harder to tell. The error is that of ByKey.
+func (r *Reader) find(m *message) (findings, string, error) {
 	var out findings
 	at := map[finding]int{}
 	damaged, unknown := false, false
-	add := func(lines []line, later bool) {
+	add := func(lines []line, later bool) error {
 		before := len(out)
 		for _, l := range lines {
 			for _, link := range l.links {
-				f, ok := r.resolve(link, &damaged, &unknown)
+				f, ok, err := r.resolve(link, &damaged, &unknown)
+				if err != nil {
+					return err
+				}
 				if !ok {
 					continue
 				}
@@ -42,22 +45,27 @@ func (r *Reader) find(m *message) (findings, string) {
 				}
 			}
 		}
+		return nil
 	}
 	for _, part := range m.html {
-		add(htmlLines(part), false)
+		if err := add(htmlLines(part), false); err != nil {
+			return nil, "", err
+		}
 	}
 	for _, part := range m.text {
-		add(textLines(part), true)
+		if err := add(textLines(part), true); err != nil {
+			return nil, "", err
+		}
 	}
 	switch {
 	case len(out) > 0:
-		return out, "links to content only in quoted text"
+		return out, "links to content only in quoted text", nil
 	case unknown:
-		return nil, "a tracked link to content that is not registered"
+		return nil, "a tracked link to content that is not registered", nil
 	case damaged:
-		return nil, "a tracked link whose token was changed or is under a key that is gone"
+		return nil, "a tracked link whose token was changed or is under a key that is gone", nil
 	}
-	return nil, "no tracked link and no link to registered content"
+	return nil, "no tracked link and no link to registered content", nil
 }
 
 // written returns what the sender put in. A plain link beside a tracked one to
@@ -96,33 +104,27 @@ func (fs findings) answered(reply bool) findings {
 }
 
 // resolve returns the content of a link, at depth 0.
-func (r *Reader) resolve(link string, damaged, unknown *bool) (finding, bool) {
+func (r *Reader) resolve(link string, damaged, unknown *bool) (f finding, ok bool, err error) {
 	for _, token := range tokens(link) {
-		if r.Keys == nil {
+		if r.Keys == nil || r.ByKey == nil {
 			break
 		}
 		key, share, err := r.Keys.Open(token)
 		if err != nil {
+			*damaged = true
 			continue
 		}
-		if r.ByKey != nil {
-			if content, ok := r.ByKey(key); ok {
-				return finding{content: content, share: share}, true
-			}
+		content, ok, err := r.ByKey(key)
+		if err != nil {
+			return finding{}, false, fmt.Errorf("look up the content of a link: %w", err)
 		}
-		*unknown = true
-		return finding{}, false
-	}
-	if r.ours(link) {
-		*damaged = true
-		return finding{}, false
+		*unknown = *unknown || !ok
+		return finding{content: content, share: share}, ok, nil
 	}
 	if r.ByURL != nil {
-		if content, ok := r.ByURL(link); ok {
-			return finding{content: content}, true
-		}
+		f.content, ok = r.ByURL(link)
 	}
-	return finding{}, false
+	return f, ok, nil
 }
 
 // tokens returns what may be tokens in a link: 27 characters after /c/ or /o/.
@@ -144,18 +146,4 @@ func tokens(link string) []string {
 
 func notWord(c rune) bool {
 	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9')
-}
-
-// ours reports whether a link is one that only we make.
-func (r *Reader) ours(link string) bool {
-	us, err := url.Parse(r.PublicURL)
-	if err != nil || us.Host == "" {
-		return false
-	}
-	u, err := url.Parse(link)
-	if err != nil || !strings.EqualFold(u.Host, us.Host) {
-		return false
-	}
-	path := strings.TrimPrefix(u.Path, strings.TrimSuffix(us.Path, "/"))
-	return strings.HasPrefix(path, "/c/") || strings.HasPrefix(path, "/o/")
 }

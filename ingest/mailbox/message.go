@@ -40,10 +40,10 @@ const (
 type Reader struct {
 	Keys       *trail.Keyring   // opens tokens
 	Contacts   trail.ContactKey // names contacts and messages
-	PublicURL  string           // our own address; tokens count on any host, but only links to this one are called damaged
 	OwnDomains []string         // the company's mail domains, their subdomains included
 
-	ByKey   func(trail.ContentKey) (trail.ContentID, bool)    // the content of a token
+	// ByKey returns the content of a token. The error says that it could not be looked up, so that there may be one.
+	ByKey   func(trail.ContentKey) (trail.ContentID, bool, error)
 	ByURL   func(string) (trail.ContentID, bool)              // the content a plain link leads to
 	WasSent func(messages ...string) (map[string]bool, error) // which message hashes are of mail that yielded sent events; nil: none
 	Account func(address string) string                       // the company of an address; nil: events name none
@@ -56,8 +56,8 @@ type Reader struct {
 // whoever emits them says better.
 //
 // A message that yields nothing returns a reason in words instead. The error is
-// that of WasSent: the message has to be read again. No subject and no text of
-// the message ever gets into an event.
+// that of ByKey or WasSent: the message has to be read again. No subject and no
+// text of the message ever gets into an event.
 func (r *Reader) Events(raw []byte, in Folder, rep string, received time.Time) (events []trail.Event, reason string, err error) {
 	if len(raw) > MaxMessage {
 		return nil, fmt.Sprintf("larger than %d MB", MaxMessage>>20), nil
@@ -68,13 +68,12 @@ func (r *Reader) Events(raw []byte, in Folder, rep string, received time.Time) (
 	}
 	rep = trail.NormalAddress(rep)
 	if in == Sent {
-		events, reason = r.sent(m, rep, received)
-		return events, reason, nil
+		return r.sent(m, rep, received)
 	}
 	return r.received(m, rep, received)
 }
 
-func (r *Reader) sent(m *message, rep string, received time.Time) ([]trail.Event, string) {
+func (r *Reader) sent(m *message, rep string, received time.Time) ([]trail.Event, string, error) {
 	var outside []person
 	for _, p := range m.to {
 		if !r.own(p.address, rep) {
@@ -82,15 +81,18 @@ func (r *Reader) sent(m *message, rep string, received time.Time) ([]trail.Event
 		}
 	}
 	if len(outside) == 0 {
-		return nil, "no recipient outside your own domains"
+		return nil, "no recipient outside your own domains", nil
 	}
-	found, why := r.find(m)
+	found, why, err := r.find(m)
+	if err != nil {
+		return nil, "", err
+	}
 	found = found.written()
 	if len(found) == 0 {
-		return nil, why
+		return nil, why, nil
 	}
 	if len(outside)*len(found) > maxEvents {
-		return nil, fmt.Sprintf("%d outside recipients and %d pieces of content are more than one mail may have", len(outside), len(found))
+		return nil, fmt.Sprintf("%d outside recipients and %d pieces of content are more than one mail may have", len(outside), len(found)), nil
 	}
 	var events []trail.Event
 	for _, f := range found {
@@ -102,7 +104,7 @@ func (r *Reader) sent(m *message, rep string, received time.Time) ([]trail.Event
 			events = append(events, e)
 		}
 	}
-	return events, ""
+	return events, "", nil
 }
 
 // received reads a mail from outside. The order of the tests matters: bounces
@@ -122,7 +124,10 @@ func (r *Reader) received(m *message, rep string, received time.Time) ([]trail.E
 	if err != nil {
 		return nil, "", err
 	}
-	found, _ := r.find(m)
+	found, _, err := r.find(m)
+	if err != nil {
+		return nil, "", err
+	}
 	found = found.answered(len(m.thread) > 0)
 	if answered == "" && len(found) == 0 {
 		return nil, "answers no mail that carried content", nil

@@ -28,13 +28,13 @@ var (
 // catalogue is content registered for a test, by ID and URL.
 type catalogue map[trail.ContentID]string
 
-func (c catalogue) byKey(key trail.ContentKey) (trail.ContentID, bool) {
+func (c catalogue) byKey(key trail.ContentKey) (trail.ContentID, bool, error) {
 	for id := range c {
 		if trail.KeyOf(id) == key {
-			return id, true
+			return id, true, nil
 		}
 	}
-	return "", false
+	return "", false, nil
 }
 
 func (c catalogue) byURL(link string) (trail.ContentID, bool) {
@@ -62,7 +62,7 @@ func keyring(t testing.TB) *trail.Keyring {
 
 func reader(t testing.TB) *mailbox.Reader {
 	return &mailbox.Reader{
-		Keys: keyring(t), Contacts: contacts, PublicURL: publicURL, OwnDomains: []string{"harbor.example"},
+		Keys: keyring(t), Contacts: contacts, OwnDomains: []string{"harbor.example"},
 		ByKey: library.byKey, ByURL: library.byURL,
 		Account: func(address string) string { return trail.Domain(address) },
 	}

@@ -285,6 +285,25 @@ func TestRefusedEventsComeAgainWithTheSameIDs(t *testing.T) {
 	want(t, g, "sent roi-guide bo@northwind.example", "replied  bo@northwind.example")
 }
 
+func TestMailIsReadAgainUntilItsContentCanBeLookedUp(t *testing.T) {
+	t.Parallel()
+	s := mailtest.Dovecot(t, "ana")
+	_, link := share(t, "roi-guide")
+	s.Append("ana", mailtest.SentFolder, mail("m1@h", "bo@northwind.example", link))
+	s.Append("ana", "INBOX", reply("r1@n", "Thanks!\n> "+link))
+	g := newGround()
+	p := g.poller(t, box(s, "ana"))
+	var asked atomic.Int64
+	p.Reader.ByKey = func(key trail.ContentKey) (trail.ContentID, bool, error) {
+		if asked.Add(1) <= 3 {
+			return "", false, errors.New("the store is away")
+		}
+		return library.byKey(key)
+	}
+	run(t, p)
+	want(t, g, "sent roi-guide bo@northwind.example", "replied roi-guide bo@northwind.example")
+}
+
 func TestContentRegisteredLaterMatchesEarlierMail(t *testing.T) {
 	t.Parallel()
 	s := mailtest.Dovecot(t, "ana")
@@ -297,8 +316,8 @@ func TestContentRegisteredLaterMatchesEarlierMail(t *testing.T) {
 	var version atomic.Uint64
 	var registered atomic.Bool
 	p.CatalogueVersion = version.Load
-	p.Reader.ByKey = func(key trail.ContentKey) (trail.ContentID, bool) {
-		return "late-deck", registered.Load() && key == trail.KeyOf("late-deck")
+	p.Reader.ByKey = func(key trail.ContentKey) (trail.ContentID, bool, error) {
+		return "late-deck", registered.Load() && key == trail.KeyOf("late-deck"), nil
 	}
 	run(t, p)
 	looked(t, p)

@@ -58,7 +58,7 @@ func explain(b *Box, err error) (reason, cause string) {
 	case errors.As(err, &problem):
 		return problem.Text, string(problem.Code)
 	case errors.Is(err, errStore):
-		return "What was read cannot be stored right now. The mail is read again until it can.", "store"
+		return "What was read cannot be looked up or stored right now. The mail is read again until it can.", "store"
 	case errors.As(err, &refused):
 		return refusedReason(b, refused), "refused"
 	case errors.Is(err, errPassword):

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"errors"
 	"mime"
 	"net/http"
 	"path"
@@ -37,8 +38,26 @@ func (t *Tracker) serveFile(c echo.Context, target trail.Target) error {
 	if active(media) {
 		h.Set("Content-Security-Policy", "sandbox") // it must not act as a page of ours
 	}
-	http.ServeContent(c.Response(), c.Request(), name, time.Time{}, f)
+	http.ServeContent(&patient{c.Response(), http.NewResponseController(c.Response())}, c.Request(), name, time.Time{}, f)
 	return nil
+}
+
+// stall is how long nothing of a file may get through before its reader counts
+// as gone.
+const stall = time.Minute
+
+// patient lets a slow line take as long as it needs, whatever the server's
+// deadline for an answer, as long as something gets through.
+type patient struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	if err := p.control.SetWriteDeadline(time.Now().Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return p.ResponseWriter.Write(b)
 }
 
 // mediaType is what was registered, else what the name says, else bytes.

@@ -1,9 +1,13 @@
 package track_test
 
 import (
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"dealtrail/ingest/track"
 	"dealtrail/trail"
@@ -49,6 +53,29 @@ func TestContentWithoutURLIsServedFromItsFile(t *testing.T) {
 	gone := r.add(trail.Target{Content: "gone", File: "cd34"})
 	if res, _ := r.ask("GET", "/c/"+gone); res.StatusCode != 404 {
 		t.Errorf("a file that is gone: %d", res.StatusCode)
+	}
+}
+
+// The server's deadline for pages is over at once here.
+func TestFileOnASlowLineIsServedWhole(t *testing.T) {
+	dir := t.TempDir()
+	text := strings.Repeat("0123456789", 1_000_000)
+	if err := os.WriteFile(dir+"/ab12", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(t *track.Tracker) {
+		t.File = func(sha string) (*os.File, error) { return os.Open(dir + "/" + sha) }
+	})
+	e := echo.New()
+	r.Routes(e.Group(""))
+	server := httptest.NewUnstartedServer(e)
+	server.Config.WriteTimeout = time.Nanosecond
+	server.Start()
+	defer server.Close()
+	r.url = server.URL
+	token := r.add(trail.Target{Content: "film", File: "ab12", FileName: "film.mp4"})
+	if res, body := r.ask("GET", "/c/"+token); res.StatusCode != 200 || body != text {
+		t.Errorf("%d, %d bytes", res.StatusCode, len(body))
 	}
 }
 

@@ -80,15 +80,15 @@ func method(r *Request, _ string) (v trail.Verdict, ok bool) {
 }
 
 func prefetchHeader(r *Request, _ string) (v trail.Verdict, ok bool) {
-	if Prefetch(r.Header) {
+	if prefetch(r.Header) {
 		return verdict(trail.Scanner, 0.99, "prefetch_header")
 	}
 	return v, false
 }
 
-// Prefetch reports whether a browser says that it fetches ahead of a click that
+// prefetch reports whether a browser says that it fetches ahead of a click that
 // may never come.
-func Prefetch(h http.Header) bool {
+func prefetch(h http.Header) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Moz", "X-Purpose"} {
 		v := strings.ToLower(h.Get(name))
 		if strings.Contains(v, "prefetch") || strings.Contains(v, "prerender") || strings.Contains(v, "preview") {

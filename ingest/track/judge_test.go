@@ -223,12 +223,12 @@ func TestUnfurlersTellThatSomebodyPassedTheLinkOn(t *testing.T) {
 
 func TestPrefetchHeaders(t *testing.T) {
 	for _, line := range []string{"Sec-Purpose: prefetch", "Sec-Purpose: prefetch;prerender", "sec-purpose: prefetch;anonymous-client-ip", "Purpose: prefetch", "X-Moz: Prefetch", "X-Purpose: preview", "Purpose: preview"} {
-		if !Prefetch(header(chrome, line)) {
+		if !prefetch(header(chrome, line)) {
 			t.Errorf("%s is not seen", line)
 		}
 	}
 	for _, line := range []string{"Sec-Fetch-Mode: navigate", "X-Other: prefetch", "Purpose: "} {
-		if Prefetch(header(chrome, line)) {
+		if prefetch(header(chrome, line)) {
 			t.Errorf("%s is taken for a prefetch", line)
 		}
 	}

@@ -38,11 +38,14 @@ type Tracker struct {
 	lost atomic.Uint64
 }
 
-// Routes adds /c/:token and /o/:name, each for GET and HEAD.
+// Routes adds /c/:token, with or without a slash at the end, and /o/:name, each
+// for GET and HEAD.
 func (t *Tracker) Routes(g *echo.Group) {
 	lists() // compiled now, not during the first click
-	g.GET("/c/:token", t.redirect)
-	g.HEAD("/c/:token", t.redirect)
+	for _, path := range []string{"/c/:token", "/c/:token/"} {
+		g.GET(path, t.redirect)
+		g.HEAD(path, t.redirect)
+	}
 	g.GET("/o/:name", t.pixel)
 	g.HEAD("/o/:name", t.pixel)
 }
@@ -56,7 +59,7 @@ func (t *Tracker) redirect(c echo.Context) error {
 	h.Set("Cache-Control", "no-store") // every click must come here
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Robots-Tag", "noindex, nofollow")
-	if Prefetch(c.Request().Header) {
+	if prefetch(c.Request().Header) {
 		// The browser throws this away and asks again when the person clicks.
 		return c.NoContent(http.StatusServiceUnavailable)
 	}

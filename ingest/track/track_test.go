@@ -121,10 +121,12 @@ func TestRedirectKeepsEveryByteOfTheTarget(t *testing.T) {
 		"https://xn--bcher-kva.example/", "https://example.com/?" + strings.Repeat("k=v&", 900) + "end", "https://example.com/a:b:c@d", "https://example.com/ä",
 	} {
 		token := r.add(trail.Target{Content: target, URL: target})
-		for _, method := range []string{"GET", "HEAD"} {
-			res, body := r.ask(method, "/c/"+token)
-			if got := res.Header["Location"]; res.StatusCode != 302 || len(got) != 1 || got[0] != target || body != "" {
-				t.Errorf("%s: %d to %q, want %q", method, res.StatusCode, got, target)
+		for _, path := range []string{"/c/" + token, "/c/" + token + "/"} {
+			for _, method := range []string{"GET", "HEAD"} {
+				res, body := r.ask(method, path)
+				if got := res.Header["Location"]; res.StatusCode != 302 || len(got) != 1 || got[0] != target || body != "" {
+					t.Errorf("%s %s: %d to %q, want %q", method, path, res.StatusCode, got, target)
+				}
 			}
 		}
 	}

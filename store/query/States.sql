@@ -2,6 +2,7 @@
 SELECT
     subject,
     argMax(id, (at, received_at, id))    AS last_id,
+    max(at)                              AS last_at,
     argMax(attrs, (at, received_at, id)) AS last_attrs
 FROM
 (

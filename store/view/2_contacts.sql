@@ -20,13 +20,9 @@ FROM
         contact,
         argMaxIf(attrs, (at, received_at, id), kind = 'contact') AS last_attrs,
         argMaxIf(id, (at, received_at, id), kind = 'contact')    AS last_id,
-        argMaxIf(company, (kind = 'contact', at, received_at, id), company != '') AS domain
-    FROM
-    (
-        SELECT contact, kind, id, at, received_at, attrs, if(account != '' OR kind != 'contact', account, attrs['domain']) AS company
-        FROM facts(as_of = {as_of:DateTime64(3)})
-        WHERE contact != ''
-    )
+        argMaxIf(account, (kind = 'contact', at, received_at, id), account != '') AS domain
+    FROM facts(as_of = {as_of:DateTime64(3)})
+    WHERE contact != ''
     GROUP BY contact
 ) AS known
 LEFT JOIN (SELECT contact, address, name, title FROM people FINAL) AS who ON who.contact = known.contact

@@ -6,7 +6,7 @@ SELECT
     deal,
     last_attrs['name']     AS name,
     last_attrs['account']  AS account,
-    if(last_account != '', last_account, last_attrs['domain']) AS domain,
+    last_account           AS domain,
     toDecimal64OrNull(last_attrs['amount'], 4) AS amount,
     last_attrs['currency'] AS currency,
     if(last_attrs['stage'] != '' AND registered_at >= staged_at, last_attrs['stage'], if(staged != '', staged, last_attrs['stage'])) AS stage,
