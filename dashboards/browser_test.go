@@ -87,12 +87,12 @@ func visit(t *testing.T, ctx context.Context, url string) {
 }
 
 func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
-	db := readCompany(t)
+	t.Parallel()
 	server := httptest.NewServer(readSite(t))
 	t.Cleanup(server.Close)
 	ctx := openBrowser(t)
 	console := listen(ctx)
-	d := wonDeal(t, db)
+	d := wonDeal(t)
 	pages := []string{"/", "/content/" + synth.Popular, "/content/new", "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain,
 		"/reps", "/review?week=2026-W47", "/status", "/signin?code=abc", "/start", "/models", "/demo", "/own-data"}
 	resize := func(width int64) {
@@ -163,6 +163,7 @@ const overflow = `(() => {
 })()`
 
 func TestPagesWorkWithoutScripts(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(readSite(t))
 	t.Cleanup(server.Close)
 	ctx := openBrowser(t)

@@ -48,35 +48,45 @@ type lasting struct{ testing.TB }
 func (lasting) Cleanup(func())           {}
 func (lasting) Context() context.Context { return context.Background() }
 
-var oneCompany, oneSite struct {
+// shared is something that is made for the first test that needs it and serves
+// all others.
+type shared[T any] struct {
 	once sync.Once
-	db   *store.DB
-	site http.Handler
+	made bool
+	it   T
 }
+
+func (s *shared[T]) get(t testing.TB, make func() T) T {
+	t.Helper()
+	s.once.Do(func() { s.it, s.made = make(), true })
+	if !s.made {
+		t.Fatal("what this test shares with an earlier one could not be made then")
+	}
+	return s.it
+}
+
+var (
+	oneCompany shared[*store.DB]
+	oneSite    shared[http.Handler]
+	oneDeal    shared[*trail.DealDetail]
+)
 
 // readCompany returns the made-up company for tests that only read: one
 // database serves all of them.
 func readCompany(t testing.TB) *store.DB {
 	t.Helper()
-	oneCompany.once.Do(func() { oneCompany.db = openCompany(lasting{t}) })
-	if oneCompany.db == nil {
-		t.Fatal("the company could not be opened for an earlier test")
-	}
-	return oneCompany.db
+	return oneCompany.get(t, func() *store.DB { return openCompany(lasting{t}) })
 }
 
 // readSite returns the pages over the company of readCompany. A page is rendered
 // once for all tests that look at it: most of what they take is the engine's time.
 func readSite(t testing.TB) http.Handler {
 	t.Helper()
-	oneSite.once.Do(func() {
-		_, e := newSite(lasting{t}, readCompany(t), func(s *Site) { s.Demo = &Demo{Loved: synth.Popular} })
-		oneSite.site = remembering(e)
+	db := readCompany(t)
+	return oneSite.get(t, func() http.Handler {
+		_, e := newSite(lasting{t}, db, func(s *Site) { s.Demo = &Demo{Loved: synth.Popular} })
+		return remembering(e)
 	})
-	if oneSite.site == nil {
-		t.Fatal("the site could not be opened for an earlier test")
-	}
-	return oneSite.site
 }
 
 // remembering answers the GET of a page as it did the first time.

@@ -11,6 +11,7 @@ import (
 )
 
 func TestATimelineStaysOnThePageAndItsLabelsApart(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 200 {
 		d := &trail.DealDetail{DealRow: trail.DealRow{Status: "won", CreatedAt: today.AddDate(0, -rng.IntN(30), 0), ClosedAt: today}}

@@ -99,7 +99,7 @@ func (db *DB) Reps(ctx context.Context, f Filter) ([]trail.RepRow, error) {
 		r.Rep, r.Won = *rep, won
 		reps[*rep] = r
 		return err
-	}, f.args()...)
+	}, f.args(instant("from", f.From), instant("to", f.To))...)
 	if err != nil {
 		return nil, err
 	}
