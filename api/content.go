@@ -151,7 +151,7 @@ func (s *Server) registerFiles(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		r, err := s.Registry.AddFile(c.Request().Context(), h.Filename, f, h.Size, field("id"), attrs)
+		r, err := s.Registry.AddFile(c.Request().Context(), h.Filename, f, h.Size, field("id"), attrs, "api")
 		f.Close()
 		if err != nil {
 			return err

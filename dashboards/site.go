@@ -107,7 +107,10 @@ func (s *Site) fillSource() {
 	}
 	if s.Registry != nil {
 		r := s.Registry
-		s.source.Share, s.source.AddFile = r.Share, r.AddFile
+		s.source.Share = r.Share
+		s.source.AddFile = func(ctx context.Context, name string, file io.ReaderAt, size int64, id string, attrs map[string]string) ([]ingest.FileReport, error) {
+			return r.AddFile(ctx, name, file, size, id, attrs, "ui")
+		}
 		s.source.Register = func(ctx context.Context, content string, attrs map[string]string) (bool, error) {
 			return r.Register(ctx, content, attrs, "ui")
 		}

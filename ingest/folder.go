@@ -74,8 +74,7 @@ type FileReport struct {
 // version of the same content. A ZIP without an ID counts as the folder that it
 // holds, and takes no attrs. More than MaxFile bytes are a *trail.Problem
 // TooLarge.
-func (r *Registry) AddFile(ctx context.Context, name string, file io.ReaderAt, size int64, id trail.ContentID, attrs map[string]string) ([]FileReport, error) {
-	const source = "api"
+func (r *Registry) AddFile(ctx context.Context, name string, file io.ReaderAt, size int64, id trail.ContentID, attrs map[string]string, source string) ([]FileReport, error) {
 	if strings.EqualFold(path.Ext(name), ".zip") && id == "" {
 		if len(attrs) > 0 {
 			return nil, trail.Problemf(trail.Invalid, "A title and the like belong to one file; give the ZIP %q an ID to make it one content.", name)

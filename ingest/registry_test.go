@@ -254,7 +254,7 @@ func TestFileStandsInForAURL(t *testing.T) {
 	p.load(t)
 	r := p.registry(t)
 	add := func(name, text string, attrs map[string]string) ([]ingest.FileReport, error) {
-		return r.AddFile(t.Context(), name, strings.NewReader(text), int64(len(text)), "", attrs)
+		return r.AddFile(t.Context(), name, strings.NewReader(text), int64(len(text)), "", attrs, "test")
 	}
 	reports, err := add(`C:\decks\Intro_Deck 2026.PDF`, "%PDF-1.7", map[string]string{"stage": "proof"})
 	if err != nil || !reports[0].Visible || reports[0].Content != "intro-deck-2026" {
@@ -340,11 +340,11 @@ func TestFolderBecomesContentAndSaysWhatDidNot(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	reports, err = r.AddFile(t.Context(), "all.ZIP", bytes.NewReader(b.Bytes()), int64(b.Len()), "", nil)
+	reports, err = r.AddFile(t.Context(), "all.ZIP", bytes.NewReader(b.Bytes()), int64(b.Len()), "", nil, "test")
 	check(reports, err, false)
-	_, err = r.AddFile(t.Context(), "all.zip", strings.NewReader("no zip"), 6, "", nil)
+	_, err = r.AddFile(t.Context(), "all.zip", strings.NewReader("no zip"), 6, "", nil, "test")
 	wantProblem(t, err, trail.Invalid)
-	_, err = r.AddFile(t.Context(), "all.zip", bytes.NewReader(b.Bytes()), int64(b.Len()), "", map[string]string{"title": "All"})
+	_, err = r.AddFile(t.Context(), "all.zip", bytes.NewReader(b.Bytes()), int64(b.Len()), "", map[string]string{"title": "All"}, "test")
 	wantProblem(t, err, trail.Invalid, "one file")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
