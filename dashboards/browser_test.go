@@ -3,7 +3,6 @@ package dashboards
 import (
 	"context"
 	"net/http/httptest"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -11,33 +10,9 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"dealtrail/dashboards/browsertest"
 	"dealtrail/trail/synth"
 )
-
-// openBrowser starts a Chromium that talks to nobody but the test and returns
-// the context of its tab.
-func openBrowser(t *testing.T) context.Context {
-	t.Helper()
-	const program = "/usr/bin/chromium"
-	if _, err := os.Stat(program); err != nil {
-		t.Fatalf("%s is missing: run `make deps`", program)
-	}
-	flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath(program), chromedp.Flag("headless", "new"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun}
-	for _, f := range []string{"disable-background-networking", "disable-component-update", "disable-sync", "disable-quic"} {
-		flags = append(flags, chromedp.Flag(f, true))
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, flags...) // it makes and removes its own user data folder
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { chromedp.Cancel(ctx) })
-	return ctx
-}
 
 // complaints collects what the browser's console says: errors, warnings and
 // violations of the content security policy.
@@ -90,7 +65,7 @@ func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(readSite(t))
 	t.Cleanup(server.Close)
-	ctx := openBrowser(t)
+	ctx := browsertest.Open(t)
 	console := listen(ctx)
 	d := wonDeal(t)
 	pages := []string{"/", "/content/" + synth.Popular, "/content/new", "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain,
@@ -166,7 +141,7 @@ func TestPagesWorkWithoutScripts(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(readSite(t))
 	t.Cleanup(server.Close)
-	ctx := openBrowser(t)
+	ctx := browsertest.Open(t)
 	if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
 		t.Fatal(err)
 	}

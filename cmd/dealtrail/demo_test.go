@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"dealtrail/dashboards/browsertest"
 	"dealtrail/trail/synth"
 )
 
@@ -41,7 +42,7 @@ func TestDemoTourTicksItselfInTheBrowser(t *testing.T) {
 		t.Errorf("the first page took %s", took)
 	}
 	base := signIn[:strings.Index(signIn, "/signin")]
-	tab := newBrowser(t)
+	tab := browsertest.Open(t)
 	done4 := func(n string) bool {
 		text, err := chromedp.Run(tab, chromedp.Text(chromedp.CSS("main")))
 		if err != nil {

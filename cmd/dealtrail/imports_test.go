@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"ingest":                  {"trail", "store"},
 	"attribution":             {"trail", "store"},
 	"api":                     {"trail", "store", "ingest", "ingest/crm", "attribution"},
+	"dashboards/browsertest":  {},
 	"dashboards":              {"trail", "store", "ingest", "ingest/track", "attribution"},
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/jhillyerd/enmime/v2"
 
+	"dealtrail/dashboards/browsertest"
 	"dealtrail/ingest/mailbox/mailtest"
 	"dealtrail/trail"
 )
@@ -58,7 +59,7 @@ func TestWholeLoopWithRealParts(t *testing.T) {
 	if err := os.WriteFile(page, delivered(t, server, rep), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	browser := newBrowser(t)
+	browser := browsertest.Open(t)
 	if err := chromedp.Do(browser, chromedp.Navigate("file://"+page), chromedp.Click(chromedp.CSS("a")), chromedp.WaitVisible(chromedp.CSS("#here"))); err != nil {
 		t.Fatalf("click the mail's link: %v", err)
 	}
