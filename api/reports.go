@@ -20,7 +20,11 @@ func (s *Server) filter(c echo.Context) (f store.Filter, err error) {
 	if f.Agents, err = trail.ParseLevel(c.QueryParam("agents")); err != nil {
 		return f, err
 	}
-	f.Model, f.After, f.Run = c.QueryParam("model"), c.QueryParam("after"), c.QueryParam("run")
+	f.Model = store.UsualModel
+	if m := c.QueryParam("model"); m != "" {
+		f.Model = m
+	}
+	f.After, f.Run = c.QueryParam("after"), c.QueryParam("run")
 	if err = attribution.CheckModel(f.Model); err != nil {
 		return f, err
 	}
@@ -65,7 +69,7 @@ func (s *Server) contents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, listOf(rows))
+	return c.JSON(http.StatusOK, reportOf(rows, f))
 }
 
 func (s *Server) content(c echo.Context) error {
@@ -77,6 +81,7 @@ func (s *Server) content(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	detail.Agents = f.Agents
 	return c.JSON(http.StatusOK, detail)
 }
 
@@ -92,7 +97,7 @@ func (s *Server) deals(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page := listOf(rows)
+	page := reportOf(rows, f)
 	if len(rows) == f.Limit {
 		page.Next = rows[len(rows)-1].ID
 	}
@@ -108,6 +113,7 @@ func (s *Server) deal(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	detail.Agents = f.Agents
 	return c.JSON(http.StatusOK, detail)
 }
 
@@ -120,6 +126,7 @@ func (s *Server) contact(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	detail.Agents = f.Agents
 	return c.JSON(http.StatusOK, detail)
 }
 
@@ -132,6 +139,7 @@ func (s *Server) account(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	detail.Agents = f.Agents
 	return c.JSON(http.StatusOK, detail)
 }
 
@@ -144,7 +152,7 @@ func (s *Server) reps(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, listOf(rows))
+	return c.JSON(http.StatusOK, reportOf(rows, f))
 }
 
 func (s *Server) attribution(c echo.Context) error {

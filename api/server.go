@@ -89,10 +89,12 @@ func (s *Server) status(c echo.Context) error {
 }
 
 // list is the shape of every list: Next is the value of after for the next
-// page, empty on the last.
+// page, empty on the last. A report says whose clicks it counts, by which model.
 type list[T any] struct {
-	Rows []T    `json:"rows"`
-	Next string `json:"next,omitempty"`
+	Rows   []T         `json:"rows"`
+	Next   string      `json:"next,omitempty"`
+	Agents trail.Level `json:"agents,omitempty"`
+	Model  string      `json:"model,omitempty"`
 }
 
 func listOf[T any](rows []T) list[T] {
@@ -100,4 +102,10 @@ func listOf[T any](rows []T) list[T] {
 		rows = []T{}
 	}
 	return list[T]{Rows: rows}
+}
+
+func reportOf[T any](rows []T, f store.Filter) list[T] {
+	l := listOf(rows)
+	l.Agents, l.Model = f.Agents, f.Model
+	return l
 }

@@ -25,9 +25,10 @@ type Filter struct {
 }
 
 const (
-	defaultModel = "linear"
-	pageLimit    = 500
-	trailLimit   = 5000
+	// UsualModel is the model of a report that names none.
+	UsualModel = "linear"
+	pageLimit  = 500
+	trailLimit = 5000
 )
 
 // forever is after all that can be stored. It stands for now: a clock that is
@@ -44,7 +45,7 @@ func (f Filter) complete() (Filter, error) {
 		f.AsOf = forever
 	}
 	if f.Model == "" {
-		f.Model = defaultModel
+		f.Model = UsualModel
 	}
 	return f, nil
 }

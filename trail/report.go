@@ -96,14 +96,14 @@ type TrailRow struct {
 	ID          ID        `json:"id"`
 	At          time.Time `json:"at"`
 	Kind        Kind      `json:"kind"`
-	Content     string    `json:"content,omitzero"`
+	Content     string    `json:"content"`
 	Title       string    `json:"title,omitzero"`
 	Contacts    []string  `json:"contacts,omitempty"` // addresses; several mean "one of N"
 	Rep         string    `json:"rep,omitzero"`
 	Deal        string    `json:"deal,omitzero"`
 	Stage       string    `json:"stage,omitzero"`
 	Note        string    `json:"note,omitzero"`
-	Verdict     Agent     `json:"verdict,omitzero"`
+	Verdict     Agent     `json:"verdict"` // "" for what no request caused
 	Probability float32   `json:"probability,omitzero"`
 	Rules       []string  `json:"rules,omitempty"`
 	Source      string    `json:"source"`
@@ -114,6 +114,7 @@ type TrailRow struct {
 
 // ContentDetail is one content with its newest events and the deals it touched.
 type ContentDetail struct {
+	Agents Level `json:"agents"` // whose clicks the numbers count
 	ContentRow
 	DealRows []DealRow  `json:"deal_rows"`
 	Events   []TrailRow `json:"events"`
@@ -140,6 +141,7 @@ type DealRow struct {
 
 // DealDetail is one deal with its trail and its credits.
 type DealDetail struct {
+	Agents Level `json:"agents"` // whose clicks the numbers count
 	DealRow
 	Contacts     []ContactRow `json:"contacts"`
 	Events       []TrailRow   `json:"events"`
@@ -166,6 +168,7 @@ type ContactRow struct {
 
 // ContactDetail is one contact with its deals and its trail.
 type ContactDetail struct {
+	Agents Level `json:"agents"` // whose clicks the numbers count
 	ContactRow
 	Deals  []DealRow  `json:"deals"`
 	Events []TrailRow `json:"events"`
@@ -184,6 +187,7 @@ type RepRow struct {
 
 // AccountDetail is one company with its deals, contacts and trail.
 type AccountDetail struct {
+	Agents   Level        `json:"agents"` // whose clicks the numbers count
 	Domain   string       `json:"domain"`
 	Deals    []DealRow    `json:"deals"`
 	Contacts []ContactRow `json:"contacts"`

@@ -108,7 +108,11 @@ type contentCmd struct {
 }
 
 func (cmd contentCmd) Run(e *env) error {
-	report, err := get[struct{ Rows []trail.ContentRow }](e, "/v1/content", cmd.params())
+	report, err := get[struct {
+		Rows   []trail.ContentRow `json:"rows"`
+		Agents trail.Level        `json:"agents"`
+		Model  string             `json:"model"`
+	}](e, "/v1/content", cmd.params())
 	if err != nil {
 		return err
 	}
@@ -121,7 +125,7 @@ func (cmd contentCmd) Run(e *env) error {
 		rows = append(rows, []string{r.ID, r.Title, r.Kind, num(r.Sent), num(r.Reached), num(r.Opened), num(r.Clicked), num(r.Replied), num(r.Deals), num(r.Won), credit, value, currency})
 	}
 	cmd.title(e, cmd.Format)
-	return cmd.print(e, report.Rows, []string{"id", "title", "kind", "sent", "reached", "opened", "clicked", "replied", "deals", "won", "credit", "value", "currency"}, rows)
+	return cmd.print(e, report, []string{"id", "title", "kind", "sent", "reached", "opened", "clicked", "replied", "deals", "won", "credit", "value", "currency"}, rows)
 }
 
 type dealCmd struct {
