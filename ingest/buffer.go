@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,13 +29,25 @@ const (
 	appendChunk = 1000
 	// settlePoll is how often Settle looks.
 	settlePoll = 10 * time.Millisecond
+	// redisWait is how long a write waits for Redis before the spool takes over, and redisPause how long nobody
+	// waits after that: a redirect has 50 ms, and a thousand of them must not each spend them.
+	redisWait  = 30 * time.Millisecond
+	redisPause = 250 * time.Millisecond
+	// spoolWait is for the disk. It is not the caller's deadline: a click that Redis kept waiting is still written.
+	spoolWait = 2 * time.Second
 )
 
 // Buffer is where events are durable: a Redis Stream that the [Loader] empties
-// into the store.
+// into the store, and a disk [Spool] that takes over while Redis does not answer
+// and is moved to the stream, oldest first, by Run.
 type Buffer struct {
+	// Spool may be nil; then Append fails while Redis is away.
+	Spool *Spool
+
 	rdb redis.UniversalClient
 	log *slog.Logger
+
+	away atomic.Int64 // until when nobody waits for Redis, in Unix nanoseconds
 }
 
 // NewBuffer returns the buffer in a Redis. The client should come from
@@ -55,20 +68,94 @@ func (b *Buffer) Append(ctx context.Context, events ...trail.Event) error {
 		}
 	}
 	for chunk := range slices.Chunk(events, appendChunk) {
-		if err := b.appendChunk(ctx, chunk); err != nil {
+		entries := make([][]byte, len(chunk))
+		for i := range chunk {
+			raw, err := json.Marshal(&chunk[i])
+			if err != nil {
+				return fmt.Errorf("append to the buffer: event %s: %w", chunk[i].Kind, err)
+			}
+			entries[i] = raw
+		}
+		if err := b.accept(ctx, entries); err != nil {
 			return fmt.Errorf("append to the buffer: %w", err)
 		}
 	}
 	return nil
 }
 
-func (b *Buffer) appendChunk(ctx context.Context, events []trail.Event) error {
-	add := make([]*redis.XAddArgs, len(events))
-	for i := range events {
-		raw, err := json.Marshal(&events[i])
-		if err != nil {
-			return fmt.Errorf("event %s: %w", events[i].Kind, err)
+// accept makes entries durable in the stream or, if Redis does not take them at
+// once, in the spool. Entries that Redis took and could not say so are then in
+// both; their IDs make them one event.
+func (b *Buffer) accept(ctx context.Context, entries [][]byte) error {
+	if b.Spool == nil {
+		return b.add(ctx, entries)
+	}
+	if now := time.Now(); now.UnixNano() > b.away.Load() {
+		// A thousand entries of an import take longer than a click.
+		short, cancel := context.WithTimeout(ctx, redisWait*time.Duration(1+len(entries)/100))
+		err := b.add(short, entries)
+		cancel()
+		if err == nil {
+			return nil
 		}
+		// Said at the beginning of an outage only: while it lasts, the time before is a moment ago.
+		if b.away.Swap(time.Now().Add(redisPause).UnixNano()) < now.Add(-time.Minute).UnixNano() {
+			b.log.Warn("Redis does not answer, events go to the spool", "err", err)
+		}
+	}
+	spooling, cancel := context.WithTimeout(context.WithoutCancel(ctx), spoolWait)
+	defer cancel()
+	err := b.Spool.Append(spooling, entries...)
+	if errors.Is(err, ErrSpoolFull) {
+		return errors.Join(trail.Problemf(trail.Unavailable, "Redis does not answer and the disk spool is full; try again later."), err)
+	}
+	return err
+}
+
+// Run moves what the spool holds to the stream, oldest first, until ctx ends.
+// New events do not wait for it.
+func (b *Buffer) Run(ctx context.Context) error {
+	if b.Spool == nil {
+		<-ctx.Done()
+		return nil
+	}
+	for ctx.Err() == nil {
+		if err := b.Spool.Wait(ctx); err != nil {
+			break
+		}
+		if err := b.move(ctx); err != nil {
+			if ctx.Err() == nil && !isContextError(err) {
+				b.log.Debug("spool is not moved yet", "err", err)
+			}
+			wait(ctx, redisPause)
+		}
+	}
+	return nil
+}
+
+// move moves one batch. Records are done once Redis has them.
+func (b *Buffer) move(ctx context.Context) error {
+	records, err := b.Spool.Next(ctx, appendChunk)
+	if err != nil || len(records) == 0 {
+		return err
+	}
+	entries := make([][]byte, len(records))
+	for i, r := range records {
+		entries[i] = r.Data
+	}
+	moving, cancel := context.WithTimeout(ctx, spoolWait)
+	defer cancel()
+	if err := b.add(moving, entries); err != nil {
+		return err
+	}
+	b.away.Store(0)
+	return b.Spool.Done(records[len(records)-1].Seq)
+}
+
+// add writes entries to the stream and returns nil once Redis has synced them.
+func (b *Buffer) add(ctx context.Context, entries [][]byte) error {
+	add := make([]*redis.XAddArgs, len(entries))
+	for i, raw := range entries {
 		add[i] = &redis.XAddArgs{Stream: streamKey, Values: []any{streamField, raw}}
 	}
 	if len(add) == 1 {
@@ -93,7 +180,7 @@ func (b *Buffer) Settle(ctx context.Context) error {
 	known := false
 	for {
 		var err error
-		if !known {
+		if !known && b.spooled() == 0 {
 			upTo, err = b.lastAdded(ctx)
 			known = err == nil
 		}
@@ -113,6 +200,15 @@ func (b *Buffer) Settle(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// spooled is how many events wait on the disk for Redis.
+func (b *Buffer) spooled() int {
+	if b.Spool == nil {
+		return 0
+	}
+	n, _ := b.Spool.Len()
+	return n
 }
 
 func isContextError(err error) bool {
@@ -185,16 +281,21 @@ func (b *Buffer) progress(ctx context.Context) (p progress, err error) {
 type Depth struct {
 	Waiting uint64        // entries that no loader has taken yet
 	Pending uint64        // entries that a loader has taken and not yet loaded
+	Spooled uint64        // events that wait on the disk for Redis
 	Oldest  time.Duration // age of the oldest of both: how far reports lag behind
 }
 
 // Depth returns what is accepted and not yet loaded.
 func (b *Buffer) Depth(ctx context.Context) (Depth, error) {
+	d := Depth{Spooled: uint64(b.spooled())}
+	if d.Spooled > 0 {
+		d.Oldest = time.Since(b.Spool.Oldest())
+	}
 	p, err := b.progress(ctx)
 	if err != nil {
-		return Depth{}, fmt.Errorf("measure the buffer: %w", err)
+		return d, fmt.Errorf("measure the buffer: %w", err)
 	}
-	d := Depth{Waiting: uint64(max(p.lag, 0)), Pending: p.pending}
+	d.Waiting, d.Pending = uint64(max(p.lag, 0)), p.pending
 	next, err := b.rdb.XRangeN(ctx, streamKey, "("+p.delivered.String(), "+", 1).Result()
 	if err != nil {
 		return Depth{}, fmt.Errorf("measure the buffer: %w", err)
@@ -214,7 +315,7 @@ func (b *Buffer) Depth(ctx context.Context) (Depth, error) {
 		}
 	}
 	if oldest != (streamID{}) {
-		d.Oldest = max(0, time.Since(oldest.time()))
+		d.Oldest = max(0, d.Oldest, time.Since(oldest.time()))
 	}
 	return d, nil
 }

@@ -112,6 +112,10 @@ func (p *program) open(ctx context.Context) (err error) {
 	files := &ingest.Files{Dir: filepath.Join(dir, "files")}
 
 	p.buffer = ingest.NewBuffer(p.redis, p.log)
+	if p.buffer.Spool, err = ingest.OpenSpool(ingest.SpoolOptions{Dir: filepath.Join(dir, "spool"), Log: p.log}); err != nil {
+		return fmt.Errorf("open spool: %w", err)
+	}
+	p.cleanup = append(p.cleanup, p.buffer.Spool.Close)
 	p.loader = &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: p.log}
 	p.catalogue = ingest.NewCatalogue(p.redis, p.db, filepath.Join(dir, "catalogue.json"), p.log)
 	if err := p.catalogue.Load(ctx); err != nil {
@@ -288,7 +292,7 @@ func mailMemory(rdb redis.UniversalClient) mailbox.Memory {
 func (p *program) run(ctx context.Context, started func(context.Context) error) (err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	stop := behind(fail, p.loader.Run, p.catalogue.Run)
+	stop := behind(fail, p.loader.Run, p.buffer.Run, p.catalogue.Run)
 	defer func() { err = errors.Join(err, stop()) }()
 
 	if p.prepare != nil {

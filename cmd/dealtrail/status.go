@@ -34,9 +34,9 @@ func (p *program) status(ctx context.Context) (trail.Status, error) {
 	}
 	depth, err := p.buffer.Depth(ctx)
 	if err != nil {
-		trouble("Redis does not answer; clicks get their redirect but are not counted.")
+		trouble("Redis does not answer; events wait on the disk and are counted once it is back.")
 	}
-	s.Backlog = trail.Backlog{Events: depth.Waiting + depth.Pending, Age: depth.Oldest.Seconds()}
+	s.Backlog = trail.Backlog{Events: depth.Waiting + depth.Pending + depth.Spooled, Age: depth.Oldest.Seconds()}
 	if depth.Oldest > lagAlarm {
 		trouble("Events wait for %s before they become visible. %s", depth.Oldest.Round(time.Second), p.loader.Stats().Err)
 	}
