@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +49,10 @@ type Buffer struct {
 	log *slog.Logger
 
 	away atomic.Int64 // until when nobody waits for Redis, in Unix nanoseconds
+
+	mu         sync.Mutex
+	next       *convoy // those who wait for the next write
+	committing int     // convoys on their way
 }
 
 // NewBuffer returns the buffer in a Redis. The client should come from
@@ -91,9 +96,8 @@ func (b *Buffer) accept(ctx context.Context, entries [][]byte) error {
 		return b.add(ctx, entries)
 	}
 	if now := time.Now(); now.UnixNano() > b.away.Load() {
-		// A thousand entries of an import take longer than a click.
-		short, cancel := context.WithTimeout(ctx, redisWait*time.Duration(1+len(entries)/100))
-		err := b.add(short, entries)
+		short, cancel := context.WithTimeout(ctx, redisTime(len(entries)))
+		err := b.commit(short, entries)
 		cancel()
 		if err == nil {
 			return nil
