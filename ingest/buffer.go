@@ -96,7 +96,8 @@ func (b *Buffer) accept(ctx context.Context, entries [][]byte) error {
 		return b.add(ctx, entries)
 	}
 	if now := time.Now(); now.UnixNano() > b.away.Load() {
-		short, cancel := context.WithTimeout(ctx, redisTime(len(entries)))
+		// Not the caller's context: one who leaves is no outage, and must not send everybody else to the spool.
+		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTime(len(entries)))
 		err := b.commit(short, entries)
 		cancel()
 		if err == nil {

@@ -89,3 +89,21 @@ func TestSettleWaitsForTheSpool(t *testing.T) {
 		t.Errorf("depth %+v, %v", d, err)
 	}
 }
+
+func TestACallerWhoLeavesIsNoOutage(t *testing.T) {
+	rdb := connect(t, startRedis(t, t.TempDir()))
+	b := ingest.NewBuffer(rdb, quiet())
+	b.Spool = openSpool(t, ingest.SpoolOptions{Dir: t.TempDir(), Log: quiet()})
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	events := clicks(0, 2)
+	if err := b.Append(gone, events[0]); err != nil {
+		t.Error(err)
+	}
+	if err := b.Append(t.Context(), events[1]); err != nil {
+		t.Error(err)
+	}
+	if n, _ := b.Spool.Len(); n != 0 {
+		t.Errorf("%d events went to the spool although Redis answers", n)
+	}
+}
