@@ -32,7 +32,9 @@ func document(t *testing.T) *openapi3.T {
 
 func TestRoutesAndDocumentAgree(t *testing.T) {
 	e := echo.New()
-	(&api.Server{Access: &api.Access{}}).Routes(e.Group(""))
+	s := &api.Server{Access: &api.Access{}, Metrics: http.NotFoundHandler()}
+	s.Operations(e.Group(""))
+	s.Routes(e.Group(""))
 	var mounted, documented []string
 	for _, r := range e.Routes() {
 		if r.Method == echo.RouteNotFound {

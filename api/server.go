@@ -27,12 +27,14 @@ var Document []byte
 // Server answers the API. All fields are set by whoever wires the program.
 type Server struct {
 	DB       *store.DB
+	Buffer   *ingest.Buffer
 	Registry *ingest.Registry
 	Importer *crm.Importer
 	Job      *attribution.Job
 	Access   *Access
 	Status   func(context.Context) (trail.Status, error)
-	Ready    func(context.Context) error // nil when every part can work
+	Ready    func(context.Context) error // nil when every role can work; else which cannot and why
+	Metrics  http.Handler                // in Prometheus's format
 	Exports  map[string]Export           // formats of the review besides JSON, by name: csv, html
 	Zone     *time.Location              // the company's
 	Now      func() time.Time
@@ -45,10 +47,15 @@ type Export struct {
 	Write func(http.ResponseWriter, trail.Review) error
 }
 
-// Routes mounts everything below / that is not a page.
-func (s *Server) Routes(g *echo.Group) {
+// Operations mounts what every process serves, whatever its roles.
+func (s *Server) Operations(g *echo.Group) {
 	g.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	g.GET("/readyz", s.ready)
+	g.GET("/metrics", echo.WrapHandler(s.Metrics))
+}
+
+// Routes mounts everything else below / that is not a page.
+func (s *Server) Routes(g *echo.Group) {
 	g.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", Document) })
 
 	v1 := g.Group("/v1", s.Access.Require)
@@ -67,6 +74,8 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/runs", s.runs)
 	v1.POST("/runs", s.startRun)
 	v1.GET("/review", s.review)
+	v1.GET("/bad", s.badEntries)
+	v1.POST("/bad/replay", s.replayBad)
 	v1.GET("/keys", s.keys)
 	v1.POST("/keys", s.newKey)
 	v1.DELETE("/keys/:name", s.revokeKey)
@@ -75,7 +84,7 @@ func (s *Server) Routes(g *echo.Group) {
 
 func (s *Server) ready(c echo.Context) error {
 	if err := s.Ready(c.Request().Context()); err != nil {
-		return trail.Problemf(trail.Unavailable, "Not ready: %s does not answer.", err)
+		return trail.Problemf(trail.Unavailable, "Not ready: %s.", err)
 	}
 	return c.String(http.StatusOK, "ready\n")
 }

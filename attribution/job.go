@@ -29,6 +29,10 @@ type Job struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 
+	// Alone keeps other processes from computing until release is called; ok is false while another does. nil: there
+	// are none.
+	Alone func(ctx context.Context) (release func(), ok bool)
+
 	// Patience is how long Once waits for a run under way before it gives up.
 	Patience time.Duration
 
@@ -48,28 +52,38 @@ type Request struct {
 // complete, not before. A request that makes no sense is a trail.Invalid
 // problem, a second run at the same time, beyond Patience, a trail.Conflict.
 func (j *Job) Once(ctx context.Context, r Request) (*trail.Run, error) {
-	if !j.lock(ctx) {
+	release, ok := j.lock(ctx, j.Patience)
+	if !ok {
 		return nil, trail.Problemf(trail.Conflict, "An attribution run is going on; try again when it is complete.")
 	}
-	defer j.running.Unlock()
+	defer release()
 	return j.once(ctx, r)
 }
 
-// lock takes the lock within Patience; a mutex alone would outwait ctx.
-func (j *Job) lock(ctx context.Context) bool {
+// lock keeps others from computing, here and elsewhere, within patience; a mutex
+// alone would outwait ctx.
+func (j *Job) lock(ctx context.Context, patience time.Duration) (release func(), ok bool) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(j.Patience); !j.running.TryLock(); {
+	for deadline := time.Now().Add(patience); ; {
+		if j.running.TryLock() {
+			if j.Alone == nil {
+				return j.running.Unlock, true
+			}
+			if elsewhere, ok := j.Alone(ctx); ok {
+				return func() { elsewhere(); j.running.Unlock() }, true
+			}
+			j.running.Unlock()
+		}
 		if time.Now().After(deadline) {
-			return false
+			return nil, false
 		}
 		select {
 		case <-ctx.Done():
-			return false
+			return nil, false
 		case <-tick.C:
 		}
 	}
-	return true
 }
 
 // once is Once for who holds the lock.

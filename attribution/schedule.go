@@ -31,8 +31,11 @@ func (j *Job) Run(ctx context.Context) error {
 // refresh computes the runs that are due, all as of one time so that the levels
 // compare.
 func (j *Job) refresh(ctx context.Context) error {
-	j.running.Lock()
-	defer j.running.Unlock()
+	release, ok := j.lock(ctx, time.Minute)
+	if !ok {
+		return nil // somebody asked for a run; what is due comes after it
+	}
+	defer release()
 	now := j.now()
 	for _, level := range []trail.Level{trail.All, trail.Likely, trail.Strict} {
 		due, err := j.due(ctx, level, now)

@@ -73,7 +73,7 @@ func (r registry) state(id string) map[string]string {
 	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
 	loaded := make(chan error, 1)
 	go func() {
-		loaded <- (&ingest.Loader{Buffer: r.Buffer, DB: r.DB, Log: slog.New(slog.DiscardHandler), Consumer: "test-load"}).Run(ctx)
+		loaded <- (&ingest.Loader{Buffer: r.Buffer, DB: r.DB, Log: slog.New(slog.DiscardHandler), Node: "test-load"}).Run(ctx)
 	}()
 	err := r.Buffer.Settle(ctx)
 	cancel()

@@ -96,7 +96,8 @@ func (s *Site) funcs() template.FuncMap {
 		"prob":  func(p float32) string { return fmt.Sprintf("%.0f%%", 100*p) },
 		"name":  repName,
 		"first": firstTouched, "rest": func(all []trail.Touched) int { return len(all) - len(firstTouched(all)) },
-		"len64": func(list []string) uint64 { return uint64(len(list)) },
+		"balance": balanceLines,
+		"len64":   func(list []string) uint64 { return uint64(len(list)) },
 	}
 }
 

@@ -24,6 +24,34 @@ func (s *Site) status(c echo.Context) error {
 	return s.render(c, http.StatusOK, "status", statusPage{frame: s.frame(c, "Is everything working?", "status", lens{}), Status: st, Links: strings.TrimRight(s.PublicURL, "/") + "/c/"})
 }
 
+// balanceLine is one term of the balance of the pipe in words.
+type balanceLine struct {
+	Name, What string
+	N          uint64
+	Class      string // alarm, or sum for what the others add up to
+}
+
+// balanceLines leave out what is not there, but for the terms that every
+// installation has.
+func balanceLines(b trail.Balance) (lines []balanceLine) {
+	add := func(always bool, name, what string, n uint64, class string) {
+		if always || n > 0 {
+			lines = append(lines, balanceLine{name, what, n, class})
+		}
+	}
+	add(true, "Stored events", "each counted once, however often it came", b.Stored, "")
+	add(false, "Corrections", "later versions of events that are stored", b.Revisions, "")
+	add(true, "Duplicates", "further copies of the same event, which no report counts", b.Duplicates, "")
+	add(true, "Bad", "could not become events and are kept aside with the reason", b.Bad, "")
+	add(false, "Erased", "removed because a person asked", b.Erased, "")
+	add(false, "Expired", "removed because they were old", b.Expired, "")
+	add(true, "On their way", "accepted and not yet in the reports", b.InFlight(), "")
+	add(false, "Missing", "accepted, said to be stored, and not there: no report has them", b.Missing, "alarm")
+	add(true, "Accepted", "everything that was ever made durable", b.Accepted, "sum")
+	add(false, "Never accepted", "stored, but not from these streams", b.Surplus, "alarm")
+	return lines
+}
+
 // startStep is one line of the checklist of a new installation. It ticks itself
 // from what the installation has seen.
 type startStep struct {

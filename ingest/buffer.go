@@ -1,16 +1,12 @@
 package ingest
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,14 +16,10 @@ import (
 )
 
 const (
-	// streamKey holds the events that are accepted and not yet loaded.
-	streamKey = "dealtrail:events"
-	// streamField is the one field of an entry: the event as JSON.
-	streamField = "e"
-	// loaders is the consumer group that moves entries into the store.
-	loaders = "load"
-	// appendChunk is how many events travel in one pipelined write.
+	// appendChunk is how many events travel in one pipelined write, and few up to how many count as a click or two:
+	// those do not queue behind imports.
 	appendChunk = 1000
+	few         = 16
 	// settlePoll is how often Settle looks.
 	settlePoll = 10 * time.Millisecond
 	// redisWait is how long a write waits for Redis before the spool takes over, and redisPause how long nobody
@@ -38,21 +30,23 @@ const (
 	spoolWait = 2 * time.Second
 )
 
-// Buffer is where events are durable: a Redis Stream that the [Loader] empties
+// Buffer is where events are durable: Redis Streams that the [Loader] empties
 // into the store, and a disk [Spool] that takes over while Redis does not answer
-// and is moved to the stream, oldest first, by Run.
+// and is moved to the streams, oldest first, by Run.
 type Buffer struct {
 	// Spool may be nil; then Append fails while Redis is away.
 	Spool *Spool
+	// Reserve is how many bytes of loaded events the streams keep, so that they can be loaded again into a store that
+	// lost them; default 64 MiB.
+	Reserve int64
 
 	rdb redis.UniversalClient
 	log *slog.Logger
 
-	away atomic.Int64 // until when nobody waits for Redis, in Unix nanoseconds
-
-	mu         sync.Mutex
-	next       *convoy // those who wait for the next write
-	committing int     // convoys on their way
+	away     atomic.Int64  // until when nobody waits for Redis, in Unix nanoseconds
+	accepted atomic.Uint64 // events since the start
+	lanes    [2]convoys[entry]
+	added    chan struct{} // something is new in the streams; a loader beside us need not poll for it
 }
 
 // NewBuffer returns the buffer in a Redis. The client should come from
@@ -60,7 +54,10 @@ type Buffer struct {
 // retry. (A retried write whose first answer was lost doubles entries; their
 // IDs make them one event again, at the cost of loading them twice.)
 func NewBuffer(rdb redis.UniversalClient, log *slog.Logger) *Buffer {
-	return &Buffer{rdb: rdb, log: log}
+	b := &Buffer{rdb: rdb, log: log, Reserve: defaultReserve, added: make(chan struct{}, 1)}
+	b.lanes[0] = convoys[entry]{write: b.write, parallel: 2} // while Redis syncs one, the next is sent
+	b.lanes[1] = convoys[entry]{write: b.write, parallel: 1}
+	return b
 }
 
 // Append makes events durable; it is a [trail.Emit]. Events must be valid, with
@@ -73,25 +70,29 @@ func (b *Buffer) Append(ctx context.Context, events ...trail.Event) error {
 		}
 	}
 	for chunk := range slices.Chunk(events, appendChunk) {
-		entries := make([][]byte, len(chunk))
+		entries := make([]entry, len(chunk))
 		for i := range chunk {
 			raw, err := json.Marshal(&chunk[i])
 			if err != nil {
 				return fmt.Errorf("append to the buffer: event %s: %w", chunk[i].Kind, err)
 			}
-			entries[i] = raw
+			entries[i] = entry{partitionOf(&chunk[i]), raw}
 		}
 		if err := b.accept(ctx, entries); err != nil {
 			return fmt.Errorf("append to the buffer: %w", err)
 		}
+		b.accepted.Add(uint64(len(entries)))
 	}
 	return nil
 }
 
-// accept makes entries durable in the stream or, if Redis does not take them at
+// Accepted returns how many events were accepted here since the start.
+func (b *Buffer) Accepted() uint64 { return b.accepted.Load() }
+
+// accept makes entries durable in the streams or, if Redis does not take them at
 // once, in the spool. Entries that Redis took and could not say so are then in
 // both; their IDs make them one event.
-func (b *Buffer) accept(ctx context.Context, entries [][]byte) error {
+func (b *Buffer) accept(ctx context.Context, entries []entry) error {
 	if b.Spool == nil {
 		return b.add(ctx, entries)
 	}
@@ -110,14 +111,52 @@ func (b *Buffer) accept(ctx context.Context, entries [][]byte) error {
 	}
 	spooling, cancel := context.WithTimeout(context.WithoutCancel(ctx), spoolWait)
 	defer cancel()
-	err := b.Spool.Append(spooling, entries...)
+	records := make([][]byte, len(entries))
+	for i, e := range entries {
+		records[i] = e.raw
+	}
+	err := b.Spool.Append(spooling, records...)
 	if errors.Is(err, ErrSpoolFull) {
 		return errors.Join(trail.Problemf(trail.Unavailable, "Redis does not answer and the disk spool is full; try again later."), err)
 	}
 	return err
 }
 
-// Run moves what the spool holds to the stream, oldest first, until ctx ends.
+// commit adds entries together with those of others who wait at the same time.
+// nil means that Redis has synced them; an error that it may have.
+func (b *Buffer) commit(ctx context.Context, entries []entry) error {
+	lane := &b.lanes[0]
+	if len(entries) > few {
+		lane = &b.lanes[1]
+	}
+	return lane.join(entries...).wait(ctx)
+}
+
+func (b *Buffer) write(entries []entry) error {
+	ctx, cancel := context.WithTimeout(context.Background(), redisTime(len(entries)))
+	defer cancel()
+	err := b.add(ctx, entries)
+	if err == nil {
+		b.tell()
+	}
+	return err
+}
+
+// tell wakes a loader in this process.
+func (b *Buffer) tell() {
+	select {
+	case b.added <- struct{}{}:
+	default:
+	}
+}
+
+// redisTime is how long so many entries may take: those of an import take longer
+// than a click.
+func redisTime(entries int) time.Duration {
+	return redisWait * time.Duration(1+entries/100)
+}
+
+// Run moves what the spool holds to the streams, oldest first, until ctx ends.
 // New events do not wait for it.
 func (b *Buffer) Run(ctx context.Context) error {
 	if b.Spool == nil {
@@ -144,9 +183,11 @@ func (b *Buffer) move(ctx context.Context) error {
 	if err != nil || len(records) == 0 {
 		return err
 	}
-	entries := make([][]byte, len(records))
+	entries := make([]entry, len(records))
 	for i, r := range records {
-		entries[i] = r.Data
+		var e trail.Event
+		_ = json.Unmarshal(r.Data, &e) // what is no event becomes a bad one, whichever way it goes
+		entries[i] = entry{partitionOf(&e), r.Data}
 	}
 	moving, cancel := context.WithTimeout(ctx, spoolWait)
 	defer cancel()
@@ -154,26 +195,8 @@ func (b *Buffer) move(ctx context.Context) error {
 		return err
 	}
 	b.away.Store(0)
+	b.tell()
 	return b.Spool.Done(records[len(records)-1].Seq)
-}
-
-// add writes entries to the stream and returns nil once Redis has synced them.
-func (b *Buffer) add(ctx context.Context, entries [][]byte) error {
-	add := make([]*redis.XAddArgs, len(entries))
-	for i, raw := range entries {
-		add[i] = &redis.XAddArgs{Stream: streamKey, Values: []any{streamField, raw}}
-	}
-	if len(add) == 1 {
-		return b.rdb.XAdd(ctx, add[0]).Err()
-	}
-	// A transaction is one write to disk. Without it Redis writes once for each 16 KB that it reads.
-	_, err := b.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		for _, a := range add {
-			p.XAdd(ctx, a)
-		}
-		return nil
-	})
-	return err
 }
 
 // Settle waits until everything that was accepted before the call is loaded, so
@@ -181,17 +204,21 @@ func (b *Buffer) add(ctx context.Context, entries [][]byte) error {
 // error is a *trail.Problem Unavailable; nothing is lost, it is only not yet
 // visible.
 func (b *Buffer) Settle(ctx context.Context) error {
-	var upTo streamID
-	known := false
+	left := allPartitions
+	var upTo map[int]progress // what was added by the time of the call; nil: not known yet
 	for {
-		var err error
-		if !known && b.spooled() == 0 {
-			upTo, err = b.lastAdded(ctx)
-			known = err == nil
+		now, err := b.progressOf(ctx, left)
+		if err == nil && upTo == nil && b.spooled() == 0 {
+			upTo = now
 		}
-		if known {
-			var loaded bool
-			if loaded, err = b.loadedUpTo(ctx, upTo); loaded {
+		if err == nil && upTo != nil {
+			var unloaded []int
+			for _, p := range left {
+				if now[p].loaded.compare(upTo[p].newest) < 0 {
+					unloaded = append(unloaded, p)
+				}
+			}
+			if left = unloaded; len(left) == 0 {
 				return nil
 			}
 		}
@@ -220,73 +247,10 @@ func isContextError(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// lastAdded returns the newest entry that the stream has given out.
-func (b *Buffer) lastAdded(ctx context.Context) (streamID, error) {
-	info, err := b.rdb.XInfoStream(ctx, streamKey).Result()
-	if isNoStream(err) {
-		return streamID{}, nil
-	}
-	if err != nil {
-		return streamID{}, err
-	}
-	return parseStreamID(info.LastGeneratedID)
-}
-
-func (b *Buffer) loadedUpTo(ctx context.Context, upTo streamID) (bool, error) {
-	if upTo == (streamID{}) {
-		return true, nil
-	}
-	p, err := b.progress(ctx)
-	if err != nil {
-		return false, err
-	}
-	return p.delivered.compare(upTo) >= 0 && (p.pending == 0 || p.oldest.compare(upTo) > 0), nil
-}
-
-// progress says how far the loaders are: every entry up to delivered was handed
-// to one, and pending of those, oldest being the first, are not yet loaded.
-type progress struct {
-	delivered streamID
-	pending   uint64
-	oldest    streamID
-	lag       int64 // entries not yet delivered, -1 when Redis cannot tell
-}
-
-// progress asks for delivered before pending: what is delivered in between is
-// missing from the first answer, never from the second.
-func (b *Buffer) progress(ctx context.Context) (p progress, err error) {
-	var groups *redis.XInfoGroupsCmd
-	var pending *redis.XPendingCmd
-	_, _ = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		groups, pending = pipe.XInfoGroups(ctx, streamKey), pipe.XPending(ctx, streamKey, loaders)
-		return nil
-	}) // each command has its own error
-	if isNoStream(groups.Err()) || isNoGroup(pending.Err()) {
-		return progress{lag: -1}, nil
-	}
-	if err := errors.Join(groups.Err(), pending.Err()); err != nil {
-		return p, err
-	}
-	for _, g := range groups.Val() {
-		if g.Name == loaders {
-			p.lag = g.Lag
-			if p.delivered, err = parseStreamID(g.LastDeliveredID); err != nil {
-				return p, err
-			}
-		}
-	}
-	if v := pending.Val(); v != nil && v.Count > 0 {
-		p.pending = uint64(v.Count)
-		p.oldest, err = parseStreamID(v.Lower)
-	}
-	return p, err
-}
-
 // Depth is what the buffer holds.
 type Depth struct {
-	Waiting uint64        // entries that no loader has taken yet
-	Pending uint64        // entries that a loader has taken and not yet loaded
-	Spooled uint64        // events that wait on the disk for Redis
+	Waiting uint64        // entries of the streams that are not loaded
+	Spooled uint64        // events that wait on this node's disk for Redis
 	Oldest  time.Duration // age of the oldest of both: how far reports lag behind
 }
 
@@ -296,85 +260,27 @@ func (b *Buffer) Depth(ctx context.Context) (Depth, error) {
 	if d.Spooled > 0 {
 		d.Oldest = time.Since(b.Spool.Oldest())
 	}
-	p, err := b.progress(ctx)
+	all, err := b.progressOf(ctx, allPartitions)
 	if err != nil {
 		return d, fmt.Errorf("measure the buffer: %w", err)
 	}
-	d.Waiting, d.Pending = uint64(max(p.lag, 0)), p.pending
-	next, err := b.rdb.XRangeN(ctx, streamKey, "("+p.delivered.String(), "+", 1).Result()
-	if err != nil {
-		return Depth{}, fmt.Errorf("measure the buffer: %w", err)
-	}
-	if p.lag < 0 && len(next) > 0 {
-		// Without a group nothing was ever trimmed.
-		n, err := b.rdb.XLen(ctx, streamKey).Result()
+	next := map[int]*redis.XMessageSliceCmd{}
+	_, _ = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for p, at := range all {
+			if d.Waiting += at.waiting; at.waiting > 0 {
+				next[p] = pipe.XRangeN(ctx, streamKey(p), "("+at.loaded.String(), "+", 1)
+			}
+		}
+		return nil
+	}) // each command has its own error
+	for _, cmd := range next {
+		first, err := cmd.Result()
 		if err != nil {
-			return Depth{}, fmt.Errorf("measure the buffer: %w", err)
+			return d, fmt.Errorf("measure the buffer: %w", err)
 		}
-		d.Waiting = uint64(max(n-int64(p.pending), 1))
-	}
-	oldest := p.oldest
-	if p.pending == 0 && len(next) > 0 {
-		if oldest, err = parseStreamID(next[0].ID); err != nil {
-			return Depth{}, fmt.Errorf("measure the buffer: %w", err)
+		if len(first) > 0 {
+			d.Oldest = max(0, d.Oldest, time.Since(parseStreamID(first[0].ID).time()))
 		}
-	}
-	if oldest != (streamID{}) {
-		d.Oldest = max(0, d.Oldest, time.Since(oldest.time()))
 	}
 	return d, nil
 }
-
-// trim removes the entries that are loaded. Everything below the oldest pending
-// entry and below the last delivered one was acknowledged.
-func (b *Buffer) trim(ctx context.Context) error {
-	p, err := b.progress(ctx)
-	if err != nil {
-		return err
-	}
-	keep := p.delivered
-	if p.pending > 0 && p.oldest.compare(keep) < 0 {
-		keep = p.oldest
-	}
-	return b.rdb.XTrimMinID(ctx, streamKey, keep.String()).Err()
-}
-
-// group makes the consumer group where there is none: on the first start, and
-// after Redis lost its data.
-func (b *Buffer) group(ctx context.Context) error {
-	err := b.rdb.XGroupCreateMkStream(ctx, streamKey, loaders, "0").Err()
-	if err != nil && strings.HasPrefix(err.Error(), "BUSYGROUP") {
-		return nil // it exists
-	}
-	return err
-}
-
-func isNoStream(err error) bool {
-	return err != nil && strings.HasPrefix(err.Error(), "ERR no such key")
-}
-
-func isNoGroup(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "NOGROUP") }
-
-// streamID is the ID of an entry: milliseconds since 1970 by Redis's clock, and
-// a number within the millisecond.
-type streamID struct{ ms, seq uint64 }
-
-func parseStreamID(s string) (id streamID, err error) {
-	ms, seq, _ := strings.Cut(s, "-")
-	var errSeq error
-	id.ms, err = strconv.ParseUint(ms, 10, 64)
-	if seq != "" {
-		id.seq, errSeq = strconv.ParseUint(seq, 10, 64)
-	}
-	return id, errors.Join(err, errSeq)
-}
-
-func (id streamID) String() string {
-	return strconv.FormatUint(id.ms, 10) + "-" + strconv.FormatUint(id.seq, 10)
-}
-
-func (id streamID) compare(other streamID) int {
-	return cmp.Or(cmp.Compare(id.ms, other.ms), cmp.Compare(id.seq, other.seq))
-}
-
-func (id streamID) time() time.Time { return time.UnixMilli(int64(id.ms)).UTC() }

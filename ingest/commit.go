@@ -2,35 +2,48 @@ package ingest
 
 import (
 	"context"
-	"time"
+	"runtime"
+	"sync"
 )
 
-// committers is how many convoys may be on their way to Redis at once: while
-// Redis syncs one, the next is sent.
-const committers = 2
+// convoys lets concurrent callers share a write: what is brought while one is on
+// its way travels in the next. That is what makes a durable click cheap: one
+// sync of the disk serves all who wait for it.
+type convoys[T any] struct {
+	write    func([]T) error // makes all of them durable
+	parallel int             // writes that may be on their way at once
 
-// convoy is entries that travel to the stream in one write. Redis syncs once for
-// all of them, which is what makes a durable click cheap under load.
-type convoy struct {
-	entries [][]byte
-	done    chan struct{} // closed when err is set
-	err     error
+	mu      sync.Mutex
+	next    *convoy[T] // those who wait for the next write
+	running int
+	workers sync.WaitGroup
 }
 
-// commit adds entries to the stream together with those of others who wait at
-// the same time. nil means that Redis has synced them; an error that it may have.
-func (b *Buffer) commit(ctx context.Context, entries [][]byte) error {
-	b.mu.Lock()
-	if b.next == nil {
-		b.next = &convoy{done: make(chan struct{})}
+// convoy is what travels in one write.
+type convoy[T any] struct {
+	items []T
+	done  chan struct{} // closed when err is set
+	err   error
+}
+
+// join puts items into the next write, in the order given and next to each other.
+func (c *convoys[T]) join(items ...T) *convoy[T] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next == nil {
+		c.next = &convoy[T]{done: make(chan struct{})}
 	}
-	g := b.next
-	g.entries = append(g.entries, entries...)
-	if b.committing < committers {
-		b.committing++
-		go b.commitAll()
+	g := c.next
+	g.items = append(g.items, items...)
+	if c.running < c.parallel {
+		c.running++
+		c.workers.Go(c.work)
 	}
-	b.mu.Unlock()
+	return g
+}
+
+// wait returns how the write went; when ctx ends first it may still go well.
+func (g *convoy[T]) wait(ctx context.Context) error {
 	select {
 	case <-g.done:
 		return g.err
@@ -39,27 +52,22 @@ func (b *Buffer) commit(ctx context.Context, entries [][]byte) error {
 	}
 }
 
-// commitAll commits convoy after convoy until nobody waits.
-func (b *Buffer) commitAll() {
+// work writes convoy after convoy until nobody waits.
+func (c *convoys[T]) work() {
 	for {
-		b.mu.Lock()
-		g := b.next
-		b.next = nil
+		// Whom the last write has released may have more; let them join.
+		runtime.Gosched()
+		c.mu.Lock()
+		g := c.next
+		c.next = nil
 		if g == nil {
-			b.committing--
-			b.mu.Unlock()
+			c.running--
+			c.mu.Unlock()
 			return
 		}
-		b.mu.Unlock()
-		ctx, cancel := context.WithTimeout(context.Background(), redisTime(len(g.entries)))
-		g.err = b.add(ctx, g.entries)
-		cancel()
+		c.mu.Unlock()
+		g.err = c.write(g.items)
+		g.items = nil
 		close(g.done)
 	}
-}
-
-// redisTime is how long so many entries may take: those of an import take longer
-// than a click.
-func redisTime(entries int) time.Duration {
-	return redisWait * time.Duration(1+entries/100)
 }

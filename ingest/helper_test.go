@@ -88,7 +88,7 @@ func newPipe(t testing.TB) *pipe {
 // load runs a loader until the test ends or stop is called.
 func (p *pipe) load(t testing.TB) (l *ingest.Loader, stop func()) {
 	t.Helper()
-	l = &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: quiet(), Consumer: "test-load"}
+	l = &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: quiet(), Node: "test-node", Lease: time.Second}
 	return l, background(t, l.Run)
 }
 
@@ -133,6 +133,21 @@ func (p *pipe) counts(t testing.TB) store.Counts {
 	return c
 }
 
+// streamLength is how many entries the streams hold.
+func streamLength(t testing.TB, rdb redis.UniversalClient) (n int64) {
+	t.Helper()
+	for p := range ingest.Partitions {
+		l, err := rdb.XLen(context.Background(), stream(p)).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += l
+	}
+	return n
+}
+
+func stream(partition int) string { return fmt.Sprintf("dealtrail:{p%02d}:events", partition) }
+
 // text returns the values of a query of one column of strings.
 func (p *pipe) text(t testing.TB, query string) (values []string) {
 	t.Helper()
@@ -161,7 +176,7 @@ func clicks(from, n int) []trail.Event {
 	for i := range events {
 		events[i] = trail.Event{
 			ID: trail.IDFrom(at, "test", fmt.Sprint(from+i)), Kind: trail.Clicked, At: at, ReceivedAt: at, Source: "test",
-			Content: "deck", Share: "aaaaaaaaaa", Verdict: trail.Verdict{Agent: trail.Human, Probability: 0.9, Rules: []string{"browser"}},
+			Content: "deck", Share: trail.ShareID(fmt.Sprintf("aaaaaa%04d", (from+i)%100)), Verdict: trail.Verdict{Agent: trail.Human, Probability: 0.9, Rules: []string{"browser"}},
 		}
 	}
 	return events

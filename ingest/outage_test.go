@@ -28,7 +28,7 @@ func TestConcurrentAppendsShareWritesAndAllArrive(t *testing.T) {
 	}
 	wait.Wait()
 	spooled, _ := b.Spool.Len()
-	if n := rdb.XLen(t.Context(), "dealtrail:events").Val(); n+int64(spooled) < 3200 {
+	if n := streamLength(t, rdb); n+int64(spooled) < 3200 {
 		t.Errorf("of 3200 events %d are in the stream and %d in the spool", n, spooled)
 	}
 	stats := rdb.Info(t.Context(), "commandstats").Val()
@@ -68,7 +68,7 @@ func TestEventsOfAnOutageMoveToTheStreamOnceRedisIsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the spool is empty", func() bool { n, _ := b.Spool.Len(); return n == 0 })
-	if n := rdb.XLen(t.Context(), "dealtrail:events").Val(); n < 100 {
+	if n := streamLength(t, rdb); n < 100 {
 		t.Errorf("%d of 100 events are in the stream", n)
 	}
 }

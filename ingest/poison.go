@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -19,9 +17,9 @@ const patience = 4
 
 // store inserts events until the store has taken them or ctx ends. A single
 // event that the store refuses while it takes others becomes a row of bad.
-func (l *Loader) store(ctx context.Context, events []trail.Event, entries []redis.XMessage) error {
+func (l *Loader) store(ctx context.Context, events []trail.Event, arrivals []store.Arrival) error {
 	for try := 1; ; try++ {
-		err := l.insertOnce(ctx, events)
+		err := l.insertOnce(ctx, events, arrivals)
 		if err == nil {
 			return nil
 		}
@@ -33,7 +31,7 @@ func (l *Loader) store(ctx context.Context, events []trail.Event, entries []redi
 			l.Log.Warn("insert did not work, trying again", "err", err, "n", len(events))
 		}
 		if try >= patience && !passing(err) {
-			if err = l.isolate(ctx, events, entries); err == nil {
+			if err = l.isolate(ctx, events, arrivals); err == nil {
 				return nil
 			}
 			l.failing(err)
@@ -44,10 +42,15 @@ func (l *Loader) store(ctx context.Context, events []trail.Event, entries []redi
 	}
 }
 
-func (l *Loader) insertOnce(ctx context.Context, events []trail.Event) error {
+// insertOnce stores events, then where they came from: whoever counts arrivals
+// finds their events.
+func (l *Loader) insertOnce(ctx context.Context, events []trail.Event, arrivals []store.Arrival) error {
 	ctx, cancel := context.WithTimeout(ctx, insertWait)
 	defer cancel()
 	if err := l.DB.InsertEvents(ctx, events); err != nil {
+		return err
+	}
+	if err := l.DB.InsertArrivals(ctx, arrivals); err != nil {
 		return err
 	}
 	l.count(func(s *LoaderStats) { s.Loaded += uint64(len(events)) })
@@ -57,8 +60,8 @@ func (l *Loader) insertOnce(ctx context.Context, events []trail.Event) error {
 // isolate inserts the halves of a batch that the store refuses, down to the
 // events that it refuses alone, and sets those aside. It gives up when the
 // store seems to be in trouble itself: then no event is to blame.
-func (l *Loader) isolate(ctx context.Context, events []trail.Event, entries []redis.XMessage) error {
-	err := l.insertOnce(ctx, events)
+func (l *Loader) isolate(ctx context.Context, events []trail.Event, arrivals []store.Arrival) error {
+	err := l.insertOnce(ctx, events, arrivals)
 	if err == nil {
 		l.good = &events[0]
 		return nil
@@ -67,18 +70,22 @@ func (l *Loader) isolate(ctx context.Context, events []trail.Event, entries []re
 		return err
 	}
 	if half := len(events) / 2; half > 0 {
-		if err := l.isolate(ctx, events[:half], entries[:half]); err != nil {
+		if err := l.isolate(ctx, events[:half], arrivals[:half]); err != nil {
 			return err
 		}
-		return l.isolate(ctx, events[half:], entries[half:])
+		return l.isolate(ctx, events[half:], arrivals[half:])
 	}
 	if err := l.probe(ctx); err != nil {
 		return fmt.Errorf("insert: %w", err)
 	}
-	if err = l.insertOnce(ctx, events); err == nil || passing(err) {
+	if err = l.insertOnce(ctx, events, arrivals); err == nil || passing(err) {
 		return err
 	}
-	bad := []store.Bad{badEntry(entries[0], "insert", err.Error(), events[0].Source)}
+	raw, errJSON := json.Marshal(&events[0])
+	if errJSON != nil {
+		return errJSON
+	}
+	bad := []store.Bad{badEntry(arrivals[0].Entry, map[string]any{streamField: string(raw)}, "insert", err.Error(), events[0].Source)}
 	if err := l.DB.InsertBad(ctx, bad); err != nil {
 		return fmt.Errorf("set a bad entry aside: %w", err)
 	}
@@ -126,19 +133,14 @@ func (l *Loader) setAside(bad []store.Bad) {
 }
 
 // badEntry keeps the event as it came, or all fields of an entry without one.
-func badEntry(m redis.XMessage, stage, reason, origin string) store.Bad {
-	raw, ok := m.Values[streamField].(string)
+func badEntry(entry store.Entry, fields map[string]any, stage, reason, origin string) store.Bad {
+	raw, ok := fields[streamField].(string)
 	if !ok {
-		fields, err := json.Marshal(m.Values)
+		text, err := json.Marshal(fields)
 		if err != nil {
-			fields = fmt.Append(nil, m.Values)
+			text = fmt.Append(nil, fields)
 		}
-		raw = string(fields)
+		raw = string(text)
 	}
-	id, err := parseStreamID(m.ID)
-	at := id.time()
-	if err != nil {
-		at = time.Now().UTC()
-	}
-	return store.Bad{Entry: m.ID, At: at, Stage: stage, Reason: reason, Origin: origin, Raw: raw}
+	return store.Bad{Entry: entry, At: time.UnixMilli(int64(entry.Ms)).UTC(), Stage: stage, Reason: reason, Origin: origin, Raw: raw}
 }

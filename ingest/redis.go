@@ -23,12 +23,14 @@ type RedisOptions struct {
 	Dir      string        // the data, this server's alone; made when missing
 	Socket   string        // path of the unix socket; empty: Dir/redis.sock, or in a fresh directory when that is too long
 	Command  string        // the server program; default "redis-server" from the PATH
+	Memory   int64         // bytes that it may take; default 1 GiB. Beyond that it refuses events
 	LockWait time.Duration // how long to wait for another server to leave Dir; default 10 s
 	Log      *slog.Logger
 }
 
 const (
-	defaultLockWait = 10 * time.Second
+	defaultLockWait    = 10 * time.Second
+	defaultRedisMemory = 1 << 30
 	// redisStartWait is for a server to answer at all; one that says it is loading its data may take longer.
 	redisStartWait = 30 * time.Second
 	// redisStopWait is for a server to leave before it is killed.
@@ -86,6 +88,9 @@ func prepareRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 	command, err := exec.LookPath(o.Command)
 	if err != nil {
 		return nil, fmt.Errorf("%w; `make deps` installs it, or the package redis-server of your system", err)
+	}
+	if o.Memory <= 0 {
+		o.Memory = defaultRedisMemory
 	}
 	if o.LockWait <= 0 {
 		o.LockWait = defaultLockWait
@@ -206,7 +211,7 @@ func (r *Redis) arguments() []string {
 		"--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no", "--save", "",
 		// A command cut off by a kill was never answered, so nobody counts on it.
 		"--aof-load-truncated", "yes",
-		"--maxmemory-policy", "noeviction",
+		"--maxmemory", fmt.Sprint(r.options.Memory), "--maxmemory-policy", "noeviction",
 	}
 }
 

@@ -132,7 +132,7 @@ func TestContentThatCannotWorkIsRefused(t *testing.T) {
 	f("deck", map[string]string{"url": "https://acme.example/", "cost": "1e9"}, "cost")
 	f("deck", map[string]string{"url": "https://acme.example/", "published_at": "yesterday"}, "published_at")
 	f("deck", map[string]string{"file": "../../etc/passwd"})
-	if n := p.rdb.XLen(t.Context(), "dealtrail:events").Val(); n != 0 || len(r.Catalogue.All()) != 0 {
+	if n := streamLength(t, p.rdb); n != 0 || len(r.Catalogue.All()) != 0 {
 		t.Errorf("%d events and %d targets were written", n, len(r.Catalogue.All()))
 	}
 	p.redis.Close()

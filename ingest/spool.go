@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -58,31 +57,27 @@ type Spool struct {
 	ends    []place    // behind each record that Next returned
 	saved   uint64     // the cursor on disk
 
-	writer sync.WaitGroup // the goroutine that commits, while there is something to commit
+	writes convoys[accepted] // what callers bring, on its way to the disk
 
-	mu         sync.Mutex
-	segments   []*segment // with durable records that are not all done, oldest first
-	active     *segment   // being written, or nil; in segments once it has a durable record
-	next       uint64     // number of the next record to become durable
-	cursor     uint64     // number of the first record that is not done
-	number     uint64     // of the newest segment
-	disk       int64      // bytes of segments
-	reserved   int64      // bytes of groups that are not yet durable
-	waiting    *group     // what goes into the next commit
-	committing bool
-	failing    bool // the last commit failed
-	closed     bool
-	grown      chan struct{} // closed and replaced when records become durable
-	damage     Damage
-	reported   place // holes up to here are in damage
+	mu       sync.Mutex
+	segments []*segment // with durable records that are not all done, oldest first
+	active   *segment   // being written, or nil; in segments once it has a durable record
+	next     uint64     // number of the next record to become durable
+	cursor   uint64     // number of the first record that is not done
+	number   uint64     // of the newest segment
+	disk     int64      // bytes of segments
+	reserved int64      // bytes that callers bring and that are not yet durable
+	failing  bool       // the last commit failed
+	closed   bool
+	grown    chan struct{} // closed and replaced when records become durable
+	damage   Damage
+	reported place // holes up to here are in damage
 }
 
-// group is the records that become durable with one write.
-type group struct {
-	frames []byte
-	n      uint64
-	done   chan struct{} // closed when err is set
-	err    error
+// accepted is a record on its way to the disk.
+type accepted struct {
+	data []byte
+	at   time.Time
 }
 
 // OpenSpool opens the spool in a directory. A record at the end that a crash cut
@@ -107,7 +102,8 @@ func OpenSpool(o SpoolOptions) (*Spool, error) {
 	if o.ReadAt == nil {
 		o.ReadAt = (*os.File).ReadAt
 	}
-	s := &Spool{o: o, log: o.Log, waiting: newGroup(nil), grown: make(chan struct{})}
+	s := &Spool{o: o, log: o.Log, grown: make(chan struct{})}
+	s.writes = convoys[accepted]{write: s.commit, parallel: 1}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
@@ -123,10 +119,6 @@ func syncData(f *os.File) error {
 	}
 }
 
-func newGroup(buf []byte) *group {
-	return &group{frames: buf[:0], done: make(chan struct{})}
-}
-
 // Append makes records durable, in the order given; nil means that they are on
 // the disk. Callers that wait at the same time share one write. After an error
 // of the disk the records are not there, unless a crash follows at once; after
@@ -137,12 +129,7 @@ func (s *Spool) Append(ctx context.Context, records ...[]byte) error {
 	}
 	g, err := s.join(records)
 	if err == nil {
-		select {
-		case <-g.done:
-			err = g.err
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+		err = g.wait(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("append to the spool: %w", err)
@@ -150,16 +137,17 @@ func (s *Spool) Append(ctx context.Context, records ...[]byte) error {
 	return nil
 }
 
-// join adds records to the group that is committed next.
-func (s *Spool) join(records [][]byte) (*group, error) {
+// join adds records to what is committed next, if there is room for them.
+func (s *Spool) join(records [][]byte) (*convoy[accepted], error) {
 	var size int64
-	for _, r := range records {
+	items, now := make([]accepted, len(records)), time.Now()
+	for i, r := range records {
 		if len(r) > maxRecord {
 			return nil, fmt.Errorf("a record of %d bytes is longer than the %d that are allowed", len(r), maxRecord)
 		}
 		size += int64(headerSize + len(r))
+		items[i] = accepted{data: r, at: now}
 	}
-	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -169,61 +157,38 @@ func (s *Spool) join(records [][]byte) (*group, error) {
 		return nil, ErrSpoolFull
 	}
 	s.reserved += size
-	g := s.waiting
-	for _, r := range records {
-		g.frames = appendFrame(g.frames, r, now)
-	}
-	g.n += uint64(len(records))
-	if !s.committing {
-		s.committing = true
-		s.writer.Go(s.commitAll)
-	}
-	return g, nil
+	return s.writes.join(items...), nil
 }
 
-// commitAll commits group after group until nobody waits.
-func (s *Spool) commitAll() {
-	var buf []byte
-	for {
-		// Whom the last commit has released may have more; let them join.
-		runtime.Gosched()
-		s.mu.Lock()
-		g := s.waiting
-		if g.n == 0 {
-			s.committing = false
-			gone := s.retire()
-			s.mu.Unlock()
-			s.remove(gone)
-			return
-		}
-		s.waiting = newGroup(buf)
-		s.mu.Unlock()
-		g.err = s.commit(g)
-		buf, g.frames = g.frames, nil
-		close(g.done)
-		if cap(buf) > defaultSpoolSegment/segmentsPerSpool {
-			buf = nil // one large import shall not hold memory for ever
-		}
-	}
-}
-
-// commit writes a group and makes it durable. After any error the segment is
+// commit writes records and makes them durable. After any error the segment is
 // not written again: what a failed fsync left on the disk is unknown, and a
 // second fsync would say that all is well.
-func (s *Spool) commit(g *group) error {
+func (s *Spool) commit(records []accepted) error {
+	var b []byte
+	for _, r := range records {
+		b = appendFrame(b, r.data, r.at)
+	}
 	seg, err := s.writable()
 	if err == nil {
-		seg.seal(g.frames, seg.size, seg.next)
-		if _, err = s.o.Write(seg.file, g.frames); err == nil {
+		seg.seal(b, seg.size, seg.next)
+		if _, err = s.o.Write(seg.file, b); err == nil {
 			err = s.o.Sync(seg.file)
 		}
 	}
 	if err != nil {
 		s.abandon(seg)
 	}
+	gone, err := s.committed(seg, int64(len(b)), uint64(len(records)), err)
+	s.remove(gone)
+	return err
+}
+
+// committed notes how a commit went, and returns the segments that are done with
+// now that nobody writes.
+func (s *Spool) committed(seg *segment, size int64, records uint64, err error) ([]*segment, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reserved -= int64(len(g.frames))
+	s.reserved -= size
 	if failed := err != nil; failed != s.failing {
 		s.failing = failed
 		if failed {
@@ -232,27 +197,25 @@ func (s *Spool) commit(g *group) error {
 			s.log.Info("spool can write again")
 		}
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: %w", ErrSpoolFull, err)
+	if err == nil {
+		if seg != s.active {
+			s.active = seg
+			s.segments = append(s.segments, seg)
+		}
+		seg.size += size
+		seg.next += records
+		s.next = seg.next
+		s.disk += size
+		close(s.grown)
+		s.grown = make(chan struct{})
+	} else if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = fmt.Errorf("%w: %w", ErrSpoolFull, err)
 	}
-	if err != nil {
-		return err
-	}
-	if seg != s.active {
-		s.active = seg
-		s.segments = append(s.segments, seg)
-	}
-	seg.size += int64(len(g.frames))
-	seg.next += g.n
-	s.next = seg.next
-	s.disk += int64(len(g.frames))
-	close(s.grown)
-	s.grown = make(chan struct{})
-	return nil
+	return s.retire(), err
 }
 
-// writable returns the segment to write to. A group is never split, so a segment
-// may become longer than Segment by a group. On an error it returns the segment
+// writable returns the segment to write to. A commit is never split, so a segment
+// may become longer than Segment by one. On an error it returns the segment
 // as far as it was begun.
 func (s *Spool) writable() (*segment, error) {
 	s.mu.Lock()
@@ -298,7 +261,7 @@ func (s *Spool) abandon(seg *segment) {
 func (s *Spool) retire() (gone []*segment) {
 	for len(s.segments) > 0 {
 		seg := s.segments[0]
-		if seg.next > s.cursor || seg == s.active && s.committing {
+		if seg.next > s.cursor || seg == s.active && s.reserved > 0 {
 			break
 		}
 		if seg == s.active {
@@ -334,7 +297,7 @@ func (s *Spool) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	s.writer.Wait()
+	s.writes.workers.Wait()
 	close(s.grown) // nobody replaces it any more
 	s.reading.Lock()
 	defer s.reading.Unlock()

@@ -64,7 +64,7 @@ func (s *Spool) frames(seg *segment, file *os.File, at place) *frames {
 func (s *Spool) Next(ctx context.Context, max int) ([]Record, error) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	b := batch{max: max}
+	b := page{max: max}
 	if err := s.peek(ctx, &b); err != nil {
 		return nil, fmt.Errorf("read the spool: %w", err)
 	}
@@ -72,18 +72,18 @@ func (s *Spool) Next(ctx context.Context, max int) ([]Record, error) {
 	return b.records, nil
 }
 
-// batch is records that are read together.
-type batch struct {
+// page is records that are read together.
+type page struct {
 	max     int
 	bytes   int
 	records []Record
 	ends    []place // behind each record
 }
 
-func (b *batch) full() bool { return len(b.records) >= b.max || b.bytes >= nextBytes }
+func (b *page) full() bool { return len(b.records) >= b.max || b.bytes >= nextBytes }
 
-// peek fills a batch. The caller holds reading.
-func (s *Spool) peek(ctx context.Context, b *batch) error {
+// peek fills a page. The caller holds reading.
+func (s *Spool) peek(ctx context.Context, b *page) error {
 	s.mu.Lock()
 	segments := make([]segment, len(s.segments))
 	for i, seg := range s.segments {
@@ -119,7 +119,7 @@ func (s *Spool) peek(ctx context.Context, b *batch) error {
 }
 
 // peekSegment reads records of one segment from a place on, and moves it.
-func (s *Spool) peekSegment(ctx context.Context, seg *segment, at *place, cursor uint64, b *batch) error {
+func (s *Spool) peekSegment(ctx context.Context, seg *segment, at *place, cursor uint64, b *page) error {
 	if at.offset == seg.size && at.seq == seg.next {
 		return nil
 	}
@@ -278,12 +278,20 @@ func (s *Spool) Len() (records int, bytes int64) {
 	return int(s.next - s.cursor), s.disk
 }
 
+// Failing reports whether the spool takes no records: it is full, or the last
+// write did not work.
+func (s *Spool) Failing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed || s.failing || s.disk+s.reserved >= s.o.MaxBytes
+}
+
 // Oldest returns when the oldest record that is not done was accepted, and the
 // zero time when there is none or the disk does not say.
 func (s *Spool) Oldest() time.Time {
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	b := batch{max: 1}
+	b := page{max: 1}
 	if err := s.peek(context.Background(), &b); err != nil || len(b.records) == 0 {
 		return time.Time{}
 	}

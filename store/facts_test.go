@@ -222,14 +222,14 @@ func TestPeopleAreTheCRMsNewestWordElseTheFirstMails(t *testing.T) {
 
 func TestBadEntriesAreKeptOnce(t *testing.T) {
 	db := storetest.Open(t)
-	bad := []store.Bad{{Entry: "1-0", At: day(1), Stage: "decode", Reason: "no JSON", Origin: "csv", Raw: "{\n\n\x00\xff"}}
+	bad := []store.Bad{{Entry: store.Entry{Epoch: "e", Partition: 3, Ms: 1, Seq: 2}, At: day(1), Stage: "decode", Reason: "no JSON", Origin: "csv", Raw: "{\n\n\x00\xff"}}
 	for range 2 {
 		if err := db.InsertBad(t.Context(), bad); err != nil {
 			t.Fatal(err)
 		}
 	}
 	check(t, "bad", must(db.Counts(t.Context()))(t).Bad, uint64(1))
-	check(t, "raw", texts(t, db, "SELECT raw FROM bad LIMIT 1"), []string{bad[0].Raw})
+	check(t, "raw", texts(t, db, "SELECT raw FROM bad_entries LIMIT 1"), []string{bad[0].Raw})
 }
 
 func TestAReplyInheritsTheDealOfTheLinkItAnswers(t *testing.T) {

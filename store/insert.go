@@ -71,21 +71,27 @@ func rank(e trail.Event) uint64 {
 	return (crm-1-ms)<<15 | tie
 }
 
-// Bad is an entry of the stream that could not become an event.
-type Bad struct {
-	Entry  string // the entry's ID in the stream
-	At     time.Time
-	Stage  string // where it failed
-	Reason string
-	Origin string // who sent it
-	Raw    string // the entry's bytes
+// Entry is the place of an entry in the streams.
+type Entry struct {
+	Epoch     string // the streams' life
+	Partition uint8
+	Ms, Seq   uint64 // the ID that Redis gave
 }
 
-// InsertBad keeps entries that could not become events. An entry that is kept
-// already replaces its copy.
-func (db *DB) InsertBad(ctx context.Context, entries []Bad) error {
-	return insert(ctx, db, "InsertBad", entries, func(b driver.Batch, e Bad) error {
-		return b.Append(e.Entry, moment(e.At), e.Stage, e.Reason, e.Origin, e.Raw)
+// String is how a place is written in reports and commands.
+func (e Entry) String() string { return fmt.Sprintf("%s-%d-%d-%d", e.Epoch, e.Partition, e.Ms, e.Seq) }
+
+// Arrival says which event an entry of the streams became.
+type Arrival struct {
+	Event    trail.ID
+	Revision uint16
+	Entry    Entry
+}
+
+// InsertArrivals keeps where events came from. It comes after InsertEvents.
+func (db *DB) InsertArrivals(ctx context.Context, arrivals []Arrival) error {
+	return insert(ctx, db, "InsertArrivals", arrivals, func(b driver.Batch, a Arrival) error {
+		return b.Append(a.Event[:], a.Revision, a.Entry.Epoch, a.Entry.Partition, a.Entry.Ms, a.Entry.Seq)
 	})
 }
 
@@ -100,7 +106,11 @@ func insert[T any](ctx context.Context, db *DB, name string, rows []T, put func(
 }
 
 func insertChunk[T any](ctx context.Context, db *DB, name string, rows []T, put func(driver.Batch, T) error) error {
-	b, err := db.conn.PrepareBatch(ctx, db.text.query[name])
+	conn, err := db.connect(ctx)
+	if err != nil {
+		return err
+	}
+	b, err := conn.PrepareBatch(ctx, db.text.query[name])
 	if err != nil {
 		return err
 	}

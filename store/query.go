@@ -20,9 +20,9 @@ func query[T any](ctx context.Context, db *DB, name string, scan func(driver.Row
 	if !ok {
 		panic("store: there is no query/" + name + ".sql") // every method has a test
 	}
-	rows, err := db.conn.Query(ctx, text, args...)
+	rows, err := db.Query(ctx, text, args...)
 	if err != nil {
-		return nil, fmt.Errorf("query %s: %w", name, explain(err))
+		return nil, fmt.Errorf("query %s: %w", name, err)
 	}
 	defer rows.Close()
 	all := []T{} // an empty list is [] in JSON
@@ -48,6 +48,12 @@ type away struct {
 func (a *away) Error() string   { return a.problem.Text + " (" + a.cause.Error() + ")" }
 func (a *away) Unwrap() []error { return []error{&a.problem, a.cause} }
 
+// isAway reports whether an error is one that passes by itself.
+func isAway(err error) bool {
+	var a *away
+	return errors.As(err, &a)
+}
+
 // explain makes a Problem of an error that passes by itself.
 func explain(err error) error {
 	var lost *net.OpError
@@ -56,6 +62,8 @@ func explain(err error) error {
 		return nil
 	case errors.Is(err, chdb.ErrRestarting):
 		return &away{trail.Problem{Code: trail.Unavailable, Text: "The database is restarting; try again in a moment."}, err}
+	case isAway(err):
+		return err
 	case errors.As(err, &lost), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, clickhouse.ErrAcquireConnTimeout):
 		return &away{trail.Problem{Code: trail.Unavailable, Text: "The database does not answer; try again in a moment."}, err}
 	}

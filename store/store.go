@@ -22,6 +22,9 @@ import (
 	"net"
 	"net/url"
 	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -37,6 +40,7 @@ type Options struct {
 	URL      string                                                   // clickhouse://user:password@host:9000/database, http://host:8123/database or unix:///path of an engine's socket
 	Addr     []string                                                 // host:port of a server's native protocol
 	Database string                                                   // default: the URL's, else "dealtrail"; made when missing
+	Migrate  bool                                                     // bring the schema up to date whenever a connection is made
 	Log      *slog.Logger                                             // nil: nothing is logged
 }
 
@@ -83,33 +87,114 @@ type DB struct {
 	// computed under other rates or windows answers nobody.
 	Definition string
 
-	conn driver.Conn
-	log  *slog.Logger
-	text texts
+	options *clickhouse.Options
+	migrate bool
+	log     *slog.Logger
+	text    texts
+
+	ready atomic.Pointer[connection]
+	mu    sync.Mutex
+	last  *attempt // to connect; nil before the first
 }
 
-// Open connects to the database, and makes it when it is missing. Migrate comes
-// next, once per start.
+// connection is what a database that answered once is spoken to with.
+type connection struct{ driver.Conn }
+
+// attempt is one try to connect, which all who ask meanwhile wait for.
+type attempt struct {
+	done  chan struct{} // closed when the others are set
+	err   error
+	ended time.Time
+}
+
+const (
+	// reconnectAfter is how long nobody tries a database again that did not answer.
+	reconnectAfter = 250 * time.Millisecond
+	// connectWait is for one try: hello, the settings that the server knows, and the schema.
+	connectWait = time.Minute
+)
+
+// Open returns the database and makes it when it is missing. One that does not
+// answer is no error: each method tries again, since a node must serve its links
+// while ClickHouse is away.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	d, err := o.driver()
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	if d.Settings, err = prepare(ctx, *d); err != nil {
-		return nil, fmt.Errorf("open the database: %w", explain(err))
-	}
-	conn, err := clickhouse.Open(d)
-	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", explain(err))
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &DB{conn: conn, log: o.Log, text: readTexts()}, nil
+	db := &DB{options: d, migrate: o.Migrate, log: o.Log, text: readTexts()}
+	if _, err := db.connect(ctx); err != nil && !isAway(err) {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	return db, nil
 }
 
-// prepare makes the database and returns the settings of every query. The
-// server's defaults differ between versions, so that all that matter are set.
+// connect returns the connection, which is made when there is none.
+func (db *DB) connect(ctx context.Context) (driver.Conn, error) {
+	if c := db.ready.Load(); c != nil {
+		return c, nil
+	}
+	db.mu.Lock()
+	a := db.last
+	if a == nil || !a.ended.IsZero() && time.Since(a.ended) > reconnectAfter {
+		a = &attempt{done: make(chan struct{})}
+		db.last = a
+		// Whoever asked may not have the patience that the others have.
+		go db.try(context.WithoutCancel(ctx), a)
+	}
+	db.mu.Unlock()
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	return db.ready.Load(), nil
+}
+
+// try connects and tells all who wait how it went.
+func (db *DB) try(ctx context.Context, a *attempt) {
+	ctx, cancel := context.WithTimeout(ctx, connectWait)
+	defer cancel()
+	conn, err := db.dial(ctx)
+	if err == nil {
+		db.ready.Store(&connection{conn})
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	a.err, a.ended = explain(err), time.Now()
+	close(a.done)
+}
+
+func (db *DB) dial(ctx context.Context) (driver.Conn, error) {
+	d := *db.options
+	var err error
+	if d.Settings, err = prepare(ctx, d); err != nil {
+		return nil, err
+	}
+	conn, err := clickhouse.Open(&d)
+	if err == nil && db.migrate {
+		if err = db.bringUp(ctx, conn); err != nil {
+			conn.Close()
+		}
+	}
+	return conn, err
+}
+
+// wanted are the settings of every query. The defaults of servers differ between
+// versions, so all that matter are set, as far as a server knows them.
+var wanted = clickhouse.Settings{
+	"async_insert": 0, "join_use_nulls": 0, "session_timezone": "UTC",
+	// Exactness rests on the events' IDs. A server that dropped what it took for a copy of a block would break it.
+	"insert_deduplicate": 0, "deduplicate_insert": "disable",
+}
+
+// prepare makes the database and returns the settings of every query.
 func prepare(ctx context.Context, d clickhouse.Options) (clickhouse.Settings, error) {
 	name := d.Auth.Database
 	d.Auth.Database = "" // the driver cannot even say hello in a database that is not there
@@ -118,8 +203,10 @@ func prepare(ctx context.Context, d clickhouse.Options) (clickhouse.Settings, er
 		return nil, err
 	}
 	defer conn.Close()
-	var databases, switches uint64
-	if err := conn.QueryRow(ctx, readTexts().query["Server"], clickhouse.Named("database", name)).Scan(&databases, &switches); err != nil {
+	var databases uint64
+	var known []string
+	err = conn.QueryRow(ctx, readTexts().query["Server"], clickhouse.Named("database", name), clickhouse.Named("wanted", slices.Sorted(maps.Keys(wanted)))).Scan(&databases, &known)
+	if err != nil {
 		return nil, err
 	}
 	if databases == 0 { // asked first, since making may be forbidden where the database exists
@@ -129,30 +216,49 @@ func prepare(ctx context.Context, d clickhouse.Options) (clickhouse.Settings, er
 	}
 	settings := clickhouse.Settings{}
 	maps.Copy(settings, d.Settings) // those of the URL
-	settings["async_insert"], settings["join_use_nulls"], settings["session_timezone"] = 0, 0, "UTC"
-	if switches > 0 { // where there is this one, it overrules insert_deduplicate
-		settings["deduplicate_insert"] = "disable"
-	} else {
-		settings["insert_deduplicate"] = 0
+	for _, k := range known {
+		settings[k] = wanted[k]
+	}
+	if slices.Contains(known, "deduplicate_insert") { // it overrules the older one, and both are too many
+		delete(settings, "insert_deduplicate")
 	}
 	return settings, nil
 }
 
 // Close closes the connections. Nothing that was inserted waits in them.
-func (db *DB) Close() error { return db.conn.Close() }
+func (db *DB) Close() error {
+	if c := db.ready.Load(); c != nil {
+		return c.Close()
+	}
+	return nil
+}
 
 // Ping asks the database whether it answers.
-func (db *DB) Ping(ctx context.Context) error { return explain(db.conn.Ping(ctx)) }
+func (db *DB) Ping(ctx context.Context) error {
+	conn, err := db.connect(ctx)
+	if err != nil {
+		return err
+	}
+	return explain(conn.Ping(ctx))
+}
 
 // Exec runs a statement that returns no rows; args are made by clickhouse.Named.
 func (db *DB) Exec(ctx context.Context, statement string, args ...any) error {
-	return explain(db.conn.Exec(ctx, statement, args...))
+	conn, err := db.connect(ctx)
+	if err != nil {
+		return err
+	}
+	return explain(conn.Exec(ctx, statement, args...))
 }
 
 // Query runs a statement that returns rows, which the caller closes; args are
 // made by clickhouse.Named.
 func (db *DB) Query(ctx context.Context, statement string, args ...any) (driver.Rows, error) {
-	rows, err := db.conn.Query(ctx, statement, args...)
+	conn, err := db.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := conn.Query(ctx, statement, args...)
 	return rows, explain(err)
 }
 
@@ -160,51 +266,71 @@ func (db *DB) Query(ctx context.Context, statement string, args ...any) (driver.
 // the order of names, and replaces all views. A file that was applied and has
 // changed since is an error that names it.
 func (db *DB) Migrate(ctx context.Context) error {
-	tables := sqlFiles("schema")
-	// The first file makes the table of what was applied; it may run again.
-	if err := db.apply(ctx, tables[0]); err != nil {
-		return err
-	}
-	type migration struct{ name, checksum string }
-	applied, err := query(ctx, db, "Migrations", func(rows driver.Rows, m *migration) error {
-		return rows.Scan(&m.name, &m.checksum)
-	})
+	conn, err := db.connect(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	checksums := map[string]string{}
-	for _, m := range applied {
-		checksums[m.name] = m.checksum
+	return explain(db.bringUp(ctx, conn))
+}
+
+// bringUp is Migrate on a connection that nobody else uses yet.
+func (db *DB) bringUp(ctx context.Context, conn driver.Conn) error {
+	tables := sqlFiles("schema")
+	// The first file makes the table of what was applied; it may run again.
+	if err := db.apply(ctx, conn, tables[0]); err != nil {
+		return err
+	}
+	applied, err := db.applied(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
 	}
 	for _, file := range tables {
 		b, _ := files.ReadFile(file)
 		sum := sha256.Sum256(b)
 		name, checksum := path.Base(file), hex.EncodeToString(sum[:])
-		switch before, known := checksums[name]; {
+		switch before, known := applied[name]; {
 		case known && before != checksum:
 			return fmt.Errorf("migrate: %s was applied to this database and has changed since; put the old text back and make the change in a new file", name)
 		case known:
 			continue
 		}
-		if err := db.apply(ctx, file); err != nil {
+		if err := db.apply(ctx, conn, file); err != nil {
 			return err
 		}
-		err := db.Exec(ctx, db.text.query["InsertMigrations"], clickhouse.Named("name", name), clickhouse.Named("checksum", checksum))
+		err := conn.Exec(ctx, db.text.query["InsertMigrations"], clickhouse.Named("name", name), clickhouse.Named("checksum", checksum))
 		if err != nil {
 			return fmt.Errorf("migrate: note that %s is applied: %w", name, err)
 		}
 		db.log.Debug("schema file applied", "source", name)
 	}
 	for _, file := range sqlFiles("view") {
-		if err := db.apply(ctx, file); err != nil {
+		if err := db.apply(ctx, conn, file); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (db *DB) apply(ctx context.Context, file string) error {
-	if err := db.Exec(ctx, db.text.expand(readFile(file))); err != nil {
+// applied returns the checksums of the files that were applied, by name.
+func (db *DB) applied(ctx context.Context, conn driver.Conn) (map[string]string, error) {
+	rows, err := conn.Query(ctx, db.text.query["Migrations"])
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	checksums := map[string]string{}
+	for rows.Next() {
+		var name, checksum string
+		if err := rows.Scan(&name, &checksum); err != nil {
+			return nil, err
+		}
+		checksums[name] = checksum
+	}
+	return checksums, rows.Err()
+}
+
+func (db *DB) apply(ctx context.Context, conn driver.Conn, file string) error {
+	if err := conn.Exec(ctx, db.text.expand(readFile(file))); err != nil {
 		return fmt.Errorf("migrate: apply %s: %w", file, err)
 	}
 	return nil

@@ -3,7 +3,9 @@ package store_test
 import (
 	"context"
 	"errors"
+	"net"
 	"reflect"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -40,8 +42,8 @@ func TestMigrateTwiceChangesNothing(t *testing.T) {
 		if n := number(t, db, "SELECT count() - uniqExact(name) FROM migrations"); n != 0 {
 			t.Errorf("%d files were applied again", n)
 		}
-		if n := number(t, db, "SELECT count() FROM migrations"); n != 6 {
-			t.Errorf("%d files are noted as applied, want 6", n)
+		if n := number(t, db, "SELECT count() FROM migrations"); n != 10 {
+			t.Errorf("%d files are noted as applied, want 10", n)
 		}
 		db.Close()
 	}
@@ -182,10 +184,47 @@ func TestKilledEngineIsATemporaryProblem(t *testing.T) {
 }
 
 func TestStoppedServerIsATemporaryProblem(t *testing.T) {
-	_, err := store.Open(t.Context(), store.Options{URL: "clickhouse://127.0.0.1:1/x"})
-	problem(t, err, trail.Unavailable)
-	_, err = store.Open(t.Context(), store.Options{URL: "unix:///nowhere/engine.sock"})
-	problem(t, err, trail.Unavailable)
+	for _, url := range []string{"clickhouse://127.0.0.1:1/x", "unix:///nowhere/engine.sock"} {
+		db, err := store.Open(t.Context(), store.Options{URL: url})
+		if err != nil {
+			t.Fatalf("%s: a database that does not answer yet must be no error: %v", url, err)
+		}
+		problem(t, db.Ping(t.Context()), trail.Unavailable)
+		_, err = db.Counts(t.Context())
+		problem(t, err, trail.Unavailable)
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A node that starts before its database uses it, schema and all, once it is there.
+func TestDatabaseThatComesLaterIsUsed(t *testing.T) {
+	o := storetest.Options(t)
+	dial := o.Dial
+	var there atomic.Bool
+	o.Migrate = true
+	o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+		if !there.Load() {
+			return nil, chdb.ErrRestarting
+		}
+		return dial(ctx, address)
+	}
+	db, err := store.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	problem(t, db.InsertEvents(t.Context(), []trail.Event{clicked("k1", day(1))}), trail.Unavailable)
+	there.Store(true)
+	for deadline := time.Now().Add(10 * time.Second); db.InsertEvents(t.Context(), []trail.Event{clicked("k1", day(1))}) != nil; {
+		if time.Now().After(deadline) {
+			t.Fatal("the database is there and is not used")
+		}
+	}
+	if c, err := db.Counts(t.Context()); err != nil || c.Events != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
 }
 
 func TestASocketURLOpensTheEngine(t *testing.T) {

@@ -8,7 +8,9 @@ type Status struct {
 	Version   string          `json:"version"`
 	Trouble   []string        `json:"trouble"`
 	Mailboxes []MailboxStatus `json:"mailboxes"`
+	Nodes     []NodeStatus    `json:"nodes"`
 	Backlog   Backlog         `json:"backlog"`
+	Balance   Balance         `json:"balance"`
 	Lost      uint64          `json:"lost"` // clicks and opens that got their answer but could not be written, since the start
 	Events    uint64          `json:"events"`
 	Bad       uint64          `json:"bad"` // entries of the stream that could not become events
@@ -25,6 +27,54 @@ type Status struct {
 type Backlog struct {
 	Events uint64  `json:"events"`
 	Age    float64 `json:"age_seconds"` // of the oldest
+}
+
+// Balance is what was accepted against what became of it:
+//
+//	accepted + surplus = stored + revisions + duplicates + bad + erased + expired + waiting + spooled + missing
+//
+// Each term is counted where it is kept, none from the others, but that Missing
+// and Surplus are by how much the two sides differ: both should be zero.
+type Balance struct {
+	At         time.Time `json:"at,omitzero"` // when it was struck; zero: not yet
+	Accepted   uint64    `json:"accepted"`    // entries that were made durable; an event whose writer got no answer may be two
+	Stored     uint64    `json:"stored"`      // events, each once
+	Revisions  uint64    `json:"revisions"`   // corrections of these
+	Duplicates uint64    `json:"duplicates"`  // further copies
+	Bad        uint64    `json:"bad"`         // entries that are no event
+	Erased     uint64    `json:"erased"`
+	Expired    uint64    `json:"expired"`
+	Waiting    uint64    `json:"waiting"` // entries in the streams that are not loaded
+	Spooled    uint64    `json:"spooled"` // events on the disks of all nodes
+	Missing    uint64    `json:"missing"` // accepted, said to be loaded, and not there
+	Surplus    uint64    `json:"surplus"` // loaded, and not accepted by these streams
+}
+
+// InFlight is what was accepted and is not yet loaded.
+func (b Balance) InFlight() uint64 { return b.Waiting + b.Spooled }
+
+// Right is the right side of the balance, without what is missing.
+func (b Balance) Right() uint64 {
+	return b.Stored + b.Revisions + b.Duplicates + b.Bad + b.Erased + b.Expired + b.InFlight()
+}
+
+// NodeStatus is one process as it last said how it is doing. Counts are since its
+// start.
+type NodeStatus struct {
+	Node      string          `json:"node"`
+	Roles     []string        `json:"roles"`
+	Version   string          `json:"version"`
+	At        time.Time       `json:"at"`
+	Accepted  uint64          `json:"accepted"` // events
+	Lost      uint64          `json:"lost"`     // clicks and opens that could not be written
+	Loaded    uint64          `json:"loaded"`   // events inserted, copies included
+	Trimmed   uint64          `json:"trimmed"`  // entries that somebody else removed from the streams before they were loaded
+	Lag       float64         `json:"lag_seconds"`
+	Failing   string          `json:"failing,omitzero"` // why loading does not go on
+	Spooled   uint64          `json:"spooled"`
+	SpoolSize int64           `json:"spool_bytes"`
+	Damaged   uint64          `json:"damaged"` // records of the spool that are unreadable
+	Mailboxes []MailboxStatus `json:"mailboxes,omitempty"`
 }
 
 // MailboxStatus is one mailbox as the poller last saw it.

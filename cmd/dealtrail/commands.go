@@ -294,7 +294,14 @@ func (cmd statusCmd) Run(e *env) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(e.out, "events %d  content %d  deals %d  contacts %d  waiting %d  lost %d  bad %d\n", s.Events, s.Contents, s.Deals, s.Contacts, s.Backlog.Events, s.Lost, s.Bad)
+		fmt.Fprintf(e.out, "events %d  content %d  deals %d  contacts %d  backlog %d (oldest %.0f s)  lost %d  bad %d\n", s.Events, s.Contents, s.Deals, s.Contacts, s.Backlog.Events, s.Backlog.Age, s.Lost, s.Bad)
+		if b := s.Balance; !b.At.IsZero() {
+			fmt.Fprintf(e.out, "accepted %d = stored %d + revisions %d + duplicates %d + bad %d + erased %d + expired %d + in flight %d; missing %d, surplus %d\n",
+				b.Accepted, b.Stored, b.Revisions, b.Duplicates, b.Bad, b.Erased, b.Expired, b.InFlight(), b.Missing, b.Surplus)
+		}
+		for _, n := range s.Nodes {
+			fmt.Fprintf(e.out, "process %s (%s): %d accepted, %d loaded, %d on its disk\n", n.Node, strings.Join(n.Roles, ", "), n.Accepted, n.Loaded, n.Spooled)
+		}
 		for _, m := range s.Mailboxes {
 			fmt.Fprintf(e.out, "mailbox %s: %s, %d messages read, %d events %s\n", m.Rep, m.State, m.Messages, m.Events, m.Reason)
 		}

@@ -30,10 +30,13 @@ type Config struct {
 		TrackingListen string `toml:"tracking_listen" default:"" doc:"A second address that serves nothing but tracked links and pixels; point public_url at it. Empty: same as listen."`
 	} `toml:"server"`
 	Data struct {
-		Dir string `toml:"dir" default:"data" doc:"Folder of everything that is stored here: events, files, state. Relative to this file."`
+		Dir     string `toml:"dir" default:"data" doc:"Folder of everything that is stored here: events, files, state. Relative to this file. Each process has its own."`
+		SpoolMB int    `toml:"spool_mb" default:"1024" doc:"Megabytes of disk that events may take while Redis is away or full. Beyond that imports are refused and clicks are counted as lost."`
 	} `toml:"data"`
 	Redis struct {
-		URL string `toml:"url" default:"" doc:"A Redis of your own, as redis://user:password@host:6379/0 or unix:///path. Empty: a private redis-server is started, which syncs every write to disk."`
+		URL       string `toml:"url" default:"" doc:"A Redis of your own, as redis://user:password@host:6379/0 or unix:///path. Empty: a private redis-server is started, which syncs every write to disk."`
+		MemoryMB  int    `toml:"memory_mb" default:"1024" doc:"Megabytes of memory that the private redis-server may take; events beyond that wait on the disk."`
+		ReserveMB int    `toml:"reserve_mb" default:"64" doc:"Megabytes of loaded events that Redis keeps, 256 at most, so that a ClickHouse that lost its newest can get them again."`
 	} `toml:"redis"`
 	ClickHouse struct {
 		URL     string `toml:"url" default:"" doc:"A ClickHouse server of your own, as clickhouse://user:password@host:9000/database. Empty: the embedded engine."`
@@ -273,6 +276,12 @@ func (c *Config) check() error {
 		if d, err := decimal.NewFromString(rate); err != nil || !d.IsPositive() {
 			return fmt.Errorf("%s: company.rates.%s is %q; expected a number over zero in quotes, such as \"0.92\"", c.path, name, rate)
 		}
+	}
+	if r := c.Redis.ReserveMB; r < 0 || r > 256 {
+		return fmt.Errorf("%s: redis.reserve_mb is %d; expected 0 to 256", c.path, r)
+	}
+	if c.Redis.MemoryMB < 64+2*c.Redis.ReserveMB || c.Data.SpoolMB < 1 {
+		return fmt.Errorf("%s: redis.memory_mb is %d and data.spool_mb %d; expected at least 64 more than twice redis.reserve_mb, and 1", c.path, c.Redis.MemoryMB, c.Data.SpoolMB)
 	}
 	if _, err := c.attribution().Definition(); err != nil {
 		return fmt.Errorf("%s: company.currency, company.rates or attribution.window_days: %w", c.path, err)

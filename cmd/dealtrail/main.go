@@ -41,6 +41,7 @@ type cli struct {
 	Status    statusCmd    `cmd:"" help:"How the installation is doing; exit 1 when something needs a person."`
 	Judge     judgeCmd     `cmd:"" help:"Who made each recorded request, as JSON lines; stores nothing."`
 	Mailbox   mailboxCmd   `cmd:"" help:"Check or list the mailboxes."`
+	Bad       badCmd       `cmd:"" help:"List what could not become events, or hand it in again."`
 	Keys      keyCmd       `cmd:"" name:"key" help:"Make, list or revoke API keys."`
 	User      userCmd      `cmd:"" help:"Let a person sign in."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
@@ -123,18 +124,23 @@ func (versionCmd) Run(e *env) error {
 	return err
 }
 
-type serveCmd struct{}
+type serveCmd struct {
+	Role []string `help:"What this process does: track, load, poll, jobs, web. Default: everything. Needs redis.url and clickhouse.url."`
+}
 
 // Run serves until SIGTERM or SIGINT.
-func (serveCmd) Run(e *env) error {
+func (cmd serveCmd) Run(e *env) error {
 	c, s, err := e.load()
 	if err != nil {
 		return err
 	}
-	p := &program{config: c, secrets: s, log: logger(e.err)}
+	if err := roles(cmd.Role).check(c); err != nil {
+		return err
+	}
+	p := &program{config: c, secrets: s, roles: cmd.Role, log: logger(e.err)}
 	return serve(e.ctx, p, func(context.Context) error {
-		p.log.Info("serving", "listen", p.main.Addr().String(), "public_url", c.Server.PublicURL)
-		if e.tty {
+		p.log.Info("serving", "listen", p.main.Addr().String(), "public_url", c.Server.PublicURL, "roles", p.roles.list())
+		if e.tty && p.roles.has("web") {
 			fmt.Fprintf(e.err, "Dashboards: %s (sign in with a link from: dealtrail user add EMAIL)\n", c.address())
 		}
 		return nil

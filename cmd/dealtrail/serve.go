@@ -32,6 +32,8 @@ import (
 type program struct {
 	config  *Config
 	secrets *Secrets
+	roles   roles  // empty: all of them, with children
+	node    string // who we are among processes, see ingest.NodeID
 	zone    *time.Location
 	log     *slog.Logger
 	cleanup []func() error
@@ -48,6 +50,8 @@ type program struct {
 	db        *store.DB
 	buffer    *ingest.Buffer
 	loader    *ingest.Loader
+	auditor   *ingest.Auditor
+	nodes     *ingest.Nodes
 	catalogue *ingest.Catalogue
 	registry  *ingest.Registry
 	importer  *crm.Importer
@@ -95,6 +99,9 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 	p.cleanup = append(p.cleanup, lock.Close)
+	if p.node, err = ingest.NodeID(dir); err != nil {
+		return err
+	}
 	if err := p.openListeners(); err != nil {
 		return err
 	}
@@ -111,12 +118,9 @@ func (p *program) open(ctx context.Context) (err error) {
 	contacts := trail.ContactKey(p.secrets.ContactKey)
 	files := &ingest.Files{Dir: filepath.Join(dir, "files")}
 
-	p.buffer = ingest.NewBuffer(p.redis, p.log)
-	if p.buffer.Spool, err = ingest.OpenSpool(ingest.SpoolOptions{Dir: filepath.Join(dir, "spool"), Log: p.log}); err != nil {
-		return fmt.Errorf("open spool: %w", err)
+	if err := p.openPipe(dir); err != nil {
+		return err
 	}
-	p.cleanup = append(p.cleanup, p.buffer.Spool.Close)
-	p.loader = &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: p.log}
 	p.catalogue = ingest.NewCatalogue(p.redis, p.db, filepath.Join(dir, "catalogue.json"), p.log)
 	if err := p.catalogue.Load(ctx); err != nil {
 		return fmt.Errorf("load catalogue: %w", err)
@@ -132,7 +136,10 @@ func (p *program) open(ctx context.Context) (err error) {
 	if p.db.Definition, err = c.attribution().Definition(); err != nil {
 		return err
 	}
-	p.job = &attribution.Job{DB: p.db, Settle: p.buffer.Settle, Options: c.attribution(), Patience: 45 * time.Second, Log: p.log, Now: time.Now}
+	p.job = &attribution.Job{
+		DB: p.db, Settle: p.buffer.Settle, Options: c.attribution(), Patience: 45 * time.Second, Log: p.log, Now: time.Now,
+		Alone: func(ctx context.Context) (func(), bool) { return ingest.Alone(ctx, p.redis, ingest.RunLease) },
+	}
 	p.access = &api.Access{
 		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: c.Server.PublicURL, Now: time.Now,
 		Sessions: api.NewSessions(p.redis, strings.HasPrefix(c.Server.PublicURL, "https:")),
@@ -150,9 +157,25 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 	p.server = &api.Server{
-		DB: p.db, Registry: p.registry, Importer: p.importer, Job: p.job, Access: p.access, Status: p.status, Ready: p.ready,
+		DB: p.db, Buffer: p.buffer, Registry: p.registry, Importer: p.importer, Job: p.job, Access: p.access,
+		Status: p.status, Ready: p.ready, Metrics: p.metrics(),
 		Exports: exports(), Zone: p.zone, Now: time.Now, Log: p.log,
 	}
+	return nil
+}
+
+// openPipe wires what events travel through.
+func (p *program) openPipe(dir string) (err error) {
+	p.buffer = ingest.NewBuffer(p.redis, p.log)
+	p.buffer.Reserve = int64(p.config.Redis.ReserveMB) << 20
+	o := ingest.SpoolOptions{Dir: filepath.Join(dir, "spool"), MaxBytes: int64(p.config.Data.SpoolMB) << 20, Log: p.log}
+	if p.buffer.Spool, err = ingest.OpenSpool(o); err != nil {
+		return err
+	}
+	p.cleanup = append(p.cleanup, p.buffer.Spool.Close)
+	p.loader = &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: p.log, Node: p.node}
+	p.nodes = &ingest.Nodes{Redis: p.redis, Own: p.nodeStatus}
+	p.auditor = &ingest.Auditor{Buffer: p.buffer, DB: p.db, Spooled: p.spooled, Log: p.log}
 	return nil
 }
 
@@ -165,7 +188,7 @@ func (p *program) openListeners() (err error) {
 		}
 	}
 	p.cleanup = append(p.cleanup, closeListener(p.main))
-	if a := p.config.Server.TrackingListen; a != "" {
+	if a := p.config.Server.TrackingListen; a != "" && p.roles.has("track") {
 		if p.tracking, err = net.Listen("tcp", a); err != nil {
 			return fmt.Errorf("server.tracking_listen: %w", err)
 		}
@@ -187,7 +210,9 @@ func closeListener(ln net.Listener) func() error {
 func (p *program) openRedis(ctx context.Context, dir string) error {
 	address := p.config.Redis.URL
 	if address == "" {
-		child, err := ingest.StartRedis(ctx, ingest.RedisOptions{Dir: filepath.Join(dir, "redis"), Log: p.log})
+		child, err := ingest.StartRedis(ctx, ingest.RedisOptions{
+			Dir: filepath.Join(dir, "redis"), Memory: int64(p.config.Redis.MemoryMB) << 20, Log: p.log,
+		})
 		if err != nil {
 			return fmt.Errorf("start redis: %w", err)
 		}
@@ -202,14 +227,15 @@ func (p *program) openRedis(ctx context.Context, dir string) error {
 	}
 	p.redis = rdb
 	p.cleanup = append(p.cleanup, rdb.Close)
-	if err := p.redis.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("redis.url: no answer: %w", err)
+	if err := p.redis.Ping(ctx).Err(); err != nil { // links that we know need none
+		p.log.Warn("redis.url: no answer yet", "err", err)
 	}
 	return nil
 }
 
 func (p *program) openStore(ctx context.Context, dir string) error {
-	o := store.Options{URL: p.config.ClickHouse.URL, Log: p.log}
+	// Who only answers links or reads mail leaves the schema to the others.
+	o := store.Options{URL: p.config.ClickHouse.URL, Migrate: p.roles.has("load") || p.roles.has("jobs") || p.roles.has("web"), Log: p.log}
 	if o.URL == "" {
 		library, err := chdb.FindLibrary(p.config.beside(p.config.ClickHouse.Library))
 		if err != nil {
@@ -229,14 +255,17 @@ func (p *program) openStore(ctx context.Context, dir string) error {
 	}
 	p.db = db
 	p.cleanup = append(p.cleanup, db.Close)
-	return db.Migrate(ctx)
+	if err := db.Ping(ctx); err != nil {
+		p.log.Warn("clickhouse.url: no answer yet", "err", err)
+	}
+	return nil
 }
 
 func (p *program) newPoller(keys *trail.Keyring, contacts trail.ContactKey) *mailbox.Poller {
 	c := p.config
 	return &mailbox.Poller{
 		Boxes: c.boxes(contacts), Emit: p.buffer.Append, Memory: mailMemory(p.redis), Every: time.Duration(c.Mail.Every),
-		CatalogueVersion: p.catalogue.Version, Now: time.Now, Log: p.log,
+		CatalogueVersion: p.catalogue.Version, Now: time.Now, Log: p.log, Share: p.shareMailboxes,
 		Reader: &mailbox.Reader{
 			Keys: keys, Contacts: contacts, OwnDomains: c.Company.Domains,
 			ByURL: p.catalogue.ByURL,
@@ -287,12 +316,35 @@ func mailMemory(rdb redis.UniversalClient) mailbox.Memory {
 	}
 }
 
+// shareMailboxes divides mailboxes among the processes that poll.
+func (p *program) shareMailboxes(ctx context.Context, names []string, work func(context.Context, string)) error {
+	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "poll", Log: p.log}
+	for _, name := range names {
+		leases.Names = append(leases.Names, ingest.MailboxLease+name)
+	}
+	return leases.Each(ctx, func(ctx context.Context, lease string) { work(ctx, strings.TrimPrefix(lease, ingest.MailboxLease)) })
+}
+
+// runJobs does what is due, in one process of all that have the role.
+func (p *program) runJobs(ctx context.Context) error {
+	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "jobs", Names: []string{ingest.JobsLease}, Log: p.log}
+	return leases.Each(ctx, func(ctx context.Context, _ string) {
+		if err := all(ctx, p.job.Run, p.auditor.Run); err != nil {
+			p.log.Error("jobs stopped, beginning again", "err", err)
+		}
+	})
+}
+
 // run blocks until ctx ends or a part fails. Deferred calls undo the start
 // upwards: requests drain, then the loader finishes its batch and stops.
 func (p *program) run(ctx context.Context, started func(context.Context) error) (err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	stop := behind(fail, p.loader.Run, p.buffer.Run, p.catalogue.Run)
+	sinks := []func(context.Context) error{p.buffer.Run, p.catalogue.Run, p.nodes.Run}
+	if p.roles.has("load") {
+		sinks = append(sinks, p.loader.Run)
+	}
+	stop := behind(fail, sinks...)
 	defer func() { err = errors.Join(err, stop()) }()
 
 	if p.prepare != nil {
@@ -300,12 +352,18 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 			return err
 		}
 	}
-	sources := []func(context.Context) error{listen(p.main, p.handler()), p.poller.Run, p.job.Run}
-	if started != nil {
-		sources = append(sources, started)
-	}
+	sources := []func(context.Context) error{listen(p.main, p.handler())}
 	if p.tracking != nil {
 		sources = append(sources, listen(p.tracking, p.trackingHandler()))
+	}
+	if p.roles.has("poll") {
+		sources = append(sources, p.poller.Run)
+	}
+	if p.roles.has("jobs") {
+		sources = append(sources, p.runJobs)
+	}
+	if started != nil {
+		sources = append(sources, started)
 	}
 	err = all(ctx, sources...)
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {

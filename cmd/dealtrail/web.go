@@ -28,18 +28,22 @@ func (p *program) newEcho() *echo.Echo {
 	return e
 }
 
-// handler serves everything that people and programs ask for. Links and pixels
-// stand outside the group with sessions: they set no cookie and wait for none.
+// handler serves everything that the process's roles have to offer. Links and
+// pixels stand outside the group with sessions: they set no cookie and wait for
+// none.
 func (p *program) handler() http.Handler {
 	e := p.newEcho()
-	if p.tracking == nil {
+	p.server.Operations(e.Group(""))
+	if p.tracking == nil && p.roles.has("track") {
 		p.tracker.Routes(e.Group(""))
 	}
-	g := e.Group("", readers, echo.WrapMiddleware(p.access.Sessions.LoadAndSave))
-	p.server.Routes(g)
-	p.site.Routes(g)
-	if p.routes != nil {
-		p.routes(g)
+	if p.roles.has("web") {
+		g := e.Group("", readers, echo.WrapMiddleware(p.access.Sessions.LoadAndSave))
+		p.server.Routes(g)
+		p.site.Routes(g)
+		if p.routes != nil {
+			p.routes(g)
+		}
 	}
 	return http.NewCrossOriginProtection().Handler(e)
 }

@@ -20,6 +20,10 @@ type Poller struct {
 	Memory Memory
 	Log    *slog.Logger
 
+	// Share divides mailboxes among processes: it calls work for each name while that mailbox is ours, and ends its
+	// context when it is not. nil: all of them are.
+	Share func(ctx context.Context, names []string, work func(ctx context.Context, name string)) error
+
 	// CatalogueVersion is any number that changes when content is registered.
 	// Then the last 30 days of mail are read again, for they may link to it. The
 	// number that was last acted on is kept in Memory, so it should survive
@@ -61,6 +65,7 @@ type BoxStatus struct {
 	Messages   uint64    `json:"messages"`           // read since the start
 	Events     uint64    `json:"events"`             // handed over since the start; those of mail read again count again
 	SetAside   uint64    `json:"set_aside"`          // messages since the start that could not be read
+	Held       bool      `json:"-"`                  // it is this process that reads the mailbox
 }
 
 // box is what the poller knows of one mailbox.
@@ -76,23 +81,34 @@ func (b *box) update(f func(*BoxStatus)) {
 	f(&b.status)
 }
 
+func (b *box) hold(held bool) {
+	b.update(func(s *BoxStatus) { s.Held = held })
+}
+
 // Run watches all mailboxes, each on its own connection, until the context
 // ends. A mailbox with wrong settings, a wrong password or a broken server
 // never stops the others. It returns a Problem if two mailboxes share a name.
 func (p *Poller) Run(ctx context.Context) error {
-	seen := map[string]bool{}
-	for _, b := range p.Boxes {
-		if seen[b.Name] {
+	boxes, names := map[string]*Box{}, []string{}
+	for i, b := range p.Boxes {
+		if boxes[b.Name] != nil {
 			return trail.Problemf(trail.Invalid, "Two mailboxes are named %q; names must differ.", b.Name)
 		}
-		seen[b.Name] = true
+		boxes[b.Name] = &p.Boxes[i]
+		names = append(names, b.Name)
+	}
+	work := func(ctx context.Context, name string) {
+		w := watch{p: p, b: boxes[name], box: p.box(name)}
+		w.box.hold(true)
+		defer w.box.hold(false)
+		w.run(ctx)
+	}
+	if p.Share != nil {
+		return p.Share(ctx, names, work)
 	}
 	var all sync.WaitGroup
-	for i := range p.Boxes {
-		all.Go(func() {
-			w := watch{p: p, b: &p.Boxes[i], box: p.box(p.Boxes[i].Name)}
-			w.run(ctx)
-		})
+	for _, name := range names {
+		all.Go(func() { work(ctx, name) })
 	}
 	all.Wait()
 	<-ctx.Done()

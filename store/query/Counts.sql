@@ -1,7 +1,7 @@
 -- The only row is how much is known.
 SELECT
     count() AS events,
-    (SELECT count() FROM bad FINAL) AS bad,
+    (SELECT count() FROM bad_entries FINAL WHERE replayed_at = toDateTime64(0, 3)) AS bad,
     uniqExactIf(content, kind = 'content')                         AS contents,
     uniqExactIf(deal, kind IN ('deal', 'staged') AND deal != '')   AS deals,
     uniqExactIf(contact, contact != '')                            AS contacts,

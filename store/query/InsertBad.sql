@@ -1,2 +1,2 @@
--- A row is one entry of the stream that could not become an event.
-INSERT INTO bad (entry, at, stage, reason, origin, raw)
+-- A row is one entry of the streams that could not become an event.
+INSERT INTO bad_entries (epoch, partition, ms, seq, at, stage, reason, origin, raw, replayed_at)

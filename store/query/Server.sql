@@ -1,4 +1,4 @@
--- The only row is whether the database exists, and whether the server has the setting deduplicate_insert.
-SELECT
-    (SELECT count() FROM system.databases WHERE name = {database:String}),
-    (SELECT count() FROM system.settings WHERE name = 'deduplicate_insert')
+-- The only row is whether the database exists, and which of the settings that we want the server knows.
+SELECT (SELECT count() FROM system.databases WHERE name = @database) AS databases, groupArray(name) AS known
+FROM system.settings
+WHERE has(@wanted, name)

@@ -1,0 +1,233 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"dealtrail/store"
+	"dealtrail/trail"
+)
+
+// batch is what the loader inserts at once.
+type batch struct {
+	events   []trail.Event
+	arrivals []store.Arrival // of the events, one each
+	bad      []store.Bad     // entries that hold none
+	spans    []span
+	bytes    int
+	oldest   time.Time // when the first of its entries was added
+}
+
+// span is the part of one partition that a batch holds.
+type span struct {
+	partition int
+	from, to  streamID // after from, up to to
+	entries   int
+}
+
+// read makes batches of what the partitions hold that are ours, until ctx ends.
+func (l *Loader) read(ctx context.Context, batches chan<- *batch) error {
+	at := map[int]streamID{} // how far each of our partitions is read
+	for ctx.Err() == nil {
+		if pause := l.Linger - time.Since(l.lastInsert()); pause > 0 && !wait(ctx, pause) {
+			return nil
+		}
+		if err := l.positions(ctx, at); err != nil {
+			return err
+		}
+		b, err := l.next(ctx, at)
+		if err != nil {
+			return fmt.Errorf("read entries: %w", err)
+		}
+		if len(b.spans) > 0 {
+			select {
+			case batches <- b:
+				continue
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		idle := time.NewTimer(idlePoll)
+		select {
+		case <-l.Buffer.added:
+		case <-idle.C:
+		case <-ctx.Done():
+		}
+		idle.Stop()
+	}
+	return nil
+}
+
+// positions keeps at to the partitions that we hold. One that is new begins where
+// its last loader has stopped.
+func (l *Loader) positions(ctx context.Context, at map[int]streamID) error {
+	held := map[int]bool{}
+	var fresh []int
+	for _, name := range l.leases.Held() {
+		var p int
+		if _, err := fmt.Sscanf(name, "dealtrail:{p%d}:lease", &p); err != nil {
+			continue
+		}
+		held[p] = true
+		if _, ok := at[p]; !ok {
+			fresh = append(fresh, p)
+		}
+	}
+	for p := range at {
+		if !held[p] {
+			delete(at, p)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	for _, p := range fresh {
+		if err := l.Buffer.makeGroup(ctx, p); err != nil {
+			return fmt.Errorf("make the consumer group: %w", err)
+		}
+	}
+	now, err := l.Buffer.progressOf(ctx, fresh)
+	if err != nil {
+		return fmt.Errorf("ask how far the partitions are: %w", err)
+	}
+	for p, progress := range now {
+		at[p] = progress.loaded
+	}
+	return nil
+}
+
+// next returns the entries that are there, as many as a batch may hold, and moves
+// at behind them.
+func (l *Loader) next(ctx context.Context, at map[int]streamID) (*batch, error) {
+	b := &batch{}
+	left := make([]int, 0, len(at))
+	for p := range at {
+		left = append(left, p)
+	}
+	spans := map[int]*span{}
+	for entries := 0; len(left) > 0 && entries < l.Batch && b.bytes < batchBytes; {
+		n := max((l.Batch-entries)/len(left), 1)
+		answers := make([]*redis.XMessageSliceCmd, len(left))
+		_, _ = l.Buffer.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for i, p := range left {
+				answers[i] = pipe.XRangeN(ctx, streamKey(p), "("+at[p].String(), "+", int64(n))
+			}
+			return nil
+		}) // each command has its own error
+		var more []int
+		for i, p := range left {
+			found, err := answers[i].Result()
+			if err != nil {
+				return nil, err
+			}
+			if len(found) == 0 {
+				continue
+			}
+			if spans[p] == nil {
+				spans[p] = &span{partition: p, from: at[p]}
+			}
+			l.decode(b, p, found)
+			at[p] = parseStreamID(found[len(found)-1].ID)
+			spans[p].to, spans[p].entries = at[p], spans[p].entries+len(found)
+			if entries += len(found); len(found) == n {
+				more = append(more, p)
+			}
+		}
+		left = more
+	}
+	for _, s := range spans {
+		b.spans = append(b.spans, *s)
+	}
+	return b, nil
+}
+
+// decode reads the events of a partition's entries into a batch.
+func (l *Loader) decode(b *batch, partition int, found []redis.XMessage) {
+	if first := parseStreamID(found[0].ID).time(); b.oldest.IsZero() || first.Before(b.oldest) {
+		b.oldest = first
+	}
+	for _, m := range found {
+		at := parseStreamID(m.ID)
+		entry := store.Entry{Epoch: l.epoch, Partition: uint8(partition), Ms: at.ms, Seq: at.seq}
+		raw, ok := m.Values[streamField].(string)
+		if !ok {
+			b.bad = append(b.bad, badEntry(entry, m.Values, "decode", "the entry has no field "+streamField, ""))
+			continue
+		}
+		b.bytes += len(raw)
+		var e trail.Event
+		if err := json.Unmarshal([]byte(raw), &e); err != nil {
+			b.bad = append(b.bad, badEntry(entry, m.Values, "decode", err.Error(), ""))
+			continue
+		}
+		if err := e.Validate(); err != nil {
+			b.bad = append(b.bad, badEntry(entry, m.Values, "validate", err.Error(), e.Source))
+			continue
+		}
+		e.Account = accountOf(&e)
+		b.events = append(b.events, e)
+		b.arrivals = append(b.arrivals, store.Arrival{Event: e.ID, Revision: e.Revision, Entry: entry})
+	}
+}
+
+// moveScript moves a partition's position behind what was loaded, if we still
+// hold it and nobody moved it. Entries that somebody trimmed before they were read
+// are missing from the count when its end is reached. KEYS are the stream and the
+// lease; ARGV are the node, the group, the position before, the one after and the
+// number of entries between. It returns how many are missing, or -1 when the
+// partition is another's.
+const moveScript = `#!lua flags=allow-oom
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[1] then return -1 end
+local read
+for _, g in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local at = {}
+  for i = 1, #g, 2 do at[g[i]] = g[i + 1] end
+  if at['name'] == ARGV[2] then
+    if at['last-delivered-id'] ~= ARGV[3] then return -1 end
+    read = (tonumber(at['entries-read']) or 0) + tonumber(ARGV[5])
+  end
+end
+if not read then return -1 end
+local s, lost = {}, 0
+local info = redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do s[info[i]] = info[i + 1] end
+if s['last-generated-id'] == ARGV[4] then
+  lost = s['entries-added'] - read
+  read = s['entries-added']
+end
+redis.call('XGROUP', 'SETID', KEYS[1], ARGV[2], ARGV[4], 'ENTRIESREAD', read)
+return lost`
+
+// errTakenOver ends a session whose partitions are another loader's now, in part.
+var errTakenOver = errors.New("another loader has taken a partition over")
+
+// moveOn says that spans are loaded. A partition that is another loader's now is
+// left to it: it loads the span again.
+func (l *Loader) moveOn(ctx context.Context, spans []span) (lost uint64, taken error) {
+	answers := make([]*redis.Cmd, len(spans))
+	_, _ = l.Buffer.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, s := range spans {
+			answers[i] = pipe.Eval(ctx, moveScript, []string{streamKey(s.partition), leaseKey(s.partition)},
+				l.Node, loaders, s.from.String(), s.to.String(), s.entries)
+		}
+		return nil
+	}) // each command has its own error
+	for i, s := range spans {
+		n, err := answers[i].Int64()
+		switch {
+		case err != nil:
+			return lost, fmt.Errorf("move on in partition %d: %w", s.partition, err)
+		case n > 0:
+			lost += uint64(n)
+		case n < 0:
+			taken = errTakenOver
+		}
+	}
+	return lost, taken
+}
