@@ -28,12 +28,12 @@ type Loader struct {
 
 	Node   string        // who we are, the same after a restart; see NodeID
 	Batch  int           // events per insert at most; default 50,000
-	Linger time.Duration // least time between two inserts; default 100 ms. The first event after it is loaded at once
+	Linger time.Duration // least time between two inserts; default 100 ms, five times that while many events come. The first event after it is loaded at once
 	Lease  time.Duration // how long the partitions of a loader that died wait for another; default 10 s
 
-	mu       sync.Mutex
-	stats    LoaderStats
-	inserted time.Time // when the last batch was
+	mu    sync.Mutex
+	stats LoaderStats
+	rest  time.Time // when the next batch may begin
 
 	leases *Leases
 	epoch  string       // of the streams, see Buffer.epoch
@@ -56,6 +56,8 @@ type LoaderStats struct {
 const (
 	defaultBatch  = 50_000
 	defaultLinger = 100 * time.Millisecond
+	// busy is how many events in a batch mean that more are on their way.
+	busy = 1000
 	// batchBytes is how many bytes of entries make a batch whatever their number.
 	batchBytes = 32 << 20
 	// idlePoll is how often a loader looks for entries that other processes added.
@@ -185,18 +187,27 @@ func (l *Loader) insert(ctx context.Context, b *batch) error {
 		if err := l.store(ctx, b.events, b.arrivals); err != nil {
 			return err
 		}
-		l.good = &b.events[0]
+		good := b.events[0]
+		l.good = &good // a copy: it must not keep the batch in memory
+	}
+	linger := l.Linger
+	switch {
+	case b.full:
+		linger = 0
+	case len(b.events) > busy:
+		linger *= 5 // each insert costs the store a part to write and to merge
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.inserted = time.Now()
+	l.rest = time.Now().Add(linger)
 	return nil
 }
 
-func (l *Loader) lastInsert() time.Time {
+// resting returns how long to wait before the next batch is read.
+func (l *Loader) resting() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.inserted
+	return time.Until(l.rest)
 }
 
 func (l *Loader) lost(n uint64) {

@@ -63,7 +63,8 @@ func (l *Loader) insertOnce(ctx context.Context, events []trail.Event, arrivals 
 func (l *Loader) isolate(ctx context.Context, events []trail.Event, arrivals []store.Arrival) error {
 	err := l.insertOnce(ctx, events, arrivals)
 	if err == nil {
-		l.good = &events[0]
+		good := events[0]
+		l.good = &good
 		return nil
 	}
 	if passing(err) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // zones must not depend on the machine
 
@@ -136,6 +137,9 @@ func (cmd serveCmd) Run(e *env) error {
 	}
 	if err := roles(cmd.Role).check(c); err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300) // little lives long here: memory is cheaper than looking for it
 	}
 	p := &program{config: c, secrets: s, roles: cmd.Role, log: logger(e.err)}
 	return serve(e.ctx, p, func(context.Context) error {

@@ -169,7 +169,7 @@ func bot(_ *Request, ua string) (v trail.Verdict, ok bool) {
 	if inApp(ua) {
 		return v, false // people inside an app whose name is on lists of bots
 	}
-	if l := lists(); l.bots.in(strings.ToLower(ua)) || l.crawlers.in(ua) {
+	if onLists(ua) {
 		return verdict(trail.Scanner, 0.98, "ua_bot")
 	}
 	return v, false

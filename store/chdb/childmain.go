@@ -25,6 +25,9 @@ const (
 	readyFile = 4 // one byte is written there when requests are answered
 )
 
+// niceness leaves about three quarters of a busy machine to the others.
+const niceness = 5
+
 // IsChild says whether this process was started by Start, to be an engine. The command that Options.Command names, and
 // the TestMain of tests that call Start with their own binary, begin with
 //
@@ -48,6 +51,8 @@ func ServeChild() int {
 		// When memory runs out, the engine goes before the process that answers links. Best effort: some containers forbid it.
 		_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
 	}
+	// Merges can wait, a person who clicks cannot. The group is ours alone: on Linux that is how all threads are reached.
+	_ = syscall.Setpriority(syscall.PRIO_PGRP, 0, niceness)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {

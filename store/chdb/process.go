@@ -16,7 +16,8 @@ import (
 
 // environment tells the child what to serve.
 func (o Options) environment(socket string) []string {
-	env := os.Environ()
+	// The engine has many threads; with a heap for each of them freed memory does not come back. What the user sets wins.
+	env := append([]string{"MALLOC_ARENA_MAX=2"}, os.Environ()...)
 	for name, value := range map[string]string{
 		envDir:         o.Dir,
 		envSocket:      socket,
