@@ -19,12 +19,12 @@ help: ## explain the targets
 demo: build ## run the main job on a made-up company, all on this machine (Ctrl-C stops it)
 	bin/dealtrail demo $(DEMO)
 
-test: deps ## run every test, browser and engine included; a skipped test fails
+test: deps-test ## run every test, browser and engine included; a skipped test fails
 	go vet ./...
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these files'; exit 1; }
 	go test -count=1 -timeout 8m -v $(TESTFLAGS) ./... 2>&1 | awk -f .ci/count.awk
 
-race: deps ## the tests under the race detector
+race: deps-test ## the tests under the race detector
 	$(MAKE) test TESTFLAGS=-race
 
 fuzz: deps ## fuzz each parser for FUZZTIME (default 30s)
@@ -38,7 +38,7 @@ run: build ## start on ./dealtrail.toml, which `bin/dealtrail init` writes
 
 deps: debian node_modules/.package-lock.json assets modules ## install what is missing, by package name, and say what
 
-deps-test: deps ## add what only some tests and benchmarks need
+deps-test: deps ## add what only tests and benchmarks need
 	@$(MAKE) --no-print-directory debian DEBIAN='$(DEBIAN_TEST)'
 
 clean: ## remove what was built and copied, keep what was installed

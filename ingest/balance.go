@@ -67,7 +67,7 @@ func (a *Auditor) audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Buffer.rdb.Set(ctx, balanceKey, text, 0).Err(); err != nil {
+	if err := evenFull(ctx, a.Buffer.rdb, balanceKey, "SET", balanceKey, text); err != nil {
 		return err
 	}
 	if b.Missing != a.short {

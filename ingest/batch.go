@@ -35,6 +35,7 @@ type span struct {
 // read makes batches of what the partitions hold that are ours, until ctx ends.
 func (l *Loader) read(ctx context.Context, batches chan<- *batch) error {
 	at := map[int]streamID{} // how far each of our partitions is read
+	var sent time.Time
 	for ctx.Err() == nil {
 		if pause := l.resting(); pause > 0 && !wait(ctx, pause) {
 			return nil
@@ -46,7 +47,9 @@ func (l *Loader) read(ctx context.Context, batches chan<- *batch) error {
 		if err != nil {
 			return fmt.Errorf("read entries: %w", err)
 		}
-		if len(b.spans) > 0 {
+		// An empty one now and then, for what is due after each.
+		if len(b.spans) > 0 || time.Since(sent) > tidyEvery {
+			sent = time.Now()
 			select {
 			case batches <- b:
 				continue

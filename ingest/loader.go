@@ -161,6 +161,9 @@ func (l *Loader) load(ctx context.Context, b *batch) error {
 	if err := l.insert(ctx, b); err != nil {
 		return err
 	}
+	if len(b.spans) == 0 {
+		return l.tidy(ctx)
+	}
 	lost, err := l.moveOn(ctx, b.spans)
 	if err != nil {
 		return err

@@ -74,7 +74,7 @@ func (n *Nodes) say(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, nodeEvery)
 	defer cancel()
-	_ = n.Redis.HSet(ctx, nodesKey, own.Node, text).Err() // Redis away is said elsewhere
+	_ = evenFull(ctx, n.Redis, nodesKey, "HSET", nodesKey, own.Node, text) // Redis away is said elsewhere
 }
 
 // All returns how every process is doing: this one now, the others as they last

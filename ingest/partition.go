@@ -158,11 +158,22 @@ var allPartitions = func() (all []int) {
 // makeGroup makes the group of a partition where there is none: on the first
 // start, and after Redis lost its data.
 func (b *Buffer) makeGroup(ctx context.Context, partition int) error {
-	err := b.rdb.Do(ctx, "XGROUP", "CREATE", streamKey(partition), loaders, "0", "MKSTREAM", "ENTRIESREAD", 0).Err()
-	if err != nil && strings.HasPrefix(err.Error(), "BUSYGROUP") {
+	key := streamKey(partition)
+	err := evenFull(ctx, b.rdb, key, "XGROUP", "CREATE", key, loaders, "0", "MKSTREAM", "ENTRIESREAD", 0)
+	if err != nil && strings.Contains(err.Error(), "BUSYGROUP") {
 		return nil // it exists
 	}
 	return err
+}
+
+// evenFullScript runs the command in ARGV, of whose key it is told by KEYS.
+var evenFullScript = redis.NewScript(`#!lua flags=allow-oom
+return redis.call(unpack(ARGV))`)
+
+// evenFull runs a command that Redis must not refuse when it is out of memory: what
+// takes next to none and helps to empty it, or tells people.
+func evenFull(ctx context.Context, rdb redis.UniversalClient, key string, command ...any) error {
+	return ignoreNil(evenFullScript.Run(ctx, rdb, []string{key}, command...).Err())
 }
 
 func isNoStream(err error) bool {

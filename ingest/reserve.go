@@ -26,7 +26,7 @@ const (
 // epoch returns the name of the streams' life. A Redis that lost its data begins
 // another, whose entries count from one again.
 func (b *Buffer) epoch(ctx context.Context) (string, error) {
-	if err := b.rdb.SetNX(ctx, epochKey, rand.Text()[:8], 0).Err(); err != nil {
+	if err := evenFull(ctx, b.rdb, epochKey, "SET", epochKey, rand.Text()[:8], "NX"); err != nil {
 		return "", err
 	}
 	return b.rdb.Get(ctx, epochKey).Result()
@@ -46,11 +46,11 @@ func (l *Loader) tidy(ctx context.Context) error {
 	if err = ignoreNil(err); err != nil || wish == l.reloaded {
 		return err
 	}
-	known := l.reloaded != ""
-	if l.reloaded = wish; known || wish == "" {
-		return l.reload(ctx)
+	l.reloaded = wish
+	if wish == "" {
+		return nil // it is over
 	}
-	return nil
+	return l.reload(ctx)
 }
 
 // trim removes loaded entries, oldest first, from streams that are larger than
@@ -135,7 +135,7 @@ func (b *Buffer) sizes(ctx context.Context, partitions []int) (map[int]int64, er
 // WishReload asks all loaders to load the reserve again, because the store lacks
 // what it had said it stored.
 func (b *Buffer) WishReload(ctx context.Context) error {
-	return b.rdb.Set(ctx, reloadKey, rand.Text(), 0).Err()
+	return evenFull(ctx, b.rdb, reloadKey, "SET", reloadKey, rand.Text(), "EX", int(wishAgain.Seconds()))
 }
 
 // reload loads what the streams keep of our partitions although it was loaded

@@ -14,6 +14,8 @@ import (
 const (
 	// nextBytes is how many bytes of records Next returns, about, however many it may return.
 	nextBytes = 8 << 20
+	// clickSize is what a click takes at most, about.
+	clickSize = 1 << 10
 	// maxPlaces is how many places of damage are kept and logged.
 	maxPlaces = 100
 )
@@ -278,12 +280,12 @@ func (s *Spool) Len() (records int, bytes int64) {
 	return int(s.next - s.cursor), s.disk
 }
 
-// Failing reports whether the spool takes no records: it is full, or the last
-// write did not work.
+// Failing reports whether the spool takes no records: there is no room for a
+// click, or the last write did not work.
 func (s *Spool) Failing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closed || s.failing || s.disk+s.reserved >= s.o.MaxBytes
+	return s.closed || s.failing || s.disk+s.reserved+clickSize > s.o.MaxBytes
 }
 
 // Oldest returns when the oldest record that is not done was accepted, and the

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,7 +31,7 @@ func (db *DB) InsertEvents(ctx context.Context, events []trail.Event) error {
 	return insert(ctx, db, "InsertEvents", events, func(b driver.Batch, e trail.Event) error {
 		return b.Append(e.ID[:], e.Revision, string(e.Kind), moment(e.At), moment(e.ReceivedAt), moment(e.RevisedAt), e.Source,
 			e.Content, string(e.Share), e.Message, string(e.Contact), e.Account, e.Rep, e.Deal, e.Stage,
-			string(e.Agent), e.Probability, list(e.Rules), e.Signal, e.Note, attrs(e.Attrs))
+			string(e.Agent), e.Probability, list(e.Rules), e.Signal, e.Note, attrs(b, e.Attrs))
 	})
 }
 
@@ -138,7 +139,13 @@ func list(s []string) []string {
 	return s
 }
 
-func attrs(m map[string]string) map[string]string {
+// attrs are the attributes as the last column of a batch takes them: servers before
+// 21.1 have no maps, and their tables keep JSON.
+func attrs(b driver.Batch, m map[string]string) any {
+	if columns := b.Columns(); columns[len(columns)-1].Type() == "String" {
+		text, _ := json.Marshal(m) // texts cannot fail
+		return string(text)
+	}
 	if m == nil {
 		return map[string]string{}
 	}
