@@ -27,6 +27,12 @@ test: deps-test ## run every test, browser and engine included; a skipped test f
 race: deps-test ## the tests under the race detector
 	$(MAKE) test TESTFLAGS=-race
 
+soak: deps-test ## the long tests: kills, outages and shared work under load, for some ten minutes
+	DEALTRAIL_SOAK=1 go test -run '^Test(EveryPromised|EveryRedirect|KnownLinks|ProcessesShare|RolesThatCannot|GarbageInAStream)' -count=1 -timeout 90m -v ./cmd/dealtrail
+
+bench: build deps-test ## measure the pipe against its yardsticks and write docs/bench/pipe.md
+	go run ./cmd/bench
+
 fuzz: deps ## fuzz each parser for FUZZTIME (default 30s)
 	for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz || true); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) $$p; done; done
 
@@ -44,7 +50,7 @@ deps-test: deps ## add what only tests and benchmarks need
 clean: ## remove what was built and copied, keep what was installed
 	rm -rf bin $(VENDOR)/*.js ingest/lists/*.txt ingest/track/lists/*.json
 
-.PHONY: help demo test race fuzz build run deps deps-test clean debian assets modules
+.PHONY: help demo test race soak bench fuzz build run deps deps-test clean debian assets modules
 
 debian:
 	@missing=''; for pair in $(DEBIAN); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \

@@ -18,7 +18,7 @@ const (
 	balanceKey = "dealtrail:balance"
 	// balanceEvery is how often the balance is struck at most; counting takes one part in balanceShare of the time.
 	balanceEvery = 5 * time.Second
-	balanceShare = 50
+	balanceShare = 20
 )
 
 // Auditor strikes the balance of the pipe, all the time: what was accepted against
@@ -52,9 +52,18 @@ func (a *Auditor) Run(ctx context.Context) error {
 		if err := a.audit(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Debug("the balance is not struck", "err", err)
 		}
-		pause = max(every, balanceShare*time.Since(began))
+		pause = max(every, balancePause(time.Since(began)))
 	}
 	return nil
+}
+
+func balancePause(took time.Duration) time.Duration { return balanceShare * took }
+
+// BalanceOverdue reports whether a balance is so old that nobody seems to strike
+// them any more.
+func BalanceOverdue(b trail.Balance, now time.Time) bool {
+	took := time.Duration(b.Took * float64(time.Second))
+	return !b.At.IsZero() && now.Sub(b.At) > 2*time.Minute+2*balancePause(took)
 }
 
 // audit strikes one balance, keeps it and acts on it.
@@ -127,6 +136,7 @@ func (a *Auditor) Strike(ctx context.Context) (trail.Balance, error) {
 	gone := stored.Erased + stored.Expired
 	unstored := less(arrived.Loaded, stored.Events+gone)
 	b.Stored = less(arrived.Events, gone+unstored)
+	b.Took = time.Since(b.At).Seconds()
 	loaded := arrived.Entries + arrived.Bad
 	b.Missing = unstored + less(read+arrived.Former, loaded)
 	b.Surplus = less(loaded, read+arrived.Former)

@@ -37,11 +37,12 @@ type Backlog struct {
 // and Surplus are by how much the two sides differ: both should be zero.
 type Balance struct {
 	At         time.Time `json:"at,omitzero"` // when it was struck; zero: not yet
-	Accepted   uint64    `json:"accepted"`    // entries that were made durable; an event whose writer got no answer may be two
-	Stored     uint64    `json:"stored"`      // events, each once
-	Revisions  uint64    `json:"revisions"`   // corrections of these
-	Duplicates uint64    `json:"duplicates"`  // further copies
-	Bad        uint64    `json:"bad"`         // entries that are no event
+	Took       float64   `json:"took_seconds"`
+	Accepted   uint64    `json:"accepted"`   // entries that were made durable; an event whose writer got no answer may be two
+	Stored     uint64    `json:"stored"`     // events, each once
+	Revisions  uint64    `json:"revisions"`  // corrections of these
+	Duplicates uint64    `json:"duplicates"` // further copies
+	Bad        uint64    `json:"bad"`        // entries that are no event
 	Erased     uint64    `json:"erased"`
 	Expired    uint64    `json:"expired"`
 	Waiting    uint64    `json:"waiting"` // entries in the streams that are not loaded

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dealtrail/ingest"
 	"dealtrail/ingest/mailbox"
 	"dealtrail/store"
 	"dealtrail/trail"
@@ -14,7 +15,7 @@ import (
 
 const (
 	// lagAlarm is how old the oldest event that is not visible may be before a
-	// person should look, and also how long no balance may be struck.
+	// person should look.
 	lagAlarm = 2 * time.Minute
 	// silentAfter is when a process that says nothing counts as gone.
 	silentAfter = 30 * time.Second
@@ -77,7 +78,7 @@ func (p *program) status(ctx context.Context) (trail.Status, error) {
 	if b := s.Balance; b.Missing+b.Surplus > 0 {
 		trouble("The balance of the pipe does not add up: %d accepted events are missing in every report, %d were never accepted. docs/pipe.md says what to do.", b.Missing, b.Surplus)
 	}
-	if at := s.Balance.At; err == nil && !at.IsZero() && time.Since(at) > lagAlarm {
+	if at := s.Balance.At; err == nil && ingest.BalanceOverdue(s.Balance, time.Now()) {
 		trouble("The balance of the pipe was last struck at %s: no process with the role jobs works, or ClickHouse does not answer it.", at.Format(time.RFC3339))
 	}
 	p.tellStore(ctx, &s, trouble)
