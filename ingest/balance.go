@@ -100,10 +100,6 @@ func (a *Auditor) Strike(ctx context.Context) (trail.Balance, error) {
 	fail := func(what string, err error) (trail.Balance, error) {
 		return trail.Balance{}, fmt.Errorf("strike the balance: %s: %w", what, err)
 	}
-	epoch, err := a.Buffer.epoch(ctx)
-	if err != nil {
-		return fail("epoch", err)
-	}
 	spooled, err := a.Spooled(ctx)
 	if err != nil {
 		return fail("spools", err)
@@ -112,13 +108,13 @@ func (a *Auditor) Strike(ctx context.Context) (trail.Balance, error) {
 	if err != nil {
 		return fail("streams", err)
 	}
-	cut := store.Cut{Epoch: epoch, Ms: make([]uint64, Partitions), Seq: make([]uint64, Partitions)}
+	cut := store.Cut{Epochs: make([]string, Partitions), Ms: make([]uint64, Partitions), Seq: make([]uint64, Partitions)}
 	var read uint64
 	for p, at := range all {
 		b.Accepted += at.added
 		b.Waiting += at.waiting
 		read += at.read
-		cut.Ms[p], cut.Seq[p] = at.loaded.ms, at.loaded.seq
+		cut.Epochs[p], cut.Ms[p], cut.Seq[p] = at.epoch, at.loaded.ms, at.loaded.seq
 	}
 	arrived, err := a.DB.Arrivals(ctx, cut)
 	if err != nil {

@@ -34,7 +34,7 @@ type span struct {
 
 // read makes batches of what the partitions hold that are ours, until ctx ends.
 func (l *Loader) read(ctx context.Context, batches chan<- *batch) error {
-	at := map[int]streamID{} // how far each of our partitions is read
+	at := map[int]mark{} // how far each of our partitions is read
 	var sent time.Time
 	for ctx.Err() == nil {
 		if pause := l.resting(); pause > 0 && !wait(ctx, pause) {
@@ -68,9 +68,15 @@ func (l *Loader) read(ctx context.Context, batches chan<- *batch) error {
 	return nil
 }
 
+// mark is how far a partition is read, in which of its lives.
+type mark struct {
+	streamID
+	epoch string
+}
+
 // positions keeps at to the partitions that we hold. One that is new begins where
 // its last loader has stopped.
-func (l *Loader) positions(ctx context.Context, at map[int]streamID) error {
+func (l *Loader) positions(ctx context.Context, at map[int]mark) error {
 	held := map[int]bool{}
 	var fresh []int
 	for _, name := range l.leases.Held() {
@@ -101,14 +107,14 @@ func (l *Loader) positions(ctx context.Context, at map[int]streamID) error {
 		return fmt.Errorf("ask how far the partitions are: %w", err)
 	}
 	for p, progress := range now {
-		at[p] = progress.loaded
+		at[p] = mark{progress.loaded, progress.epoch}
 	}
 	return nil
 }
 
 // next returns the entries that are there, as many as a batch may hold, and moves
-// at behind them.
-func (l *Loader) next(ctx context.Context, at map[int]streamID) (*batch, error) {
+// at behind them. A partition whose Redis lost its data meanwhile is taken off at.
+func (l *Loader) next(ctx context.Context, at map[int]mark) (*batch, error) {
 	b := &batch{}
 	left := make([]int, 0, len(at))
 	for p := range at {
@@ -117,10 +123,11 @@ func (l *Loader) next(ctx context.Context, at map[int]streamID) (*batch, error) 
 	spans := map[int]*span{}
 	for entries := 0; len(left) > 0 && entries < l.Batch && b.bytes < batchBytes; {
 		n := max((l.Batch-entries)/len(left), 1)
-		answers := make([]*redis.XMessageSliceCmd, len(left))
+		answers, epochs := make([]*redis.XMessageSliceCmd, len(left)), make([]*redis.StringCmd, len(left))
 		_, _ = l.Buffer.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for i, p := range left {
-				answers[i] = pipe.XRangeN(ctx, streamKey(p), "("+at[p].String(), "+", int64(n))
+				// The epoch last: if it is the same still, so it was when the entries were read.
+				answers[i], epochs[i] = pipe.XRangeN(ctx, streamKey(p), "("+at[p].String(), "+", int64(n)), pipe.Get(ctx, epochKey(p))
 			}
 			return nil
 		}) // each command has its own error
@@ -128,18 +135,23 @@ func (l *Loader) next(ctx context.Context, at map[int]streamID) (*batch, error) 
 		var more []int
 		for i, p := range left {
 			found, err := answers[i].Result()
-			if err != nil {
+			if err := errors.Join(err, ignoreNil(epochs[i].Err())); err != nil {
 				return nil, err
+			}
+			if epochs[i].Val() != at[p].epoch {
+				delete(at, p)
+				continue
 			}
 			if len(found) == 0 {
 				continue
 			}
 			if spans[p] == nil {
-				spans[p] = &span{partition: p, from: at[p]}
+				spans[p] = &span{partition: p, from: at[p].streamID}
 			}
-			l.decode(b, p, found)
-			at[p] = parseStreamID(found[len(found)-1].ID)
-			spans[p].to, spans[p].entries = at[p], spans[p].entries+len(found)
+			l.decode(b, p, at[p].epoch, found)
+			end := parseStreamID(found[len(found)-1].ID)
+			at[p] = mark{end, at[p].epoch}
+			spans[p].to, spans[p].entries = end, spans[p].entries+len(found)
 			if entries += len(found); len(found) == n {
 				more = append(more, p)
 			}
@@ -163,13 +175,13 @@ func (b *batch) grow(answers []*redis.XMessageSliceCmd) {
 }
 
 // decode reads the events of a partition's entries into a batch.
-func (l *Loader) decode(b *batch, partition int, found []redis.XMessage) {
+func (l *Loader) decode(b *batch, partition int, epoch string, found []redis.XMessage) {
 	if first := parseStreamID(found[0].ID).time(); b.oldest.IsZero() || first.Before(b.oldest) {
 		b.oldest = first
 	}
 	for _, m := range found {
 		at := parseStreamID(m.ID)
-		entry := store.Entry{Epoch: l.epoch, Partition: uint8(partition), Ms: at.ms, Seq: at.seq}
+		entry := store.Entry{Epoch: epoch, Partition: uint8(partition), Ms: at.ms, Seq: at.seq}
 		raw, ok := m.Values[streamField].(string)
 		if !ok {
 			b.bad = append(b.bad, badEntry(entry, m.Values, "decode", "the entry has no field "+streamField, ""))

@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -36,7 +35,6 @@ type Loader struct {
 	rest  time.Time // when the next batch may begin
 
 	leases *Leases
-	epoch  string       // of the streams, see Buffer.epoch
 	good   *trail.Event // loaded last, to probe the store with
 
 	tidied   time.Time // when the streams were last trimmed
@@ -131,10 +129,7 @@ func (l *Loader) failing(err error) {
 
 // session loads until ctx ends or something fails. While one batch is inserted
 // the next is read.
-func (l *Loader) session(ctx context.Context) (err error) {
-	if l.epoch, err = l.Buffer.epoch(ctx); err != nil {
-		return fmt.Errorf("ask for the streams' epoch: %w", err)
-	}
+func (l *Loader) session(ctx context.Context) error {
 	l.count(func(s *LoaderStats) { s.Err = "" })
 	batches := make(chan *batch)
 	g, reading := errgroup.WithContext(ctx)

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -32,6 +33,10 @@ const (
 // one slot of a Cluster.
 func streamKey(partition int) string { return fmt.Sprintf("dealtrail:{p%02d}:events", partition) }
 func leaseKey(partition int) string  { return fmt.Sprintf("dealtrail:{p%02d}:lease", partition) }
+
+// epochKey names the life of a partition: a Redis that lost its data begins another,
+// whose entries count from one again.
+func epochKey(partition int) string { return fmt.Sprintf("dealtrail:{p%02d}:epoch", partition) }
 
 // partitionOf keeps what belongs together in one stream: a share's events, else a
 // contact's, a deal's, a content's. No report depends on it.
@@ -95,6 +100,7 @@ func (e entry) args() *redis.XAddArgs {
 
 // progress is how far one partition is, as Redis says it.
 type progress struct {
+	epoch   string   // of its life; "" before it was first loaded
 	added   uint64   // entries ever added
 	newest  streamID // of these, the last
 	oldest  streamID // the first that is still there
@@ -109,8 +115,10 @@ type progress struct {
 // has made none.
 func (b *Buffer) progressOf(ctx context.Context, partitions []int) (map[int]progress, error) {
 	streams, groups := make([]*redis.XInfoStreamCmd, len(partitions)), make([]*redis.XInfoGroupsCmd, len(partitions))
+	epochs := make([]*redis.StringCmd, len(partitions))
 	_, _ = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, p := range partitions {
+			epochs[i] = pipe.Get(ctx, epochKey(p))
 			// Positions first: what is loaded in between is then missing from them, never from what was added.
 			groups[i], streams[i] = pipe.XInfoGroups(ctx, streamKey(p)), pipe.XInfoStream(ctx, streamKey(p))
 		}
@@ -118,7 +126,10 @@ func (b *Buffer) progressOf(ctx context.Context, partitions []int) (map[int]prog
 	}) // each command has its own error
 	all := make(map[int]progress, len(partitions))
 	for i, p := range partitions {
-		var at progress
+		if err := ignoreNil(epochs[i].Err()); err != nil {
+			return nil, err
+		}
+		at := progress{epoch: epochs[i].Val()}
 		if isNoStream(groups[i].Err()) || isNoStream(streams[i].Err()) {
 			all[p] = at
 			continue
@@ -155,10 +166,13 @@ var allPartitions = func() (all []int) {
 	return all
 }()
 
-// makeGroup makes the group of a partition where there is none: on the first
-// start, and after Redis lost its data.
+// makeGroup makes the group of a partition, and the name of its life, where there
+// is none: on the first start, and after Redis lost its data.
 func (b *Buffer) makeGroup(ctx context.Context, partition int) error {
-	key := streamKey(partition)
+	key, epoch := streamKey(partition), epochKey(partition)
+	if err := evenFull(ctx, b.rdb, epoch, "SET", epoch, rand.Text()[:8], "NX"); err != nil {
+		return err
+	}
 	err := evenFull(ctx, b.rdb, key, "XGROUP", "CREATE", key, loaders, "0", "MKSTREAM", "ENTRIESREAD", 0)
 	if err != nil && strings.Contains(err.Error(), "BUSYGROUP") {
 		return nil // it exists

@@ -82,16 +82,31 @@ func (l *Loader) isolate(ctx context.Context, events []trail.Event, arrivals []s
 	if err = l.insertOnce(ctx, events, arrivals); err == nil || passing(err) {
 		return err
 	}
-	raw, errJSON := json.Marshal(&events[0])
-	if errJSON != nil {
-		return errJSON
+	fields, errRead := l.accepted(ctx, arrivals[0].Entry, &events[0])
+	if errRead != nil {
+		return fmt.Errorf("read a bad entry again: %w", errRead)
 	}
-	bad := []store.Bad{badEntry(arrivals[0].Entry, map[string]any{streamField: string(raw)}, "insert", err.Error(), events[0].Source)}
+	bad := []store.Bad{badEntry(arrivals[0].Entry, fields, "insert", err.Error(), events[0].Source)}
 	if err := l.DB.InsertBad(ctx, bad); err != nil {
 		return fmt.Errorf("set a bad entry aside: %w", err)
 	}
 	l.setAside(bad)
 	return nil
+}
+
+// accepted returns an entry as it was accepted, since what we made of it may be why
+// the store refuses it. One that somebody trimmed meanwhile is made from its event.
+func (l *Loader) accepted(ctx context.Context, entry store.Entry, e *trail.Event) (fields map[string]any, err error) {
+	id := streamID{entry.Ms, entry.Seq}.String()
+	found, err := l.Buffer.rdb.XRange(ctx, streamKey(int(entry.Partition)), id, id).Result()
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > 0 {
+		return found[0].Values, nil
+	}
+	raw, err := json.Marshal(e)
+	return map[string]any{streamField: string(raw)}, err
 }
 
 // passing reports whether an insert failed for a reason that no event has caused

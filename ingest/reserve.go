@@ -18,19 +18,9 @@ const (
 	tidyEvery = time.Second
 	// trimTries is how often a stream that is too large is cut before the whole of its reserve goes.
 	trimTries = 20
-	// epochKey names the life of the streams, and reloadKey the last wish to load their reserve again.
-	epochKey  = "dealtrail:epoch"
+	// reloadKey is the last wish to load the reserve again.
 	reloadKey = "dealtrail:reload"
 )
-
-// epoch returns the name of the streams' life. A Redis that lost its data begins
-// another, whose entries count from one again.
-func (b *Buffer) epoch(ctx context.Context) (string, error) {
-	if err := evenFull(ctx, b.rdb, epochKey, "SET", epochKey, rand.Text()[:8], "NX"); err != nil {
-		return "", err
-	}
-	return b.rdb.Get(ctx, epochKey).Result()
-}
 
 // tidy does what is due every second between two batches: it trims the streams,
 // and loads the reserve again when somebody wished it.
@@ -142,12 +132,12 @@ func (b *Buffer) WishReload(ctx context.Context) error {
 // before. IDs make that harmless.
 func (l *Loader) reload(ctx context.Context) error {
 	l.Log.Warn("the reserve is loaded again: the store lacks events that it had stored")
-	at, end := map[int]streamID{}, map[int]streamID{}
+	at, end := map[int]mark{}, map[int]mark{}
 	if err := l.positions(ctx, end); err != nil {
 		return err
 	}
 	for p := range end {
-		at[p] = streamID{}
+		at[p] = mark{epoch: end[p].epoch}
 	}
 	for loaded := 0; ctx.Err() == nil; {
 		b, err := l.next(ctx, at)
@@ -159,7 +149,7 @@ func (l *Loader) reload(ctx context.Context) error {
 		}
 		loaded += len(b.events)
 		for p := range at {
-			if at[p].compare(end[p]) >= 0 {
+			if at[p].compare(end[p].streamID) >= 0 {
 				delete(at, p)
 			}
 		}

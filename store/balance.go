@@ -8,14 +8,14 @@ import (
 )
 
 // Cut is where the partitions stood at one time: their entries up to Ms and Seq
-// were loaded. Both have one element for each partition.
+// were loaded, of the life that Epochs names. All have one element for each partition.
 type Cut struct {
-	Epoch   string
+	Epochs  []string
 	Ms, Seq []uint64
 }
 
 func (c Cut) args() []any {
-	return []any{clickhouse.Named("epoch", c.Epoch), clickhouse.Named("ms", c.Ms), clickhouse.Named("seq", c.Seq)}
+	return []any{clickhouse.Named("epochs", c.Epochs), clickhouse.Named("ms", c.Ms), clickhouse.Named("seq", c.Seq)}
 }
 
 // Arrivals is what became of the entries up to a cut.

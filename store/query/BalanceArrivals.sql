@@ -3,10 +3,10 @@
 -- entries, later ones included; former the entries of earlier lives of the streams. Each count reads the table
 -- in its own order, so that none needs memory for all events.
 WITH
-    epoch != {epoch:String} OR (ms, seq) <= ({ms:Array(UInt64)}[partition + 1], {seq:Array(UInt64)}[partition + 1]) AS cut,
+    epoch != {epochs:Array(String)}[partition + 1] OR (ms, seq) <= ({ms:Array(UInt64)}[partition + 1], {seq:Array(UInt64)}[partition + 1]) AS cut,
     (SELECT (count(), countIf(reached)) FROM (SELECT max(cut) AS reached FROM arrivals GROUP BY id)) AS ids,
     (SELECT count() FROM (SELECT 1 FROM arrivals WHERE cut GROUP BY id, revision)) AS versions,
-    (SELECT (count(), countIf(epoch != {epoch:String})) FROM arrivals FINAL WHERE cut) AS places
+    (SELECT (count(), countIf(epoch != {epochs:Array(String)}[partition + 1])) FROM arrivals FINAL WHERE cut) AS places
 SELECT
     places.1                       AS entries,
     ids.2                          AS events,
