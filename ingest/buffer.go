@@ -194,7 +194,7 @@ func (b *Buffer) move(ctx context.Context) error {
 	if err := b.add(moving, entries); err != nil {
 		return err
 	}
-	b.away.Store(0)
+	b.away.Store(time.Now().UnixNano()) // nobody waits any more; an outage that goes on is not said again
 	b.tell()
 	return b.Spool.Done(records[len(records)-1].Seq)
 }
