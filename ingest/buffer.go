@@ -207,8 +207,9 @@ func (b *Buffer) Settle(ctx context.Context) error {
 	left := allPartitions
 	var upTo map[int]progress // what was added by the time of the call; nil: not known yet
 	for {
+		moved := b.spooled() == 0 // asked first: what is moved in between is in the streams then
 		now, err := b.progressOf(ctx, left)
-		if err == nil && upTo == nil && b.spooled() == 0 {
+		if err == nil && upTo == nil && moved {
 			upTo = now
 		}
 		if err == nil && upTo != nil {

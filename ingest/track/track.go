@@ -29,13 +29,14 @@ type Tracker struct {
 	Lookup   func(context.Context, trail.ContentKey) (trail.Target, bool, error)
 	File     func(sha string) (*os.File, error) // a content's stored file; nil: there are none
 	Emit     trail.Emit
-	Fallback string                   // where damaged links lead; "": NotFound answers
-	Self     func(*http.Request) bool // the request carries a rep's session; nil: never
-	NotFound func(echo.Context) error // the page for a link that leads nowhere; nil: a plain one
-	Now      func() time.Time         // nil: time.Now
-	Log      *slog.Logger             // nil: silence
+	Fallback string                    // where damaged links lead; "": NotFound answers
+	Self     func(*http.Request) bool  // the request carries a rep's session; nil: never
+	Limit    func(address string) bool // false: this address asked for too many tokens that we never made; nil: always true
+	NotFound func(echo.Context) error  // the page for a link that leads nowhere; nil: a plain one
+	Now      func() time.Time          // nil: time.Now
+	Log      *slog.Logger              // nil: silence
 
-	lost atomic.Uint64
+	lost, unknown atomic.Uint64
 }
 
 // Routes adds /c/:token, with or without a slash at the end, and /o/:name, each
@@ -53,6 +54,10 @@ func (t *Tracker) Routes(g *echo.Group) {
 // Lost returns how many clicks and opens could not be recorded since the start.
 func (t *Tracker) Lost() uint64 { return t.lost.Load() }
 
+// Unknown returns how many requests since the start had a token that we never made:
+// damaged on its way, or guessed.
+func (t *Tracker) Unknown() uint64 { return t.unknown.Load() }
+
 // redirect sends a click on its way.
 func (t *Tracker) redirect(c echo.Context) error {
 	h := c.Response().Header()
@@ -65,6 +70,11 @@ func (t *Tracker) redirect(c echo.Context) error {
 	}
 	key, share, err := t.Keys.Open(tokenIn(c.Param("token")))
 	if err != nil {
+		t.unknown.Add(1)
+		if t.Limit != nil && !t.Limit(c.RealIP()) {
+			h.Set("Retry-After", "60")
+			return c.String(http.StatusTooManyRequests, "Too many links that lead nowhere were asked for from your network. Please try again in a minute.\n")
+		}
 		return t.nowhere(c)
 	}
 	target, ok := t.lookup(c.Request(), key)
@@ -86,10 +96,11 @@ func (t *Tracker) redirect(c echo.Context) error {
 func (t *Tracker) pixel(c echo.Context) error {
 	r := c.Request()
 	if counts(r) {
-		if key, share, err := t.Keys.Open(tokenIn(c.Param("name"))); err == nil {
-			if target, ok := t.lookup(r, key); ok {
-				t.record(c, trail.Opened, target.Content, share)
-			}
+		key, share, err := t.Keys.Open(tokenIn(c.Param("name")))
+		if err != nil {
+			t.unknown.Add(1)
+		} else if target, ok := t.lookup(r, key); ok {
+			t.record(c, trail.Opened, target.Content, share)
 		}
 	}
 	h := c.Response().Header()

@@ -102,7 +102,10 @@ type connection struct {
 // connect opens the database in dir. The first connection of a process starts the engine there; later ones share it and
 // must name the same dir. The caller must hold the lock of dir: libchdb crashes when another process has it open.
 func (l *library) connect(dir string) (*connection, error) {
-	args := [][]byte{[]byte("clickhouse\x00"), []byte("--path=" + dir + "\x00")}
+	args := [][]byte{
+		[]byte("clickhouse\x00"), []byte("--path=" + dir + "\x00"),
+		[]byte("--\x00"), []byte("--max_parts_cleaning_thread_pool_size=4\x00"), // else the first merge starts 128 threads that stay
+	}
 	argv := make([]*byte, len(args)+1)
 	var pin runtime.Pinner
 	defer pin.Unpin()
