@@ -27,7 +27,7 @@ type Loader struct {
 
 	Node   string        // who we are, the same after a restart; see NodeID
 	Batch  int           // events per insert at most; default 50,000
-	Linger time.Duration // least time between two inserts; default 100 ms, five times that while many events come. The first event after it is loaded at once
+	Linger time.Duration // least time between two inserts; default 100 ms, three times that while many events come. The first event after it is loaded at once
 	Lease  time.Duration // how long the partitions of a loader that died wait for another; default 10 s
 
 	mu    sync.Mutex
@@ -193,7 +193,7 @@ func (l *Loader) insert(ctx context.Context, b *batch) error {
 	case b.full:
 		linger = 0
 	case len(b.events) > busy:
-		linger *= 5 // each insert costs the store a part to write and to merge
+		linger *= 3 // each insert costs the store a part to write and to merge
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 // TestGarbageInAStreamIsListedAndCanBeHandedInAgain puts into a stream what no
 // program of ours would, and goes the way that status tells a person.
 func TestGarbageInAStreamIsListedAndCanBeHandedInAgain(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	s := site(t, "", nil).start()
 	url := s.url + s.link("deck")
 	rdb, err := ingest.Connect("unix://" + filepath.Join(s.dir, "data", "redis", "redis.sock"))

@@ -117,6 +117,34 @@ func (f *fleet) divided(pattern string, n int, among ...*served) {
 	})
 }
 
+// readOnce waits until status lists each mailbox once, as one that is read, and one
+// process of those that live reads it.
+func (f *fleet) readOnce(dead ...*served) {
+	f.t.Helper()
+	var st trail.Status
+	eventually(f.t, "each mailbox is read by one process", func() bool {
+		var err error
+		if st, err = f.web.status(); err != nil {
+			return false
+		}
+		listed, readers := map[string]int{}, map[string]int{}
+		for _, m := range st.Mailboxes {
+			if m.State == "ok" {
+				listed[m.Rep]++
+			}
+		}
+		for _, n := range st.Nodes {
+			if slices.ContainsFunc(dead, func(s *served) bool { return f.node(s) == n.Node }) {
+				continue
+			}
+			for _, m := range n.Mailboxes {
+				readers[m.Rep]++
+			}
+		}
+		return len(st.Mailboxes) == len(f.reps) && !slices.ContainsFunc(f.reps, func(rep string) bool { return listed[rep] != 1 || readers[rep] != 1 })
+	})
+}
+
 // send puts a mail with a link of its own into each rep's Sent folder.
 func (f *fleet) send() {
 	f.t.Helper()
@@ -155,7 +183,7 @@ func (f *fleet) recorded() {
 // TestProcessesShareTheWorkAndTakeOverFromTheDead runs one installation as eight
 // processes and kills two of them while people click and reps send mail.
 func TestProcessesShareTheWorkAndTakeOverFromTheDead(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	began := time.Now()
 	stage := func(what string) {
 		t.Helper()
@@ -169,6 +197,7 @@ func TestProcessesShareTheWorkAndTakeOverFromTheDead(t *testing.T) {
 	f.send()
 	f.divided(partitionLeases, ingest.Partitions/2, f.load...)
 	f.divided(mailboxLeases, len(f.reps)/2, f.poll...)
+	f.readOnce()
 	f.send()
 	stage("work is divided")
 
@@ -187,6 +216,7 @@ func TestProcessesShareTheWorkAndTakeOverFromTheDead(t *testing.T) {
 	}
 	f.send()
 	f.recorded()
+	f.readOnce(dead...)
 	people.stop()
 	stage("mail is recorded")
 	if people.fails > 0 {
@@ -204,6 +234,7 @@ func TestProcessesShareTheWorkAndTakeOverFromTheDead(t *testing.T) {
 	}
 	f.divided(partitionLeases, ingest.Partitions/2, f.load...)
 	f.divided(mailboxLeases, len(f.reps)/2, f.poll...)
+	f.readOnce()
 	f.send()
 	f.recorded()
 	stage("work is divided anew")
@@ -285,7 +316,7 @@ func (f *fleet) checkReady(alive []*served) {
 }
 
 func TestRolesThatCannotWorkAreRefusedWithTheReason(t *testing.T) {
-	t.Parallel()
+	beside(t)
 	s := site(t, "", nil)
 	for role, wants := range map[string][]string{
 		"nonsense": {`no role "nonsense"`, "track, load, poll, jobs, web", "--help"},

@@ -34,10 +34,18 @@ func either[T any](short, long T) T {
 	return short
 }
 
+// beside lets a test run beside others. In the long form each has the machine for
+// itself, so that what is measured is the program.
+func beside(t *testing.T) {
+	if !soaking {
+		t.Parallel()
+	}
+}
+
 // within waits until ok as eventually does, with a limit of its own.
 func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(limit)
 	for !ok() {
@@ -48,10 +56,6 @@ func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
 		}
 	}
 }
-
-// pass lets time pass that is part of the test itself: how long an outage lasts, or
-// when a kill strikes. Nothing is waited for this way.
-func pass(d time.Duration) { <-time.After(d) }
 
 // shortDir returns a folder whose name leaves room for a socket's: names of tests
 // are sentences.

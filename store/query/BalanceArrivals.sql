@@ -14,4 +14,4 @@ SELECT
     toUInt64(places.1 - versions)  AS duplicates,
     ids.1                          AS loaded,
     places.2                       AS former
-SETTINGS optimize_aggregation_in_order = 1
+SETTINGS optimize_aggregation_in_order = 1, max_threads = 1

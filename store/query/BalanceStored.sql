@@ -4,4 +4,4 @@ SELECT
     countIf(reason = 'erased')  AS erased,
     countIf(reason = 'expired') AS expired
 FROM removed FINAL
-SETTINGS optimize_aggregation_in_order = 1
+SETTINGS optimize_aggregation_in_order = 1, max_threads = 1
