@@ -25,9 +25,10 @@ import (
 // writes, so the sample cannot go stale.
 type Config struct {
 	Server struct {
-		Listen         string `toml:"listen" default:"127.0.0.1:8080" doc:"Address and port of dashboards, API and, unless tracking_listen says otherwise, tracked links. Sign-in works on this machine or behind a TLS proxy on it."`
-		PublicURL      string `toml:"public_url" default:"http://127.0.0.1:8080" doc:"How a prospect's browser reaches tracked links: the beginning of every link. It must be https and reachable from the internet; keep the host short."`
-		TrackingListen string `toml:"tracking_listen" default:"" doc:"A second address that serves nothing but tracked links and pixels; point public_url at it. Empty: same as listen."`
+		Listen         string   `toml:"listen" default:"127.0.0.1:8080" doc:"Address and port of dashboards, API and, unless tracking_listen says otherwise, tracked links. Sign-in works on this machine or behind a TLS proxy on it."`
+		PublicURL      string   `toml:"public_url" default:"http://127.0.0.1:8080" doc:"How a prospect's browser reaches tracked links: the beginning of every link. It must be https and reachable from the internet; keep the host short."`
+		TrackingListen string   `toml:"tracking_listen" default:"" doc:"A second address that serves nothing but tracked links and pixels; point public_url at it. Empty: same as listen."`
+		TrustedProxies []string `toml:"trusted_proxies" default:"[]" doc:"Addresses or networks of the proxies in front of this server, such as 127.0.0.1 or 10.0.0.0/8. Only they are believed about who asks (X-Forwarded-For)."`
 	} `toml:"server"`
 	Data struct {
 		Dir     string `toml:"dir" default:"data" doc:"Folder of everything that is stored here: events, files, state. Relative to this file. Each process has its own."`
@@ -266,6 +267,11 @@ func (c *Config) check() error {
 			return fmt.Errorf("%s: %s is %q; expected host:port, such as 127.0.0.1:8080", c.path, key, value)
 		}
 	}
+	for _, p := range c.Server.TrustedProxies {
+		if _, err := network(p); err != nil {
+			return fmt.Errorf("%s: server.trusted_proxies has %q; expected an address or a network, such as 127.0.0.1 or 10.0.0.0/8", c.path, p)
+		}
+	}
 	if _, err := time.LoadLocation(c.Company.Zone); err != nil {
 		return fmt.Errorf("%s: company.zone is %q; expected a zone of the tz database, such as Europe/Berlin", c.path, c.Company.Zone)
 	}
@@ -316,89 +322,24 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// network reads an address, or several as 10.0.0.0/8.
+func network(s string) (*net.IPNet, error) {
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return nil, err
+		}
+		p = netip.PrefixFrom(a, a.BitLen())
+	}
+	p = p.Masked()
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}, nil
+}
+
 // beside returns a path of the configuration relative to its file.
 func (c *Config) beside(path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
 	}
 	return filepath.Join(filepath.Dir(c.path), path)
-}
-
-// sample returns dealtrail.toml with every key, its default and what it means.
-func (c *Config) sample() []byte {
-	var b bytes.Buffer
-	b.WriteString("# dealtrail's configuration. Environment variables win over it: DEALTRAIL_SERVER_LISTEN for server.listen.\n")
-	last := ""
-	eachKey(c, func(section, key string, field reflect.Value, tag reflect.StructTag) {
-		if section != last {
-			fmt.Fprintf(&b, "\n[%s]\n", section)
-			last = section
-		}
-		fmt.Fprintf(&b, "# %s", tag.Get("doc"))
-		if d, ok := tag.Lookup("default"); ok && d != "" {
-			fmt.Fprintf(&b, " Default: %s.", d)
-		}
-		switch v := field.Interface().(type) {
-		case string:
-			fmt.Fprintf(&b, "\n%s = %q\n", key, v)
-		case Duration:
-			fmt.Fprintf(&b, "\n%s = %q\n", key, shortDuration(v))
-		case []string:
-			fmt.Fprintf(&b, "\n%s = [%s]\n", key, quoted(v))
-		case map[string]string:
-			fmt.Fprintf(&b, "\n# %s = { USD = \"0.92\" }\n", key)
-		default:
-			fmt.Fprintf(&b, "\n%s = %v\n", key, v)
-		}
-	})
-	b.WriteString("\n# One block for each rep's mailbox. It is only ever read.\n")
-	if len(c.Mailboxes) == 0 {
-		example := Mailbox{Rep: "anna@example.com", Host: "imap.example.com", Port: 993, Security: "tls", PasswordFile: "secrets/anna"}
-		for line := range strings.Lines(example.block(true)) {
-			b.WriteString("# " + line)
-		}
-	}
-	for i, m := range c.Mailboxes {
-		b.WriteString(m.block(i == 0))
-	}
-	return b.Bytes()
-}
-
-// block returns the mailbox as TOML, explained or plain.
-func (m Mailbox) block(explained bool) string {
-	var b strings.Builder
-	b.WriteString("[[mailbox]]\n")
-	v := reflect.ValueOf(m)
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		value := fmt.Sprint(v.Field(i))
-		if f.Type.Kind() == reflect.String {
-			value = strconv.Quote(value)
-		}
-		fmt.Fprintf(&b, "%s = %s", f.Tag.Get("toml"), value)
-		if explained {
-			b.WriteString("  # " + f.Tag.Get("doc"))
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
-}
-
-func shortDuration(d Duration) string {
-	s := time.Duration(d).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
-func quoted(list []string) string {
-	q := make([]string, len(list))
-	for i, s := range list {
-		q[i] = strconv.Quote(s)
-	}
-	return strings.Join(q, ", ")
 }

@@ -17,6 +17,7 @@ import (
 var (
 	metricAccepted = describe("events_accepted_total", "Events that this process made durable since its start.")
 	metricLost     = describe("events_lost_total", "Clicks and opens that this process answered and could not make durable since its start. Anything over zero needs a person.")
+	metricUnknown  = describe("unknown_tokens_total", "Requests since the start of this process for links and pixels that were never made: damaged on their way, or guessed.")
 	metricLoaded   = describe("events_loaded_total", "Events that this process inserted into ClickHouse since its start, copies included.")
 	metricTrimmed  = describe("entries_trimmed_total", "Entries that somebody else removed from the streams before this process loaded them. Anything over zero needs a person.")
 	metricLag      = describe("load_lag_seconds", "From accepted to visible, of the oldest event of the last batch that this process loaded.")
@@ -45,7 +46,7 @@ func (p *program) metrics() http.Handler {
 // Describe says which metrics Collect gives; it is prometheus.Collector's.
 func (p *program) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		metricAccepted, metricLost, metricLoaded, metricTrimmed, metricLag, metricSpooled, metricSpool, metricDamaged,
+		metricAccepted, metricLost, metricUnknown, metricLoaded, metricTrimmed, metricLag, metricSpooled, metricSpool, metricDamaged,
 		metricBoxes, metricBacklog, metricAge, metricBalance, metricStruck,
 	} {
 		out <- d
@@ -63,6 +64,7 @@ func (p *program) Collect(out chan<- prometheus.Metric) {
 	own := p.nodeStatus()
 	give(metricAccepted, prometheus.CounterValue, float64(own.Accepted))
 	give(metricLost, prometheus.CounterValue, float64(own.Lost))
+	give(metricUnknown, prometheus.CounterValue, float64(p.tracker.Unknown()))
 	give(metricSpooled, prometheus.GaugeValue, float64(own.Spooled))
 	give(metricSpool, prometheus.GaugeValue, float64(own.SpoolSize))
 	give(metricDamaged, prometheus.CounterValue, float64(own.Damaged))

@@ -146,7 +146,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	}
 	p.tracker = &track.Tracker{
 		Keys: keys, Lookup: p.catalogue.Lookup, File: files.Open, Emit: c.tracked(p.buffer.Append),
-		Fallback: c.Tracking.FallbackURL, Self: p.signedIn, NotFound: p.linkNotFound, Now: time.Now, Log: p.log,
+		Fallback: c.Tracking.FallbackURL, Self: p.signedIn, NotFound: p.linkNotFound, Limit: strangers(), Now: time.Now, Log: p.log,
 	}
 	p.poller = p.newPoller(keys, contacts)
 	p.site, err = dashboards.New(dashboards.Site{

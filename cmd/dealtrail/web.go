@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -17,8 +18,7 @@ import (
 func (p *program) newEcho() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	// Echo believes X-Forwarded-For from anybody unless told otherwise.
-	e.IPExtractor = echo.ExtractIPDirect()
+	e.IPExtractor = p.config.whoAsks()
 	e.HTTPErrorHandler = api.ErrorHandler(p.log, p.site.Error)
 	e.Use(middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: func() string { return trail.NewID(time.Now()).String() }, TargetHeader: echo.HeaderXRequestID}))
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
@@ -26,6 +26,34 @@ func (p *program) newEcho() *echo.Echo {
 		return err
 	}}))
 	return e
+}
+
+// whoAsks returns how the address of who asks is found. Echo believes
+// X-Forwarded-For from anybody unless told otherwise.
+func (c *Config) whoAsks() echo.IPExtractor {
+	if len(c.Server.TrustedProxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, proxy := range c.Server.TrustedProxies {
+		if n, err := network(proxy); err == nil { // checked at the start
+			trust = append(trust, echo.TrustIPRange(n))
+		}
+	}
+	return echo.ExtractIPFromXFFHeader(trust...)
+}
+
+// strangers bounds how often one network may ask for tokens that we never made: a
+// whole office may click a damaged link, and nobody may guess.
+func strangers() func(address string) bool {
+	seen := middleware.NewRateLimiterMemoryStoreWithConfig(middleware.RateLimiterMemoryStoreConfig{Rate: 1, Burst: 60, ExpiresIn: time.Minute})
+	return func(address string) bool {
+		if a, err := netip.ParseAddr(address); err == nil && a.Is6() && !a.Is4In6() {
+			address = netip.PrefixFrom(a, 64).Masked().String() // what one customer has
+		}
+		ok, err := seen.Allow(address)
+		return ok || err != nil
+	}
 }
 
 // handler serves everything that the process's roles have to offer. Links and

@@ -345,3 +345,24 @@ func TestRepsOwnClicksAreMarked(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+func TestTokensThatWeNeverMadeAreCountedAndLimited(t *testing.T) {
+	var asked int
+	r := newRig(t, func(t *track.Tracker) { t.Limit = func(string) bool { asked++; return asked <= 2 } })
+	token := r.add(trail.Target{Content: "deck", URL: "https://example.com/deck"})
+	for i, want := range []int{404, 404, 429} {
+		res, _ := r.ask("GET", "/c/"+token[:len(token)-1])
+		if res.StatusCode != want || want == 429 && res.Header.Get("Retry-After") == "" {
+			t.Errorf("request %d is answered %d, want %d", i, res.StatusCode, want)
+		}
+	}
+	if res, _ := r.ask("GET", "/c/"+token); res.StatusCode != 302 {
+		t.Errorf("a good link is answered %d although its neighbour guesses", res.StatusCode)
+	}
+	if res, body := r.ask("GET", "/o/guess.gif"); res.StatusCode != 200 || len(body) != 43 {
+		t.Errorf("a guessed pixel is answered %d", res.StatusCode)
+	}
+	if r.Unknown() != 4 || len(r.taken()) != 1 {
+		t.Errorf("%d tokens are unknown, and %d events were made", r.Unknown(), len(r.taken()))
+	}
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// sample returns dealtrail.toml with every key, its default and what it means.
+func (c *Config) sample() []byte {
+	var b bytes.Buffer
+	b.WriteString("# dealtrail's configuration. Environment variables win over it: DEALTRAIL_SERVER_LISTEN for server.listen.\n")
+	last := ""
+	eachKey(c, func(section, key string, field reflect.Value, tag reflect.StructTag) {
+		if section != last {
+			fmt.Fprintf(&b, "\n[%s]\n", section)
+			last = section
+		}
+		fmt.Fprintf(&b, "# %s", tag.Get("doc"))
+		if d, ok := tag.Lookup("default"); ok && d != "" {
+			fmt.Fprintf(&b, " Default: %s.", d)
+		}
+		switch v := field.Interface().(type) {
+		case string:
+			fmt.Fprintf(&b, "\n%s = %q\n", key, v)
+		case Duration:
+			fmt.Fprintf(&b, "\n%s = %q\n", key, shortDuration(v))
+		case []string:
+			fmt.Fprintf(&b, "\n%s = [%s]\n", key, quoted(v))
+		case map[string]string:
+			fmt.Fprintf(&b, "\n# %s = { USD = \"0.92\" }\n", key)
+		default:
+			fmt.Fprintf(&b, "\n%s = %v\n", key, v)
+		}
+	})
+	b.WriteString("\n# One block for each rep's mailbox. It is only ever read.\n")
+	if len(c.Mailboxes) == 0 {
+		example := Mailbox{Rep: "anna@example.com", Host: "imap.example.com", Port: 993, Security: "tls", PasswordFile: "secrets/anna"}
+		for line := range strings.Lines(example.block(true)) {
+			b.WriteString("# " + line)
+		}
+	}
+	for i, m := range c.Mailboxes {
+		b.WriteString(m.block(i == 0))
+	}
+	return b.Bytes()
+}
+
+// block returns the mailbox as TOML, explained or plain.
+func (m Mailbox) block(explained bool) string {
+	var b strings.Builder
+	b.WriteString("[[mailbox]]\n")
+	v := reflect.ValueOf(m)
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		value := fmt.Sprint(v.Field(i))
+		if f.Type.Kind() == reflect.String {
+			value = strconv.Quote(value)
+		}
+		fmt.Fprintf(&b, "%s = %s", f.Tag.Get("toml"), value)
+		if explained {
+			b.WriteString("  # " + f.Tag.Get("doc"))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func shortDuration(d Duration) string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func quoted(list []string) string {
+	q := make([]string, len(list))
+	for i, s := range list {
+		q[i] = strconv.Quote(s)
+	}
+	return strings.Join(q, ", ")
+}
