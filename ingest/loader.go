@@ -16,7 +16,7 @@ import (
 // Loader moves events from the buffer into the store. It moves a partition's
 // position on only after the insert returned, so a loader that is killed in
 // between loads the entries again under the same IDs. Entries that are no valid
-// event become rows of the table bad and hold nothing up.
+// event become bad entries and hold nothing up.
 //
 // Any number of loaders may run, one in a process; they share the partitions by
 // lease, and the next one goes on where a loader that is gone has stopped.
@@ -44,7 +44,7 @@ type Loader struct {
 // LoaderStats count since the start.
 type LoaderStats struct {
 	Loaded  uint64        // events inserted, copies included
-	Bad     uint64        // entries that became rows of bad
+	Bad     uint64        // entries that became bad entries
 	Batches uint64        // inserts that returned
 	Lost    uint64        // entries that were trimmed before they were loaded: an alarm, somebody else trims the streams
 	Lag     time.Duration // from append to visible, of the oldest entry of the last batch

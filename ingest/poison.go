@@ -16,7 +16,7 @@ import (
 const patience = 4
 
 // store inserts events until the store has taken them or ctx ends. A single
-// event that the store refuses while it takes others becomes a row of bad.
+// event that the store refuses while it takes others becomes a bad entry.
 func (l *Loader) store(ctx context.Context, events []trail.Event, arrivals []store.Arrival) error {
 	for try := 1; ; try++ {
 		err := l.insertOnce(ctx, events, arrivals)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"dealtrail/api"
+	"dealtrail/store/chdb"
 	"dealtrail/trail"
 )
 
@@ -33,13 +34,12 @@ func (b *bench) start(ctx context.Context) (*program, error) {
 	}
 	p := &program{url: "http://" + address, redis: filepath.Join(dir, "data", "redis", "redis.sock")}
 	config := filepath.Join(dir, "dealtrail.toml")
-	environ := append(os.Environ(), "DEALTRAIL_SERVER_LISTEN="+address, "DEALTRAIL_SERVER_PUBLIC_URL="+p.url, "DEALTRAIL_TRACKING_ALLOW_LOCAL=true")
-	for _, library := range []string{os.Getenv("DEALTRAIL_CLICKHOUSE_LIBRARY"), "node_modules/@chdb/lib-linux-x64-gnu/libchdb.so"} {
-		if path, err := filepath.Abs(library); err == nil && library != "" {
-			environ = append(environ, "DEALTRAIL_CLICKHOUSE_LIBRARY="+path)
-			break
-		}
+	library, err := chdb.FindLibrary("")
+	if err != nil {
+		return nil, err
 	}
+	environ := append(os.Environ(), "DEALTRAIL_SERVER_LISTEN="+address, "DEALTRAIL_SERVER_PUBLIC_URL="+p.url, "DEALTRAIL_TRACKING_ALLOW_LOCAL=true",
+		"DEALTRAIL_CLICKHOUSE_LIBRARY="+library)
 	run := func(args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, b.dealtrail, append([]string{"--config", config}, args...)...)
 		cmd.Env = environ

@@ -192,7 +192,7 @@ func freeAddress() (string, error) {
 
 // answers waits until a server redirects.
 func answers(url string) error {
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := follower()
 	var last error
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		resp, err := client.Get(url)

@@ -78,10 +78,8 @@ func (b *bench) visibility(ctx context.Context, d time.Duration) error {
 // clickSteadily follows a link rate times a second until ctx ends.
 func clickSteadily(ctx context.Context, link string, rate int, sent, failed *atomic.Int64) {
 	const clickers = 64
-	client := &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{MaxIdleConnsPerHost: clickers},
-	}
+	client := follower()
+	client.Transport = &http.Transport{MaxIdleConnsPerHost: clickers}
 	due := make(chan struct{}, rate)
 	var all sync.WaitGroup
 	for range clickers {
@@ -111,6 +109,11 @@ func clickSteadily(ctx context.Context, link string, rate int, sent, failed *ato
 	all.Wait()
 }
 
+// follower returns a client that stops at the redirect.
+func follower() *http.Client {
+	return &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
 // click follows a link and returns when the redirect came.
 func click(ctx context.Context, client *http.Client, link string) (time.Time, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
@@ -134,7 +137,7 @@ func click(ctx context.Context, client *http.Client, link string) (time.Time, er
 // probeUntil clicks once in a while and returns how long each click took from its
 // redirect until the report counted it.
 func (p *program) probeUntil(ctx context.Context, link string) (took []time.Duration, err error) {
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := follower()
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	for n := int64(1); ; n++ {
