@@ -18,7 +18,7 @@ import (
 var oldTables = []string{
 	`CREATE TABLE events (id FixedString(16), revision UInt16, kind String, at DateTime, received_at DateTime, revised_at DateTime, source String,
 		content String, share String, message String, contact String, account String, rep String, deal String, stage String, agent String,
-		probability Float32, rules Array(String), signal String, note String, attrs String) ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(received_at) ORDER BY id`,
+		probability Float32, rules Array(String), signal String, rule_set UInt16, signs UInt32, network String, origin String, device String, led_to String, withheld String, note String, attrs String) ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(received_at) ORDER BY id`,
 	`CREATE TABLE people (contact String, address String, name String, title String, rank UInt64) ENGINE = ReplacingMergeTree(rank) PARTITION BY tuple() ORDER BY contact`,
 	`CREATE TABLE arrivals (id FixedString(16), revision UInt16, epoch String, partition UInt8, ms UInt64, seq UInt64) ENGINE = ReplacingMergeTree PARTITION BY tuple() ORDER BY (id, revision, epoch, partition, ms, seq)`,
 	`CREATE TABLE bad_entries (epoch String, partition UInt8, ms UInt64, seq UInt64, at DateTime, stage String, reason String, origin String, raw String, replayed_at DateTime)

@@ -31,7 +31,7 @@ func (db *DB) InsertEvents(ctx context.Context, events []trail.Event) error {
 	return insert(ctx, db, "InsertEvents", events, func(b driver.Batch, e trail.Event) error {
 		return b.Append(e.ID[:], e.Revision, string(e.Kind), moment(e.At), moment(e.ReceivedAt), moment(e.RevisedAt), e.Source,
 			e.Content, string(e.Share), e.Message, string(e.Contact), e.Account, e.Rep, e.Deal, e.Stage,
-			string(e.Agent), e.Probability, list(e.Rules), e.Signal, e.Note, attrs(b, e.Attrs))
+			string(e.Agent), e.Probability, list(e.Rules), e.Signal, e.RuleSet, e.Signs, e.Network, e.Origin, e.Device, e.LedTo, string(e.Withheld), e.Note, attrs(b, e.Attrs))
 	})
 }
 

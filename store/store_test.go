@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"path/filepath"
 	"reflect"
 	"sync/atomic"
 	"syscall"
@@ -42,8 +43,9 @@ func TestMigrateTwiceChangesNothing(t *testing.T) {
 		if n := number(t, db, "SELECT count() - uniqExact(name) FROM migrations"); n != 0 {
 			t.Errorf("%d files were applied again", n)
 		}
-		if n := number(t, db, "SELECT count() FROM migrations"); n != 10 {
-			t.Errorf("%d files are noted as applied, want 10", n)
+		files, err := filepath.Glob("schema/*.sql")
+		if n := number(t, db, "SELECT count() FROM migrations"); err != nil || n != len(files) {
+			t.Errorf("%d files are noted as applied, want %d (%v)", n, len(files), err)
 		}
 		db.Close()
 	}

@@ -32,6 +32,10 @@ type Event struct {
 	Stage   string    `json:"stage,omitzero"`   // the stage a deal entered
 
 	Verdict
+	Evidence
+
+	LedTo    ContentID `json:"led_to,omitzero"`   // the content that a link to an expired one led to, or Fallback
+	Withheld Withheld  `json:"withheld,omitzero"` // why it names no person; empty: nothing was left out
 
 	Note  string            `json:"note,omitzero"`  // what a rep learned, in words
 	Attrs map[string]string `json:"attrs,omitzero"` // the state that a registration carries, see attrs.go
@@ -50,6 +54,10 @@ type Person struct {
 
 // ContentID is a marketer's own name for a piece of content, as registered.
 type ContentID = string
+
+// Fallback is where links to expired content without a successor lead: the page
+// of tracking.fallback_url, or ours that says so. No content has this ID.
+const Fallback ContentID = "."
 
 // Emit takes events over from a source. It returns nil only once the events are
 // durable; a source that keeps a cursor saves it after Emit returned nil.

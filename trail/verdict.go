@@ -20,8 +20,38 @@ type Verdict struct {
 	Agent       Agent    `json:"verdict,omitzero"`
 	Probability float32  `json:"probability,omitzero"` // that the agent is right, 0 to 1
 	Rules       []string `json:"rules,omitzero"`       // the rules that fired, in order
-	Signal      string   `json:"signal,omitzero"`      // "shared": somebody pasted the link into a chat
+	Signal      string   `json:"signal,omitzero"`      // "shared": somebody pasted the link into a chat; "passed_on": perhaps another person than the link was made for
+	RuleSet     uint16   `json:"rule_set,omitzero"`    // version of the rules that judged
 }
+
+// The signals: what a request says besides who made it.
+const (
+	SharedSignal   = "shared"
+	PassedOnSignal = "passed_on"
+)
+
+// Evidence is what a request told of who made it, without what could name
+// anybody: enough to judge it again beside other requests. Origin and Device are
+// hashes under a key that is destroyed within 48 hours; they tell whether two
+// requests of that time came from one place and one program, and no more.
+type Evidence struct {
+	Signs   uint32 `json:"signs,omitzero"`   // what its headers showed, as bits that package track defines
+	Network string `json:"network,omitzero"` // what kind of network its address is in: residential, datacenter, ...
+	Origin  string `json:"origin,omitzero"`  // hash of the address
+	Device  string `json:"device,omitzero"`  // hash of the user agent
+}
+
+// Withheld says why an event does not name the person, share and message that it
+// belongs to: nobody agreed to that, or somebody objected.
+type Withheld string
+
+// The reasons.
+const (
+	NoConsent   Withheld = "consent" // tracking.links is consent, and not all recipients agreed
+	OptOut      Withheld = "optout"  // a recipient stopped tracking
+	BrowserSays Withheld = "browser" // the browser sent Global Privacy Control or Do Not Track
+	AccountOnly Withheld = "account" // tracking.links is account: the company and the deal, no person
+)
 
 // Level says which agents a report counts.
 type Level string
