@@ -44,7 +44,7 @@ func TestMigrateTwiceChangesNothing(t *testing.T) {
 			t.Errorf("%d files were applied again", n)
 		}
 		files, err := filepath.Glob("schema/*.sql")
-		if n := number(t, db, "SELECT count() FROM migrations"); err != nil || n != len(files) {
+		if n := number(t, db, "SELECT count() FROM migrations"); err != nil || n != int64(len(files)) {
 			t.Errorf("%d files are noted as applied, want %d (%v)", n, len(files), err)
 		}
 		db.Close()
