@@ -1,7 +1,6 @@
 package crm
 
 import (
-	"fmt"
 	"net/mail"
 	"regexp"
 	"strings"
@@ -80,45 +79,15 @@ func dealKey(id string) string {
 	return string(long)
 }
 
-// readURL returns a target as it can be sent: ASCII stays byte for byte, other
-// characters are percent-encoded and a host in another script becomes punycode.
+// readURL returns a target as it is stored and sent, or what is wrong with it in
+// words that go behind the URL.
 func readURL(s string) (url, reason string) {
-	if strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		scheme, rest, found := strings.Cut(s, "://")
-		if !found {
-			return "", "must begin with https:// or http://"
-		}
-		host, path := rest, ""
-		if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-			host, path = rest[:i], rest[i:]
-		}
-		name, port, colon := strings.Cut(host, ":")
-		name, err := idna.Lookup.ToASCII(name)
-		if err != nil {
-			return "", "names a host that cannot exist"
-		}
-		if colon {
-			name += ":" + port
-		}
-		s = scheme + "://" + name + percentEncoded(path)
+	url, err := trail.CleanTarget(s, idna.Lookup.ToASCII)
+	if err != nil {
+		text := strings.TrimSuffix(err.Error(), ".")
+		reason = text[strings.LastIndex(text, `" `)+2:]
 	}
-	if err := trail.CheckTarget(s); err != nil {
-		return "", strings.TrimSuffix(strings.TrimPrefix(err.Error(), fmt.Sprintf("The URL %q ", s)), ".")
-	}
-	return s, ""
-}
-
-func percentEncoded(s string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c >= utf8.RuneSelf {
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
+	return url, reason
 }
 
 var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)+$`)

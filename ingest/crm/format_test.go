@@ -2,8 +2,10 @@ package crm_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -336,4 +338,34 @@ func FuzzImport(f *testing.F) {
 			t.Fatalf("the second time: %v, %d events, %+v", err, len(l.events)-n, again)
 		}
 	})
+}
+
+func TestURLsOfAFileStayAsTheyAre(t *testing.T) {
+	l := newLedger(t)
+	text, err := os.ReadFile("../track/testdata/targets.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body bytes.Buffer
+	w := csv.NewWriter(&body)
+	rows := [][]string{{"id", "url", "other_urls"}}
+	want := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if target, stored, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); target != "" && target[0] != '#' {
+			id := strconv.Itoa(len(rows))
+			want[id] = cmp.Or(stored, target)
+			rows = append(rows, []string{id, " " + target, target + "\n" + target})
+		}
+	}
+	if err := w.WriteAll(rows); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := l.load("content", body.String())
+	l.wantCounts(r, len(want), 0, 0, 0)
+	states := l.states(trail.ContentKind)
+	for id, url := range want {
+		if a := states[id].Attrs; a["url"] != url || a["other_urls"] != url+" "+url {
+			t.Errorf("%.200q is loaded as %.200q, and as others %.400q", url, a["url"], a["other_urls"])
+		}
+	}
 }
