@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Debian packages: what the program and its tests need, and what tests of later depth and benchmarks add.
 DEBIAN      := redis-server:redis-server chromium:chromium dovecot:dovecot-imapd
-DEBIAN_TEST := gcc:gcc nginx:nginx wrk:wrk mbsync:isync clickhouse-server:clickhouse-server zkServer.sh:zookeeperd localc:libreoffice-calc
+DEBIAN_TEST := gcc:gcc curl:curl nginx:nginx wrk:wrk mbsync:isync clickhouse-server:clickhouse-server zkServer.sh:zookeeperd localc:libreoffice-calc
 PATH := $(PATH):/usr/sbin:/sbin:/usr/share/zookeeper/bin
 
 VENDOR := dashboards/static/vendor
@@ -48,7 +48,7 @@ deps-test: deps ## add what only tests and benchmarks need
 	@$(MAKE) --no-print-directory debian DEBIAN='$(DEBIAN_TEST)'
 
 clean: ## remove what was built and copied, keep what was installed
-	rm -rf bin $(VENDOR)/*.js ingest/lists/*.txt ingest/track/lists/*.json
+	rm -rf bin $(VENDOR)/*.js ingest/lists/*.txt ingest/track/lists/*.json ingest/track/lists/networks.txt
 
 .PHONY: help demo test race soak bench fuzz build run deps deps-test clean debian assets modules
 
@@ -69,7 +69,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@test -e node_modules/@chdb/lib-linux-x64-gnu/libchdb.so || { echo 'libchdb, the embedded engine, exists for Linux on amd64; elsewhere set clickhouse.url to a ClickHouse server' >&2; exit 1; }
 	@touch $@
 
-assets: $(VENDOR)/echarts.common.min.js $(VENDOR)/htmx.min.js ingest/lists/freemail.txt ingest/track/lists/crawler-user-agents.json
+assets: $(VENDOR)/echarts.common.min.js $(VENDOR)/htmx.min.js ingest/lists/freemail.txt ingest/track/lists/crawler-user-agents.json ingest/track/lists/networks.txt
 
 $(VENDOR)/echarts.common.min.js: node_modules/.package-lock.json
 	cp node_modules/echarts/dist/echarts.common.min.js $@ && touch $@
@@ -82,6 +82,9 @@ ingest/lists/freemail.txt: node_modules/.package-lock.json
 
 ingest/track/lists/crawler-user-agents.json: node_modules/.package-lock.json
 	cp node_modules/crawler-user-agents/crawler-user-agents.json $@ && touch $@
+
+ingest/track/lists/networks.txt: node_modules/.package-lock.json ingest/track/lists/networks.js ingest/track/lists/asn.txt
+	node ingest/track/lists/networks.js $@
 
 # Modules are fetched here, so that building and testing need no network afterwards.
 modules:
