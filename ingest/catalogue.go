@@ -267,6 +267,9 @@ func collision(content, other trail.ContentID) error {
 // ByURL returns the content that a URL leads to, whatever tracking parameters
 // it carries. Of several it is the one whose ID sorts first.
 func (c *Catalogue) ByURL(url string) (trail.ContentID, bool) {
+	if clean, err := cleanTarget(url); err == nil {
+		url = clean // as registered ones are kept
+	}
 	normal := trail.NormalURL(url)
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -331,7 +334,8 @@ func (c *Catalogue) remember(targets ...trail.Target) {
 
 func same(a, b trail.Target) bool {
 	return slices.Equal(a.OtherURLs, b.OtherURLs) && a.Content == b.Content && a.Title == b.Title && a.URL == b.URL &&
-		a.File == b.File && a.FileName == b.FileName && a.FileType == b.FileType
+		a.File == b.File && a.FileName == b.FileName && a.FileType == b.FileType &&
+		a.ExpiresAt.Equal(b.ExpiresAt) && a.Successor == b.Successor
 }
 
 // normalURLs returns the URLs that lead to a content, each once.

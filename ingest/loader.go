@@ -182,8 +182,14 @@ func (l *Loader) insert(ctx context.Context, b *batch) error {
 		}
 	}
 	if len(b.events) > 0 {
+		// A Redis that is full must not hold loading up: what it does not note is made up for when it is asked for.
+		noted := noteRecipients(ctx, l.Buffer.rdb, b.events)
 		if err := l.store(ctx, b.events, b.arrivals); err != nil {
 			return err
+		}
+		noted = errors.Join(noted, noteDue(ctx, l.Buffer.rdb, b.events), noteChoices(ctx, l.Buffer.rdb, b.events))
+		if noted != nil {
+			l.Log.Warn("loaded, but not noted what depends on it", "err", noted)
 		}
 		good := b.events[0]
 		l.good = &good // a copy: it must not keep the batch in memory

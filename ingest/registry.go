@@ -29,11 +29,12 @@ type Registry struct {
 	Keys      *trail.Keyring
 	Contacts  trail.ContactKey
 
-	PublicURL  string // server.public_url, where prospects reach us
-	AllowLocal bool   // tracking.allow_local
-	Pixel      string // tracking.pixel: off, consent or on
-	MaxFile    int64  // bytes of one file at most; default 200 MB
-	MaxFolder  int64  // bytes of the files of a folder, or of an unpacked ZIP, together at most; default 2 GB
+	PublicURL  string                                         // server.public_url, where prospects reach us
+	AllowLocal bool                                           // tracking.allow_local
+	Trap       bool                                           // tracking.trap: snippets have a link that no person sees
+	MayEmbed   func(contacts map[trail.ContactID]string) bool // a mail to contacts, each with its company's domain or "", may carry a pixel; nil: none may
+	MaxFile    int64                                          // bytes of one file at most; default 200 MB
+	MaxFolder  int64                                          // bytes of the files of a folder, or of an unpacked ZIP, together at most; default 2 GB
 
 	Patience time.Duration    // how long a person waits to read what they wrote; default 5 s
 	Now      func() time.Time // default time.Now
@@ -248,7 +249,7 @@ func checkID(id trail.ContentID) error {
 
 // contentAttrs are the keys of a content's state, see trail.State.
 var contentAttrs = strings.Fields(`title kind url other_urls stage persona version tags owner cost currency
-	published_at expires_at file file_name file_type file_size`)
+	published_at expires_at successor file file_name file_type file_size`)
 
 var plainDecimal = regexp.MustCompile(`^\d{1,15}(\.\d{1,4})?$`)
 
@@ -276,14 +277,8 @@ func (r *Registry) complete(id trail.ContentID, attrs map[string]string) error {
 			attrs[k] = strings.Join(strings.Fields(attrs[k]), " ")
 		}
 	}
-	urls := strings.Fields(attrs["other_urls"])
-	if attrs["url"] != "" {
-		urls = append(urls, attrs["url"])
-	}
-	for _, u := range urls {
-		if err := trail.CheckTarget(u); err != nil {
-			return err
-		}
+	if err := cleanTargets(attrs); err != nil {
+		return err
 	}
 	if err := r.checkFile(attrs["file"]); err != nil {
 		return err
@@ -298,6 +293,9 @@ func (r *Registry) complete(id trail.ContentID, attrs map[string]string) error {
 		if err := normalTime(attrs, k); err != nil {
 			return err
 		}
+	}
+	if attrs["successor"] == id {
+		return trail.Problemf(trail.Invalid, "The content %q cannot be its own successor.", id)
 	}
 	if attrs["title"] == "" {
 		attrs["title"] = defaultTitle(id, attrs["file_name"])

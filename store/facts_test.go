@@ -98,7 +98,7 @@ func TestTouchesResolve(t *testing.T) {
 	}
 	slices.Sort(touches)
 	check(t, "touches", touches, []string{
-		"clicked case s2 3 ann rita",                           // a share with three recipients
+		"clicked case s2 2 ann rita",                           // a share with two recipients
 		"clicked deck s1 1 ann rita",                           // with one
 		"clicked deck s1 1 ann rita",                           // the scanner's
 		"clicked deck s3 1 sam",                                // of somebody known from mail only
@@ -127,7 +127,7 @@ func TestDealTouchesFollowTheFirstRuleThatApplies(t *testing.T) {
 		deal("B1", "domain", "beta.example", "contacts", string(ann)),
 		viewed("explicit", ann, "A2"), viewed("contact, several deals", ann, ""), viewed("account with two deals", bob, ""),
 		viewed("account with one deal", cara, ""), viewed("account without deals", dan, ""), viewed("unknown deal", dan, "Z9"))
-	for _, c := range []trail.ContactID{bob, cara} { // one link to two: Cara's account decides, Bob's has two deals
+	for _, c := range []trail.ContactID{bob, cara} { // one link to two of different companies: whose click it was nobody knows
 		e := event(trail.Sent, "sent "+string(c), day(2))
 		e.Content, e.Rep, e.Contact, e.Share = "deck", "r@us.example", c, "s9"
 		insert(t, db, e)
@@ -135,7 +135,7 @@ func TestDealTouchesFollowTheFirstRuleThatApplies(t *testing.T) {
 	insert(t, db, clicked("s9", day(3)))
 	check(t, "rules", texts(t, db, `SELECT concat(if(note = '', kind, note), ': ', rule, ' ', deal) AS x
 		FROM deal_touches`+always+` LEFT JOIN (SELECT id, note FROM facts`+always+`) AS f USING (id) ORDER BY x`), []string{
-		"account with one deal: account B1", "clicked: account B1",
+		"account with one deal: account B1",
 		"contact, several deals: contact A1", "contact, several deals: contact A2", "contact, several deals: contact B1",
 		"explicit: explicit A2", "sent: account B1", "unknown deal: explicit Z9",
 	})

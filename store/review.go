@@ -135,7 +135,7 @@ func (db *DB) name(ctx context.Context, rows []trail.ReviewRow, contacts map[str
 	for _, r := range rows {
 		all = append(all, contacts[r.Deal.ID]...)
 	}
-	people, err := db.people(ctx, all)
+	people, err := db.People(ctx, all)
 	for i := range rows {
 		r := &rows[i]
 		r.Contacts = []string{}

@@ -35,7 +35,7 @@ func (db *DB) States(ctx context.Context, kind trail.Kind, subjects []string) (m
 	if kind != trail.ContactKind {
 		return states, nil
 	}
-	people, err := db.people(ctx, slices.Collect(maps.Keys(states)))
+	people, err := db.People(ctx, slices.Collect(maps.Keys(states)))
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (db *DB) trail(ctx context.Context, f Filter, name string, args ...any) (ev
 	if err != nil {
 		return nil, nil, err
 	}
-	people, err := db.people(ctx, contacts)
+	people, err := db.People(ctx, contacts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -82,8 +82,8 @@ func (db *DB) titles(ctx context.Context, f Filter, contents []string) (map[stri
 	return titles, nil
 }
 
-// people returns who contacts are, as far as that is known, by contact.
-func (db *DB) people(ctx context.Context, contacts []string) (map[string]trail.Person, error) {
+// People returns who contacts are, as far as that is known, by contact.
+func (db *DB) People(ctx context.Context, contacts []string) (map[string]trail.Person, error) {
 	known := map[string]trail.Person{}
 	slices.Sort(contacts)
 	for chunk := range slices.Chunk(slices.Compact(contacts), idsAtOnce) {

@@ -55,9 +55,11 @@ type Person struct {
 // ContentID is a marketer's own name for a piece of content, as registered.
 type ContentID = string
 
-// Fallback is where links to expired content without a successor lead: the page
-// of tracking.fallback_url, or ours that says so. No content has this ID.
-const Fallback ContentID = "."
+// These stand where a content's ID would; no content has one of them.
+const (
+	Fallback ContentID = "."  // where links to expired content without a successor lead: tracking.fallback_url, or our page that says so
+	Trap     ContentID = ".." // what the link in a mail that no person sees stands for
+)
 
 // Emit takes events over from a source. It returns nil only once the events are
 // durable; a source that keeps a cursor saves it after Emit returned nil.
@@ -77,6 +79,7 @@ const (
 	Replied     Kind = "replied"     // a contact answered
 	Bounced     Kind = "bounced"     // a mail did not arrive
 	Autoreplied Kind = "autoreplied" // a machine answered for the contact
+	Trapped     Kind = "trapped"     // the link that no person sees was followed: by a machine
 	Forwarded   Kind = "forwarded"
 	OptedOut    Kind = "optedout"
 	Consented   Kind = "consented"
@@ -106,9 +109,10 @@ var needs = map[Kind][]string{
 	Replied:     {"contact"},
 	Bounced:     {"message"},
 	Autoreplied: {"contact"},
+	Trapped:     {"share"},
 	Forwarded:   {"content"},
-	OptedOut:    {"contact"},
-	Consented:   {"contact"},
+	OptedOut:    {},
+	Consented:   {},
 	Staged:      {"deal", "stage"},
 	Assigned:    {"deal"},
 	Noted:       {"rep", "note"},
@@ -148,6 +152,9 @@ func (e *Event) Validate() error {
 		if e.field(f) == "" {
 			return fmt.Errorf("event %s: %s must be set", e.Kind, f)
 		}
+	}
+	if (e.Kind == OptedOut || e.Kind == Consented) && e.Contact == "" && e.Account == "" && e.Share == "" {
+		return fmt.Errorf("event %s: contact, account or share must be set", e.Kind)
 	}
 	return nil
 }

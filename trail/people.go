@@ -32,12 +32,23 @@ func (k ContactKey) MessageHash(messageID string) string {
 	return k.hash("message", strings.Trim(strings.TrimSpace(messageID), "<>"))
 }
 
+// PermanentShare returns the share of a rep's link to a content that is for
+// nobody in particular: always the same, so that a link made again is the link
+// that was made before. Nobody without the key can tell whose it is.
+func (k ContactKey) PermanentShare(rep string, content ContentID) ShareID {
+	return ShareID(lower.EncodeToString(k.sum("permanent", NormalAddress(rep), content)[:6]))
+}
+
 func (k ContactKey) hash(what, s string) string {
+	return lower.EncodeToString(k.sum(what, s)[:16])
+}
+
+// sum is the keyed hash of parts, none of which holds a zero byte: neither an
+// address nor a content's ID may.
+func (k ContactKey) sum(parts ...string) []byte {
 	h := hmac.New(sha256.New, k)
-	h.Write([]byte(what))
-	h.Write([]byte{0})
-	h.Write([]byte(s))
-	return lower.EncodeToString(h.Sum(nil)[:16])
+	h.Write([]byte(strings.Join(parts, "\x00")))
+	return h.Sum(nil)
 }
 
 // NormalAddress returns the form of an address that is compared and hashed:

@@ -185,6 +185,23 @@ type RepRow struct {
 	Won     uint64 `json:"won"` // won deals owned
 }
 
+// ShareRow is one tracked link of a rep with what came of it, at one level of
+// agents.
+type ShareRow struct {
+	Share     ShareID   `json:"share"`
+	At        time.Time `json:"at"` // when it was made, for the first time
+	Content   string    `json:"content"`
+	Title     string    `json:"title"`
+	Deal      string    `json:"deal,omitzero"`
+	Contacts  []string  `json:"contacts"`             // addresses it was made for or, when that is nobody, was mailed to
+	Opened    time.Time `json:"opened,omitzero"`      // first; a weak sign
+	Clicks    uint64    `json:"clicks"`               //
+	Clicked   time.Time `json:"clicked,omitzero"`     // last
+	ClickedBy []string  `json:"clicked_by,omitempty"` // addresses of those who had the link; several mean "one of N"
+	Replied   time.Time `json:"replied,omitzero"`     // last
+	RepliedBy []string  `json:"replied_by,omitempty"` // addresses
+}
+
 // AccountDetail is one company with its deals, contacts and trail.
 type AccountDetail struct {
 	Agents   Level        `json:"agents"` // whose clicks the numbers count

@@ -11,7 +11,7 @@ import (
 // decimals, lists separated by single spaces. Empty values are left out.
 //
 //	content  title kind url other_urls stage persona version tags owner cost currency
-//	         published_at expires_at file file_name file_type file_size
+//	         published_at expires_at successor file file_name file_type file_size
 //	contact  account domain role owner status source created_at
 //	         consent consent_basis consent_at
 //	deal     name account domain amount currency stage status owner

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/shopspring/decimal"
+	"golang.org/x/net/idna"
 
 	"dealtrail/trail"
 )
@@ -44,10 +45,13 @@ type Config struct {
 		Library string `toml:"library" default:"" doc:"Path of libchdb.so, the embedded engine. Empty: looked for where make deps and the packages put it."`
 	} `toml:"clickhouse"`
 	Tracking struct {
-		Links       string `toml:"links" default:"on" doc:"Whether clicks are kept: on, off, consent (only of contacts who agreed) or account (for the deal and company only, no person). Links always work. As long as no consents are on record, consent and account keep nothing."`
-		Pixel       string `toml:"pixel" default:"consent" doc:"Whether mails carry a pixel that tells of opens: off, consent (only for contacts who agreed) or on. Opens are weak evidence and in the EU need consent. As long as no consents are on record, consent keeps nothing."`
-		FallbackURL string `toml:"fallback_url" default:"" doc:"Where a damaged or unknown link leads, such as your home page. Empty: a friendly page."`
-		AllowLocal  bool   `toml:"allow_local" default:"false" doc:"Whether links may be made while public_url is local or plain http. Only for trying: such links are dead in a prospect's hands."`
+		Links         string   `toml:"links" default:"on" doc:"What clicks tell: on (who clicked), consent (who clicked only of contacts who agreed, of others that somebody did), account (only which company and deal, no person) or off (nothing is kept). Links always work."`
+		Pixel         string   `toml:"pixel" default:"consent" doc:"Whether mails carry a pixel that tells of opens: off, consent (only those to contacts who agreed) or on. Opens are weak evidence and in the EU need consent."`
+		FallbackURL   string   `toml:"fallback_url" default:"" doc:"Where a damaged or unknown link leads, and one to content that has expired and has no successor; such as your home page. Empty: a friendly page."`
+		HonourSignals bool     `toml:"honour_signals" default:"true" doc:"Whether a browser that sends Global Privacy Control or Do Not Track is taken at its word: its clicks name no person, its opens are not kept."`
+		Trap          bool     `toml:"trap" default:"false" doc:"Whether HTML snippets carry a second link that no person sees: who follows it is a machine. Some spam filters dislike hidden links."`
+		Networks      []string `toml:"networks" default:"[]" doc:"Files of your own that say what kind of network an address is in, in addition to the list that comes with dealtrail: a line each, such as 203.0.113.0/24 corporate. Kinds: residential mobile corporate sase vpn apple_relay google yahoo microsoft datacenter security_vendor."`
+		AllowLocal    bool     `toml:"allow_local" default:"false" doc:"Whether links may be made while public_url is local or plain http. Only for trying: such links are dead in a prospect's hands."`
 	} `toml:"tracking"`
 	Company struct {
 		Domains  []string          `toml:"domains" default:"[]" doc:"Your own mail domains. Mail within them leaves no trace; recipients outside them are contacts."`
@@ -293,7 +297,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("%s: company.currency, company.rates or attribution.window_days: %w", c.path, err)
 	}
 	if f := c.Tracking.FallbackURL; f != "" {
-		if err := trail.CheckTarget(f); err != nil {
+		if c.Tracking.FallbackURL, err = trail.CleanTarget(f, idna.Lookup.ToASCII); err != nil {
 			return fmt.Errorf("%s: tracking.fallback_url: %w", c.path, err)
 		}
 	}

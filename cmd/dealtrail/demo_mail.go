@@ -104,7 +104,7 @@ func (d *demo) send(ctx context.Context, contact, content string) (string, error
 	}
 	first, _, _ := strings.Cut(person.Name, " ")
 	mail, err := enmime.Builder().
-		From(deal.Owner.Name, deal.Owner.Address).To(person.Name, contact).Subject("For "+deal.Account).Date(time.Now()).
+		From(deal.Owner.Name, deal.Owner.Address).To(person.Name, contact).Subject("For "+deal.Account).Date(time.Now().Add(-45*time.Second)). // time to read it: who answers within seconds is no person
 		Header("Message-ID", "<"+string(trail.NewShareID())+"."+fmt.Sprint(time.Now().UnixNano())+"@"+d.company.Options.Domain+">").
 		Text([]byte("Hello " + first + ",\n\nthis may help: " + title + "\n" + share.URL + "\n")).
 		HTML([]byte("<p>Hello " + html.EscapeString(first) + ",</p><p>this may help: " + share.HTML + "</p>")).

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/xml"
 	"errors"
@@ -187,16 +188,13 @@ func sitemap(r io.Reader) ([]byte, error) {
 	w := csv.NewWriter(&b)
 	rows := [][]string{{"id", "title", "kind", "url"}}
 	for _, page := range doc.URLs {
-		u, err := url.Parse(strings.TrimSpace(page.Loc))
-		if err != nil {
-			return nil, fmt.Errorf("page %q: %w", page.Loc, err)
-		}
-		id := strings.Trim(u.Path, "/")
-		if id == "" {
-			id = u.Hostname()
+		target := strings.TrimSpace(page.Loc)
+		id := target // of what is no URL; the import refuses the row and says why
+		if u, err := url.Parse(target); err == nil {
+			id = cmp.Or(strings.Trim(u.Path, "/"), u.Hostname())
 		}
 		title := strings.ReplaceAll(strings.TrimSuffix(path.Base(id), path.Ext(id)), "-", " ")
-		rows = append(rows, []string{id, title, "page", u.String()})
+		rows = append(rows, []string{id, title, "page", target})
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ var questions = []question{
 	{"Reporting currency of all values.",
 		func(c *Config) string { return c.Company.Currency },
 		func(c *Config, v string) error { c.Company.Currency = v; return nil }},
-	{"Links: on keeps who clicked; off keeps nothing; consent only of contacts who agreed; account only the deal and company. Links always work.",
+	{"Links: on keeps who clicked; consent keeps that only of contacts who agreed, and of others that somebody clicked; account keeps only the deal and company; off keeps nothing. Links always work.",
 		func(c *Config) string { return c.Tracking.Links },
 		func(c *Config, v string) error { c.Tracking.Links = v; return nil }},
 	{"Pixel: off, consent (only contacts who agreed) or on. Opens are weak evidence, and in the EU a pixel needs consent.",

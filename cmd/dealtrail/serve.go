@@ -54,6 +54,9 @@ type program struct {
 	nodes     *ingest.Nodes
 	catalogue *ingest.Catalogue
 	registry  *ingest.Registry
+	consents  *ingest.Consents
+	visitors  *ingest.Visitors
+	corrector *ingest.Corrector
 	importer  *crm.Importer
 	tracker   *track.Tracker
 	poller    *mailbox.Poller
@@ -125,9 +128,14 @@ func (p *program) open(ctx context.Context) (err error) {
 	if err := p.catalogue.Load(ctx); err != nil {
 		return fmt.Errorf("load catalogue: %w", err)
 	}
+	p.consents = &ingest.Consents{
+		Redis: p.redis, DB: p.db, Snapshot: filepath.Join(dir, "choices.json"), Links: c.Tracking.Links, Pixel: c.Tracking.Pixel,
+		Browsers: c.Tracking.HonourSignals, Emit: p.buffer.Append, Log: p.log, Now: time.Now,
+	}
+	p.consents.Load(ctx)
 	p.registry = &ingest.Registry{
 		Buffer: p.buffer, DB: p.db, Catalogue: p.catalogue, Files: files, Keys: keys, Contacts: contacts,
-		PublicURL: c.Server.PublicURL, AllowLocal: c.Tracking.AllowLocal, Pixel: c.Tracking.Pixel, Now: time.Now,
+		PublicURL: c.Server.PublicURL, AllowLocal: c.Tracking.AllowLocal, MayEmbed: p.consents.MayEmbed, Trap: c.Tracking.Trap, Now: time.Now,
 	}
 	p.importer = &crm.Importer{
 		Emit: p.buffer.Append, Settle: p.buffer.Settle, States: p.db.States, Known: p.db.Known,
@@ -144,9 +152,8 @@ func (p *program) open(ctx context.Context) (err error) {
 		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: c.Server.PublicURL, Now: time.Now,
 		Sessions: api.NewSessions(p.redis, strings.HasPrefix(c.Server.PublicURL, "https:")),
 	}
-	p.tracker = &track.Tracker{
-		Keys: keys, Lookup: p.catalogue.Lookup, File: files.Open, Emit: c.tracked(p.buffer.Append),
-		Fallback: c.Tracking.FallbackURL, Self: p.signedIn, NotFound: p.linkNotFound, Limit: strangers(), Now: time.Now, Log: p.log,
+	if err := p.openTracker(keys, files); err != nil {
+		return err
 	}
 	p.poller = p.newPoller(keys, contacts)
 	p.site, err = dashboards.New(dashboards.Site{
@@ -176,6 +183,27 @@ func (p *program) openPipe(dir string) (err error) {
 	p.loader = &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: p.log, Node: p.node}
 	p.nodes = &ingest.Nodes{Redis: p.redis, Own: p.nodeStatus}
 	p.auditor = &ingest.Auditor{Buffer: p.buffer, DB: p.db, Spooled: p.spooled, Log: p.log}
+	return nil
+}
+
+// openTracker wires what answers links and pixels.
+func (p *program) openTracker(keys *trail.Keyring, files *ingest.Files) error {
+	c := p.config
+	var lists []string
+	for _, path := range c.Tracking.Networks {
+		lists = append(lists, c.beside(path))
+	}
+	networks, err := track.ReadNetworks(lists...)
+	if err != nil {
+		return fmt.Errorf("tracking.networks: %w", err)
+	}
+	p.visitors = &ingest.Visitors{Redis: p.redis, Log: p.log}
+	p.corrector = &ingest.Corrector{Redis: p.redis, DB: p.db, Emit: p.buffer.Append, Log: p.log, Now: time.Now}
+	p.tracker = &track.Tracker{
+		Keys: keys, Lookup: p.catalogue.Lookup, File: files.Open, Emit: p.consents.Keep(p.buffer.Append),
+		Fallback: c.Tracking.FallbackURL, Self: p.signedIn, Networks: networks, Hash: p.visitors.Hash, Own: p.visitors.Own,
+		Stop: p.consents.Stop, NotFound: p.linkNotFound, Limit: strangers(), Now: time.Now, Log: p.log,
+	}
 	return nil
 }
 
@@ -265,7 +293,7 @@ func (p *program) openStore(ctx context.Context, dir string) error {
 func (p *program) runJobs(ctx context.Context) error {
 	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "jobs", Names: []string{ingest.JobsLease}, Log: p.log}
 	return leases.Each(ctx, func(ctx context.Context, _ string) {
-		if err := all(ctx, p.job.Run, p.auditor.Run); err != nil {
+		if err := all(ctx, p.job.Run, p.auditor.Run, p.corrector.Run); err != nil {
 			p.log.Error("jobs stopped, beginning again", "err", err)
 		}
 	})
@@ -276,7 +304,7 @@ func (p *program) runJobs(ctx context.Context) error {
 func (p *program) run(ctx context.Context, started func(context.Context) error) (err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	sinks := []func(context.Context) error{p.buffer.Run, p.catalogue.Run, p.nodes.Run}
+	sinks := []func(context.Context) error{p.buffer.Run, p.catalogue.Run, p.consents.Run, p.visitors.Run, p.nodes.Run}
 	if p.roles.has("load") {
 		sinks = append(sinks, p.loader.Run)
 	}
@@ -306,29 +334,6 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 		err = cause
 	}
 	return err
-}
-
-// tracked leaves out of the log what tracking.links and tracking.pixel do not
-// allow. A mode that needs consent keeps nothing of people without one, and none
-// is on record here.
-func (c *Config) tracked(emit trail.Emit) trail.Emit {
-	clicks, opens := c.Tracking.Links == "on", c.Tracking.Pixel == "on"
-	if clicks && opens {
-		return emit
-	}
-	return func(ctx context.Context, events ...trail.Event) error {
-		var kept []trail.Event
-		for _, e := range events {
-			if e.Kind == trail.Clicked && !clicks || e.Kind == trail.Opened && !opens {
-				continue
-			}
-			kept = append(kept, e)
-		}
-		if len(kept) == 0 {
-			return nil
-		}
-		return emit(ctx, kept...)
-	}
 }
 
 func (c *Config) attribution() attribution.Options {

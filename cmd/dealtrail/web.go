@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -19,6 +21,7 @@ func (p *program) newEcho() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = p.config.whoAsks()
+	e.Pre(p.config.believedProxies())
 	e.HTTPErrorHandler = api.ErrorHandler(p.log, p.site.Error)
 	e.Use(middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: func() string { return trail.NewID(time.Now()).String() }, TargetHeader: echo.HeaderXRequestID}))
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
@@ -41,6 +44,29 @@ func (c *Config) whoAsks() echo.IPExtractor {
 		}
 	}
 	return echo.ExtractIPFromXFFHeader(trust...)
+}
+
+// believedProxies drops what anybody but a trusted proxy says about how the
+// request reached us: Echo believes it.
+func (c *Config) believedProxies() echo.MiddlewareFunc {
+	var trusted []*net.IPNet
+	for _, proxy := range c.Server.TrustedProxies {
+		if n, err := network(proxy); err == nil { // checked at the start
+			trusted = append(trusted, n)
+		}
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			host, _, _ := net.SplitHostPort(c.Request().RemoteAddr)
+			ip := net.ParseIP(host)
+			if !slices.ContainsFunc(trusted, func(n *net.IPNet) bool { return n.Contains(ip) }) {
+				for _, name := range []string{echo.HeaderXForwardedProto, echo.HeaderXForwardedProtocol, echo.HeaderXForwardedSsl, echo.HeaderXUrlScheme} {
+					c.Request().Header.Del(name)
+				}
+			}
+			return next(c)
+		}
+	}
 }
 
 // strangers bounds how often one network may ask for tokens that we never made: a
@@ -66,7 +92,7 @@ func (p *program) handler() http.Handler {
 		p.tracker.Routes(e.Group(""))
 	}
 	if p.roles.has("web") {
-		g := e.Group("", readers, echo.WrapMiddleware(p.access.Sessions.LoadAndSave))
+		g := e.Group("", readers, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.noteReps)
 		p.server.Routes(g)
 		p.site.Routes(g)
 		if p.routes != nil {
@@ -112,6 +138,17 @@ func (p *program) signedIn(r *http.Request) bool {
 	defer cancel()
 	ctx, err = p.access.Sessions.Load(ctx, cookie.Value)
 	return err == nil && p.access.Sessions.GetString(ctx, "user") != ""
+}
+
+// noteReps remembers where reps sit: their own opens and clicks from there, by
+// programs that carry no session, are nobody's interest.
+func (p *program) noteReps(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if p.demo == nil && p.access.User(c) != "" {
+			p.visitors.Note(c.Request().Context(), c.RealIP())
+		}
+		return next(c)
+	}
 }
 
 // exports are the formats of the review besides JSON.

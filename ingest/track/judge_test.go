@@ -42,38 +42,49 @@ func showing(ua string, more ...string) http.Header {
 	return header(ua, append([]string{"Accept: image/avif,image/webp,*/*;q=0.8", "Accept-Language: en", "Sec-Fetch-Dest: image", "Sec-Fetch-Mode: no-cors"}, more...)...)
 }
 
+// asked is a request with what is known around it.
+type asked struct {
+	Request
+	Circumstances
+}
+
+func (a asked) judge() trail.Verdict { return Judge(a.Kind, Observe(a.Request), a.Circumstances) }
+
+// alone judges a request of which nothing else is known.
+func alone(r Request) trail.Verdict { return asked{Request: r}.judge() }
+
 // Each request is a person's but for the one thing that its rule looks at.
 func TestEachRuleCatchesWhatOnlyItCan(t *testing.T) {
 	click, open := trail.Clicked, trail.Opened
 	for _, c := range []struct {
 		rule  string
-		r     Request
+		r     asked
 		agent trail.Agent
 	}{
-		{"self_view", Request{Kind: click, Header: clicking(chrome), Self: true}, trail.Self},
-		{"method", Request{Kind: click, Header: clicking(chrome), Method: "OPTIONS"}, trail.Scanner},
-		{"prefetch_header", Request{Kind: click, Header: clicking(chrome, "Purpose: prefetch")}, trail.Scanner},
-		{"mail_proxy", Request{Kind: open, Header: showing(google)}, trail.Proxy},
-		{"mail_proxy", Request{Kind: open, Header: header("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html")}, trail.Proxy},
-		{"too_early", Request{Kind: open, Header: header(google), Timed: true, Since: time.Second, Providers: []string{"google"}}, trail.Unknown},
-		{"proxy_provider_mismatch", Request{Kind: open, Header: header(google), Timed: true, Since: time.Hour, Providers: []string{"microsoft"}}, trail.Unknown},
-		{"gmail_prefetch", Request{Kind: open, Header: showing("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0")}, trail.Scanner},
-		{"apple_mpp", Request{Kind: open, Header: showing("Mozilla/5.0")}, trail.Scanner},
-		{"ua_generic", Request{Kind: click, Header: clicking("Mozilla/5.0")}, trail.Scanner},
-		{"ua_missing", Request{Kind: click, Header: clicking("")}, trail.Scanner},
-		{"ua_missing", Request{Kind: open, Header: showing("")}, trail.Unknown},
-		{"unfurler", Request{Kind: click, Header: clicking("WhatsApp/2.23.20.0")}, trail.Scanner},
-		{"ua_bot", Request{Kind: click, Header: clicking("Barracuda Sentinel (EE)")}, trail.Scanner},
-		{"ua_bot", Request{Kind: click, Header: clicking(google)}, trail.Scanner},
-		{"headless", Request{Kind: click, Header: clicking("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/139.0.0.0 Safari/537.36"), Class: "datacenter"}, trail.Scanner},
-		{"office_probe", Request{Kind: click, Header: clicking("Mozilla/4.0 (compatible; ms-office; MSOffice 16)")}, trail.Unknown},
-		{"pre_send", Request{Kind: click, Header: clicking(chrome), Timed: true, Since: -time.Minute}, trail.Unknown},
-		{"mail_client", Request{Kind: open, Header: header("Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17328; Pro)")}, trail.Human},
-		{"too_early", Request{Kind: click, Header: clicking(chrome), Class: "residential", Timed: true, Since: 4 * time.Second}, trail.Unknown},
-		{"inapp_browser", Request{Kind: click, Header: clicking("Mozilla/5.0 (Linux; Android 7.1.2; wv) AppleWebKit/537.36 Chrome/120.0.6099.43 Safari/537.36 Viber/11.9.5.8")}, trail.Human},
-		{"score", Request{Kind: click, Header: clicking(chrome)}, trail.Human},
+		{"self_view", asked{Request{Kind: click, Header: clicking(chrome)}, Circumstances{Self: true}}, trail.Self},
+		{"method", asked{Request{Kind: click, Header: clicking(chrome), Method: "OPTIONS"}, Circumstances{}}, trail.Scanner},
+		{"prefetch_header", asked{Request{Kind: click, Header: clicking(chrome, "Purpose: prefetch")}, Circumstances{}}, trail.Scanner},
+		{"mail_proxy", asked{Request{Kind: open, Header: showing(google)}, Circumstances{}}, trail.Proxy},
+		{"mail_proxy", asked{Request{Kind: open, Header: header("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html")}, Circumstances{}}, trail.Proxy},
+		{"too_early", asked{Request{Kind: open, Header: header(google)}, Circumstances{Timed: true, Since: time.Second, Providers: []string{"google"}}}, trail.Unknown},
+		{"proxy_provider_mismatch", asked{Request{Kind: open, Header: header(google)}, Circumstances{Timed: true, Since: time.Hour, Providers: []string{"microsoft"}}}, trail.Unknown},
+		{"gmail_prefetch", asked{Request{Kind: open, Header: showing("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0")}, Circumstances{}}, trail.Scanner},
+		{"apple_mpp", asked{Request{Kind: open, Header: showing("Mozilla/5.0")}, Circumstances{}}, trail.Scanner},
+		{"ua_generic", asked{Request{Kind: click, Header: clicking("Mozilla/5.0")}, Circumstances{}}, trail.Scanner},
+		{"ua_missing", asked{Request{Kind: click, Header: clicking("")}, Circumstances{}}, trail.Scanner},
+		{"ua_missing", asked{Request{Kind: open, Header: showing("")}, Circumstances{}}, trail.Unknown},
+		{"unfurler", asked{Request{Kind: click, Header: clicking("WhatsApp/2.23.20.0")}, Circumstances{}}, trail.Scanner},
+		{"ua_bot", asked{Request{Kind: click, Header: clicking("Barracuda Sentinel (EE)")}, Circumstances{}}, trail.Scanner},
+		{"ua_bot", asked{Request{Kind: click, Header: clicking(google)}, Circumstances{}}, trail.Scanner},
+		{"headless", asked{Request{Kind: click, Header: clicking("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/139.0.0.0 Safari/537.36"), Network: "datacenter"}, Circumstances{}}, trail.Scanner},
+		{"office_probe", asked{Request{Kind: click, Header: clicking("Mozilla/4.0 (compatible; ms-office; MSOffice 16)")}, Circumstances{}}, trail.Unknown},
+		{"pre_send", asked{Request{Kind: click, Header: clicking(chrome)}, Circumstances{Timed: true, Since: -time.Minute}}, trail.Unknown},
+		{"mail_client", asked{Request{Kind: open, Header: header("Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17328; Pro)")}, Circumstances{}}, trail.Human},
+		{"too_early", asked{Request{Kind: click, Header: clicking(chrome), Network: "residential"}, Circumstances{Timed: true, Since: 4 * time.Second}}, trail.Unknown},
+		{"inapp_browser", asked{Request{Kind: click, Header: clicking("Mozilla/5.0 (Linux; Android 7.1.2; wv) AppleWebKit/537.36 Chrome/120.0.6099.43 Safari/537.36 Viber/11.9.5.8")}, Circumstances{}}, trail.Human},
+		{"score", asked{Request{Kind: click, Header: clicking(chrome)}, Circumstances{}}, trail.Human},
 	} {
-		v := Judge(c.r)
+		v := c.r.judge()
 		if v.Agent != c.agent || !slices.Contains(v.Rules, c.rule) {
 			t.Errorf("%s: %+v", c.rule, v)
 		}
@@ -88,7 +99,7 @@ func TestEachRuleCatchesWhatOnlyItCan(t *testing.T) {
 			if ua := without.Header.Get("User-Agent"); ua != chrome {
 				without.Header.Set("User-Agent", chrome)
 			}
-			if w := Judge(without); w.Agent == v.Agent {
+			if w := without.judge(); w.Agent == v.Agent {
 				t.Errorf("%s: without it the request is still %+v", c.rule, w)
 			}
 		}
@@ -99,17 +110,17 @@ func TestEachRuleCatchesWhatOnlyItCan(t *testing.T) {
 func TestEachWeightIsHeard(t *testing.T) {
 	seen := map[string]bool{}
 	old := strings.Replace(chrome, "148", "72", 1)
-	for _, r := range []Request{
-		{Kind: trail.Clicked, Header: clicking(chrome), Class: "security_vendor", Timed: true, Since: 2 * time.Second},
-		{Kind: trail.Clicked, Header: header(chrome), Class: "datacenter", Timed: true, Since: 7 * time.Second},
-		{Kind: trail.Opened, Header: header(chrome), Class: "microsoft", Timed: true, Since: 20 * time.Second},
-		{Kind: trail.Clicked, Header: clicking(safari), Class: "residential", Timed: true, Since: time.Hour},
-		{Kind: trail.Opened, Header: showing(old), Class: "google"},
-		{Kind: trail.Opened, Header: header("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)")},
-		{Kind: trail.Clicked, Header: clicking(chrome)},
-		{Kind: trail.Clicked, Header: header(chrome, "Accept: */*")},
+	for _, r := range []asked{
+		{Request{Kind: trail.Clicked, Header: clicking(chrome), Network: "security_vendor"}, Circumstances{Timed: true, Since: 2 * time.Second}},
+		{Request{Kind: trail.Clicked, Header: header(chrome), Network: "datacenter"}, Circumstances{Timed: true, Since: 7 * time.Second}},
+		{Request{Kind: trail.Opened, Header: header(chrome), Network: "microsoft"}, Circumstances{Timed: true, Since: 20 * time.Second}},
+		{Request{Kind: trail.Clicked, Header: clicking(safari), Network: "residential"}, Circumstances{Timed: true, Since: time.Hour}},
+		{Request{Kind: trail.Opened, Header: showing(old), Network: "google"}, Circumstances{}},
+		{Request{Kind: trail.Opened, Header: header("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)")}, Circumstances{}},
+		{Request{Kind: trail.Clicked, Header: clicking(chrome)}, Circumstances{}},
+		{Request{Kind: trail.Clicked, Header: header(chrome, "Accept: */*")}, Circumstances{AllLinks: true}},
 	} {
-		for _, rule := range Judge(r).Rules {
+		for _, rule := range r.judge().Rules {
 			seen[rule] = true
 		}
 	}
@@ -167,13 +178,13 @@ func TestNoPersonIsCalledAScanner(t *testing.T) {
 			click, open := headers(ua)
 			for _, class := range []string{"", "residential", "mobile", "corporate", "sase", "vpn", "apple_relay"} {
 				for _, plain := range []bool{false, true} {
-					if v := Judge(Request{Kind: trail.Opened, Header: open, Class: class, Plain: plain}); v.Agent == trail.Scanner {
+					if v := alone(Request{Kind: trail.Opened, Header: open, Network: class, Plain: plain}); v.Agent == trail.Scanner {
 						t.Errorf("open, %s, %q from %q: %+v", way, ua, class, v)
 					}
 					if strings.Contains(ua, "Proxy") { // no person follows a link through an image proxy
 						continue
 					}
-					if v := Judge(Request{Kind: trail.Clicked, Header: click, Class: class, Plain: plain}); v.Agent == trail.Scanner {
+					if v := alone(Request{Kind: trail.Clicked, Header: click, Network: class, Plain: plain}); v.Agent == trail.Scanner {
 						t.Errorf("click, %s, %q from %q: %+v", way, ua, class, v)
 					}
 				}
@@ -197,14 +208,14 @@ func TestCommonBrowsersArePeopleByTheirHeadersAlone(t *testing.T) {
 		"headless browser":  {Kind: trail.Clicked, Header: clicking("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36")},
 		"phone named Cubot": {Kind: trail.Clicked, Header: clicking("Mozilla/5.0 (Linux; Android 13; CUBOT X70) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0.0.0 Mobile Safari/537.36")},
 	} {
-		if v := Judge(r); v.Agent != trail.Human {
+		if v := alone(r); v.Agent != trail.Human {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}
-	if v := Judge(Request{Kind: trail.Clicked, Header: clicking(chrome)}); v.Probability < 0.9 {
+	if v := alone(Request{Kind: trail.Clicked, Header: clicking(chrome)}); v.Probability < 0.9 {
 		t.Errorf("a full browser is not strict: %+v", v)
 	}
-	if v := Judge(Request{Kind: trail.Clicked, Header: header(chrome, "Accept: */*")}); v.Agent != trail.Scanner {
+	if v := alone(Request{Kind: trail.Clicked, Header: header(chrome, "Accept: */*")}); v.Agent != trail.Scanner {
 		t.Errorf("a script that claims to be Chrome: %+v", v)
 	}
 }
@@ -215,7 +226,7 @@ func TestUnfurlersTellThatSomebodyPassedTheLinkOn(t *testing.T) {
 		"Mozilla/5.0 (Macintosh) AppleWebKit/601.2.4 Version/9.0.1 Safari/601.2.4 facebookexternalhit/1.1 Facebot Twitterbot/1.0",
 		"Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)", "TelegramBot (like TwitterBot)", "LinkedInBot/1.0 (compatible; Mozilla/5.0)",
 	} {
-		if v := Judge(Request{Kind: trail.Clicked, Header: header(ua)}); v.Agent != trail.Scanner || v.Signal != "shared" {
+		if v := alone(Request{Kind: trail.Clicked, Header: header(ua)}); v.Agent != trail.Scanner || v.Signal != "shared" {
 			t.Errorf("%q: %+v", ua, v)
 		}
 	}
@@ -234,8 +245,7 @@ func TestPrefetchHeaders(t *testing.T) {
 	}
 }
 
-// The recorded requests of part C5. Sequences need more than one request tells;
-// here they must only never turn a person into a machine.
+// The recorded requests of part C5, those of a sequence beside each other.
 func TestRecordedRequests(t *testing.T) {
 	b, err := os.ReadFile("testdata/agents.json")
 	if err != nil {
@@ -263,7 +273,7 @@ func TestRecordedRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, right, singles := 0, 0, 0
+	next, right, total := 0, 0, 0
 	for _, c := range file.Public {
 		want := []expected{c.Expected}
 		if c.Type == "sequence" {
@@ -281,10 +291,10 @@ func TestRecordedRequests(t *testing.T) {
 			if w.Label == "human" && got.Label == "machine" {
 				t.Errorf("%s: a person is called a scanner: %+v", c.ID, got)
 			}
-			if c.Type != "single" || c.Optional {
+			if c.Optional {
 				continue
 			}
-			singles++
+			total++
 			reason := slices.ContainsFunc(w.Reasons, func(r string) bool { return slices.Contains(got.Rules, r) })
 			if got.Label != w.Label || got.Countable != w.Countable || !reason || w.Signal != "" && w.Signal != got.Signal {
 				t.Errorf("%s: %+v, want %+v", c.ID, got, w)
@@ -293,7 +303,7 @@ func TestRecordedRequests(t *testing.T) {
 			right++
 		}
 	}
-	t.Logf("%d of %d single requests right", right, singles)
+	t.Logf("%d of %d requests right", right, total)
 }
 
 func TestJudgeRecordedSaysWhatIsWrongWithAFile(t *testing.T) {
@@ -346,7 +356,7 @@ func BenchmarkJudge(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				Judge(r)
+				alone(r)
 			}
 		})
 	}

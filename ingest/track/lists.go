@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 //go:embed all:lists
@@ -149,21 +147,21 @@ func (p pattern) matches(ua string) bool {
 	return strings.Contains(ua, p.literal) && (p.re == nil || p.re.MatchString(ua))
 }
 
-// listed remembers what the lists say of the programs that ask most: reading them
-// costs more than the rest of a verdict. Longer names are rare and made up.
-var listed, _ = lru.New[string, bool](4096)
+// The kinds of programs on the lists.
+const (
+	aPerson = iota // or not known
+	aPreview
+	aMachine
+)
 
-const longestListed = 512
-
-// onLists reports whether a program's name is on a list of machines.
-func onLists(ua string) bool {
-	if is, ok := listed.Get(ua); ok {
-		return is
+// onLists says what a program is by its name.
+func onLists(ua string) int {
+	l, lower := lists(), strings.ToLower(ua)
+	switch {
+	case l.unfurlers.in(lower):
+		return aPreview
+	case l.bots.in(lower) || l.crawlers.in(ua):
+		return aMachine
 	}
-	l := lists()
-	is := l.bots.in(strings.ToLower(ua)) || l.crawlers.in(ua)
-	if len(ua) <= longestListed {
-		listed.Add(strings.Clone(ua), is)
-	}
-	return is
+	return aPerson
 }

@@ -1,10 +1,12 @@
 package track
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"dealtrail/trail"
@@ -17,6 +19,9 @@ type recordedCase struct {
 	Context struct {
 		Providers []string `json:"recipient_providers"`
 		Self      bool     `json:"sender_session"`
+		Near      bool     `json:"sender_ip"` // the sender's last known address
+		Links     int      `json:"links_in_message"`
+		Trap      string   `json:"honeypot_link_id"`
 	} `json:"context"`
 	Request  *recordedRequest `json:"request"`
 	Requests []struct {
@@ -28,8 +33,11 @@ type recordedRequest struct {
 	Kind    string            `json:"kind"` // open, click or unsubscribe
 	Method  string            `json:"method"`
 	Headers map[string]string `json:"headers"`
+	IP      string            `json:"ip"`
 	Class   string            `json:"ip_class"`
 	Delta   *float64          `json:"delta_s"` // seconds since sending
+	Link    string            `json:"link_id"`
+	Message string            `json:"message_id"` // when a case has requests of several mails
 }
 
 // Judged is the verdict on one recorded request.
@@ -44,8 +52,8 @@ type Judged struct {
 	Signal      string      `json:"signal,omitempty"`
 }
 
-// JudgeRecorded judges each request of a file {"public": [...]} or {"cases":
-// [...]} by itself.
+// JudgeRecorded judges the requests of a file {"public": [...]} or {"cases":
+// [...]}, those of a case beside each other.
 func JudgeRecorded(r io.Reader) ([]Judged, error) {
 	var file struct{ Public, Cases []recordedCase }
 	if err := json.NewDecoder(r).Decode(&file); err != nil {
@@ -60,39 +68,44 @@ func JudgeRecorded(r io.Reader) ([]Judged, error) {
 		if c.ID == "" {
 			c.ID = fmt.Sprint(n + 1)
 		}
-		var requests []recordedRequest
+		var seen []Seen
 		if c.Request != nil {
-			requests = append(requests, *c.Request)
+			seen = append(seen, c.seen(*c.Request))
 		}
 		for _, q := range c.Requests {
-			requests = append(requests, q.Request)
+			seen = append(seen, c.seen(q.Request))
 		}
-		for i, q := range requests {
-			v := Judge(q.request(c))
-			out = append(out, Judged{c.ID, i, v.Agent, label(v.Agent), v.Agent == trail.Human || v.Agent == trail.Proxy, v.Probability, v.Rules, v.Signal})
+		for i, v := range Together(seen) {
+			counts := (v.Agent == trail.Human || v.Agent == trail.Proxy) && !slices.Contains(v.Rules, duplicate)
+			out = append(out, Judged{c.ID, i, v.Agent, label(v.Agent), counts, v.Probability, v.Rules, v.Signal})
 		}
 	}
 	return out, nil
 }
 
-func (q recordedRequest) request(c recordedCase) Request {
-	r := Request{
-		Kind: trail.Clicked, Method: q.Method, Header: http.Header{}, Class: q.Class,
-		Self: c.Context.Self, Providers: c.Context.Providers,
-	}
+// seen is a recorded request as Together takes it.
+func (c recordedCase) seen(q recordedRequest) Seen {
+	r := Request{Kind: trail.Clicked, Method: q.Method, Header: http.Header{}, Network: q.Class}
 	if q.Kind == "open" {
 		r.Kind = trail.Opened
 	}
 	if q.Class == "unknown" {
-		r.Class = ""
+		r.Network = ""
 	}
 	for k, v := range q.Headers {
 		r.Header.Set(k, v)
 	}
-	if q.Delta != nil {
-		r.Timed, r.Since = true, time.Duration(*q.Delta*float64(time.Second))
+	s := Seen{
+		Kind: r.Kind, At: time.Unix(0, 0), Evidence: Observe(r), Mail: cmp.Or(q.Message, "the mail"), Links: c.Context.Links,
+		Link: q.Link, For: q.Message, Trap: q.Link != "" && q.Link == c.Context.Trap,
+		Circumstances: Circumstances{Self: c.Context.Self, Near: c.Context.Near, Providers: c.Context.Providers},
 	}
-	return r
+	s.Origin, s.Device = q.IP, r.Header.Get("User-Agent")
+	if q.Delta != nil {
+		s.Timed, s.Since = true, time.Duration(*q.Delta*float64(time.Second))
+		s.At = s.At.Add(s.Since)
+	}
+	return s
 }
 
 // label is the coarser word for an agent, as other tools use it.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -25,12 +26,20 @@ const (
 
 // Tracker answers tracked links and pixels.
 type Tracker struct {
-	Keys     *trail.Keyring
-	Lookup   func(context.Context, trail.ContentKey) (trail.Target, bool, error)
-	File     func(sha string) (*os.File, error) // a content's stored file; nil: there are none
-	Emit     trail.Emit
-	Fallback string                    // where damaged links lead; "": NotFound answers
-	Self     func(*http.Request) bool  // the request carries a rep's session; nil: never
+	Keys   *trail.Keyring
+	Lookup func(context.Context, trail.ContentKey) (trail.Target, bool, error)
+	File   func(sha string) (*os.File, error) // a content's stored file; nil: there are none
+	Emit   trail.Emit
+	// Stop ends tracking for whoever has a share and returns how many people that is; nil: nobody can.
+	Stop     func(context.Context, trail.ShareID) (people int, err error)
+	Fallback string                   // where damaged links lead; "": NotFound answers
+	Self     func(*http.Request) bool // the request carries a rep's session; nil: never
+	Networks *Networks                // kinds of networks; nil: none is known
+	// Hash returns what an address and a user agent are called for two days at most; origin is "" for an address
+	// that says nothing of who asks, such as a proxy's. Own reports whether a rep of ours was signed in at an origin
+	// meanwhile. nil: addresses are not looked at.
+	Hash     func(address, userAgent string) (origin, device string)
+	Own      func(origin string) bool
 	Limit    func(address string) bool // false: this address asked for too many tokens that we never made; nil: always true
 	NotFound func(echo.Context) error  // the page for a link that leads nowhere; nil: a plain one
 	Now      func() time.Time          // nil: time.Now
@@ -39,16 +48,23 @@ type Tracker struct {
 	lost, unknown atomic.Uint64
 }
 
-// Routes adds /c/:token, with or without a slash at the end, and /o/:name, each
-// for GET and HEAD.
+// Routes adds /c/:token and /o/:name, each for GET and HEAD and with whatever may
+// have got behind it, and /stop/:token.
 func (t *Tracker) Routes(g *echo.Group) {
 	lists() // compiled now, not during the first click
-	for _, path := range []string{"/c/:token", "/c/:token/"} {
+	// Some mail programs shout, and what follows a link in a sentence ends up behind it.
+	for _, path := range []string{"/c/:token", "/c/:token/*", "/c", "/c/", "/C/:token", "/C/:token/*"} {
 		g.GET(path, t.redirect)
 		g.HEAD(path, t.redirect)
 	}
-	g.GET("/o/:name", t.pixel)
-	g.HEAD("/o/:name", t.pixel)
+	for _, path := range []string{"/o/:name", "/o/:name/*", "/o", "/o/", "/O/:name"} {
+		g.GET(path, t.pixel)
+		g.HEAD(path, t.pixel)
+	}
+	if t.Stop != nil {
+		g.GET("/stop/:token", t.stopPage)
+		g.POST("/stop/:token", t.stop)
+	}
 }
 
 // Lost returns how many clicks and opens could not be recorded since the start.
@@ -70,25 +86,27 @@ func (t *Tracker) redirect(c echo.Context) error {
 	}
 	key, share, err := t.Keys.Open(tokenIn(c.Param("token")))
 	if err != nil {
-		t.unknown.Add(1)
-		if t.Limit != nil && !t.Limit(c.RealIP()) {
-			h.Set("Retry-After", "60")
-			return c.String(http.StatusTooManyRequests, "Too many links that lead nowhere were asked for from your network. Please try again in a minute.\n")
-		}
-		return t.nowhere(c)
+		return t.stranger(c)
+	}
+	if key == trapKey {
+		return t.trap(c, share)
 	}
 	target, ok := t.lookup(c.Request(), key)
 	if !ok {
 		return t.nowhere(c)
 	}
+	to, ledTo := t.follow(c.Request(), target)
 	if counts(c.Request()) {
-		h.Set("X-Request-Id", t.record(c, trail.Clicked, target.Content, share).String())
+		h.Set("X-Request-Id", t.record(c, trail.Event{Kind: trail.Clicked, Content: target.Content, Share: share, LedTo: ledTo}).String())
 	}
-	if target.URL != "" {
-		h["Location"] = []string{target.URL} // as it is: http.Redirect would clean and escape it
+	switch {
+	case ledTo == trail.Fallback:
+		return t.expired(c)
+	case to.URL != "":
+		h["Location"] = []string{to.URL} // as it is: http.Redirect would clean and escape it
 		return c.NoContent(http.StatusFound)
 	}
-	return t.serveFile(c, target)
+	return t.serveFile(c, to)
 }
 
 // pixel answers with the same bytes whatever the name, so that nobody can tell
@@ -100,7 +118,7 @@ func (t *Tracker) pixel(c echo.Context) error {
 		if err != nil {
 			t.unknown.Add(1)
 		} else if target, ok := t.lookup(r, key); ok {
-			t.record(c, trail.Opened, target.Content, share)
+			t.record(c, trail.Event{Kind: trail.Opened, Content: target.Content, Share: share})
 		}
 	}
 	h := c.Response().Header()
@@ -160,28 +178,38 @@ func (t *Tracker) lookup(r *http.Request, key trail.ContentKey) (trail.Target, b
 	return target, ok
 }
 
-// record makes the event of a request and hands it on. It returns the event's
+// record completes the event of a request and hands it on. It returns the event's
 // ID even if the event was lost.
-func (t *Tracker) record(c echo.Context, kind trail.Kind, content trail.ContentID, share trail.ShareID) trail.ID {
-	r, now := c.Request(), time.Now()
-	if t.Now != nil {
-		now = t.Now()
+func (t *Tracker) record(c echo.Context, e trail.Event) trail.ID {
+	r, now := c.Request(), t.now().Truncate(time.Millisecond)
+	e.ID, e.At, e.ReceivedAt, e.Source = trail.NewID(now), now, now, "track"
+	asks := Request{Kind: e.Kind, Method: r.Method, Header: r.Header, Plain: plain(c)}
+	address := c.RealIP()
+	if ip, err := netip.ParseAddr(address); err == nil {
+		asks.Network = t.Networks.Class(ip)
 	}
-	now = now.UTC().Truncate(time.Millisecond)
-	e := trail.Event{
-		ID: trail.NewID(now), Kind: kind, At: now, ReceivedAt: now, Source: "track", Content: content, Share: share,
-		Verdict: Judge(Request{
-			Kind: kind, Method: r.Method, Header: r.Header, Self: t.Self != nil && t.Self(r), Plain: plain(c),
-		}),
+	e.Evidence = Observe(asks)
+	around := Circumstances{Self: t.Self != nil && t.Self(r), Trapped: e.Kind == trail.Trapped}
+	if t.Hash != nil {
+		e.Origin, e.Device = t.Hash(address, r.UserAgent())
+		around.Self = around.Self || e.Origin != "" && t.Own != nil && t.Own(e.Origin)
 	}
+	e.Verdict = Judge(e.Kind, e.Evidence, around)
 	// Somebody who closes the window has still clicked.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), emitTime)
 	defer cancel()
 	if err := t.Emit(ctx, e); err != nil {
 		t.lost.Add(1)
-		t.log().Error("event lost", "kind", kind, "content", content, "err", err)
+		t.log().Error("event lost", "kind", e.Kind, "content", e.Content, "err", err)
 	}
 	return e.ID
+}
+
+func (t *Tracker) now() time.Time {
+	if t.Now != nil {
+		return t.Now().UTC()
+	}
+	return time.Now().UTC()
 }
 
 // plain reports whether a browser had no reason to trust the connection: http to
@@ -195,34 +223,6 @@ func plain(c echo.Context) bool {
 	local := host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 	return c.Scheme() != "https" && !local
 }
-
-// nowhere answers a link that leads nowhere: damaged, not ours, or of content
-// that cannot be found now.
-func (t *Tracker) nowhere(c echo.Context) error {
-	if t.Fallback != "" {
-		c.Response().Header()["Location"] = []string{t.Fallback}
-		return c.NoContent(http.StatusFound)
-	}
-	if t.NotFound != nil {
-		err := t.NotFound(c)
-		if err == nil || c.Response().Committed {
-			return err
-		}
-		t.log().Error("page for a damaged link", "err", err)
-	}
-	c.Response().Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	return c.HTML(http.StatusNotFound, notFound)
-}
-
-const notFound = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>This link is not complete</title>
-<body style="font:18px/1.5 system-ui,sans-serif;max-width:34em;margin:15vh auto;padding:0 1em;color:#222">
-<h1 style="font-size:1.4em">This link is not complete</h1>
-<p>Mail programs sometimes cut a link in two. Please open it once more from the mail itself, or ask the person
-who sent it to send it again.</p>
-</body></html>
-`
 
 func (t *Tracker) log() *slog.Logger {
 	if t.Log == nil {

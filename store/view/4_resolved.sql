@@ -1,7 +1,8 @@
 -- A row is one event of one content, resolved through its share or, without one, through its message.
--- contacts are the candidates; several mean "one of N". An event of no content is one row; a reply to a
--- mail with two contents is two rows of one id. level is the strictest level of agents at which a report
--- counts it: 3 strict, 2 likely, 1 all, 0 never.
+-- contacts are the people who may have caused it: of a link that is in several mails, those who had it by
+-- then; several mean "one of N". An event of no content is one row; a reply to a mail with two contents is
+-- two rows of one id. level is the strictest level of agents at which a report counts it: 3 strict,
+-- 2 likely, 1 all, 0 never.
 CREATE OR REPLACE VIEW resolved AS
 SELECT
     e.id AS id, e.at AS at, e.kind AS kind, e.source AS source,
@@ -9,12 +10,17 @@ SELECT
     if(e.share != '', e.share, b.share)                 AS share,
     e.message AS message,
     e.contact AS contact,
-    if(e.contact != '', [e.contact], b.contacts)        AS contacts,
+    multiIf(
+        e.contact != '', [e.contact],
+        empty(b.mailed), b.contacts,
+        -- Clocks of rep and server differ by seconds; before the first mail it is the first mail's.
+        arrayElement(arrayMap(m -> m.2, b.mailed), greatest(1, arrayCount(m -> m.1 <= e.at + INTERVAL 5 SECOND, b.mailed)))) AS contacts,
     e.account AS account,
     if(e.rep != '', e.rep, b.rep)                       AS rep,
     if(e.deal != '', e.deal, b.deal)                    AS deal,
     e.stage AS stage, e.note AS note,
-    e.agent AS agent, e.probability AS probability, e.rules AS rules,
+    e.agent AS agent, e.probability AS probability, e.rules AS rules, e.signal AS signal,
+    e.led_to AS led_to, e.withheld AS withheld,
     multiIf(
         e.agent = '' OR (e.agent = 'human' AND e.probability >= toFloat32(0.9)), 3,
         e.agent IN ('human', 'proxy'), 2,

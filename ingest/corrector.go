@@ -1,0 +1,378 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"dealtrail/ingest/track"
+	"dealtrail/store"
+	"dealtrail/trail"
+)
+
+const (
+	// dueKey is a sorted set of shares whose requests are to be judged again, by when.
+	dueKey = "dealtrail:{judge}:due"
+	// underwayKey are those taken from it and not done yet.
+	underwayKey = "dealtrail:{judge}:underway"
+	// judgeAfter is how long others of a burst may come before one is judged beside them.
+	judgeAfter = 2 * time.Second
+	judgePoll  = 500 * time.Millisecond
+	judgeBatch = 200  // shares at once
+	maxSeen    = 5000 // requests of them; a link that is passed around has its newest judged
+)
+
+// The scripts may run when Redis is out of memory: loading must go on.
+var (
+	// dueScript enters shares that are not in yet. KEYS[1] is the set; ARGV are the time and the shares.
+	dueScript = redis.NewScript(`#!lua flags=allow-oom
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'NX', ARGV[1], ARGV[i]) end`)
+	// takeScript moves what is due to the set of what is under way and returns it. KEYS are both; ARGV are the time
+	// and how many at most.
+	takeScript = redis.NewScript(`#!lua flags=allow-oom
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, s in ipairs(due) do
+  redis.call('ZREM', KEYS[1], s)
+  redis.call('ZADD', KEYS[2], ARGV[1], s)
+end
+return due`)
+)
+
+// noteDue has the requests judged again that new requests or a mail just found
+// belong to. It is told of what was loaded, and never holds loading up: what it
+// cannot note is judged by itself only.
+func noteDue(ctx context.Context, rdb redis.UniversalClient, events []trail.Event) error {
+	shares := map[trail.ShareID]bool{}
+	for i := range events {
+		e := &events[i]
+		if e.Share == "" || e.Revision > 0 {
+			continue
+		}
+		if e.Kind == trail.Sent || e.RuleSet > 0 {
+			shares[e.Share] = true
+		}
+	}
+	at := time.Now().Add(judgeAfter).UnixMilli()
+	for chunk := range slices.Chunk(slices.Collect(maps.Keys(shares)), 1000) {
+		args := []any{at}
+		for _, s := range chunk {
+			args = append(args, string(s))
+		}
+		if err := dueScript.Run(ctx, rdb, []string{dueKey}, args...).Err(); ignoreNil(err) != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Corrector judges requests again when others of the same mail or from the same
+// place have come, or when the mail itself was found: on every node's requests,
+// from what is stored. A verdict that changes is a correction, the event's next
+// revision. One process runs it at a time.
+type Corrector struct {
+	Redis redis.UniversalClient
+	DB    *store.DB
+	Emit  trail.Emit
+	Log   *slog.Logger
+	Now   func() time.Time
+}
+
+// Run judges what is due until ctx ends. It returns nil.
+func (c *Corrector) Run(ctx context.Context) error {
+	failing := !c.resume(ctx)
+	for wait(ctx, judgePoll) {
+		if failing && !c.resume(ctx) {
+			continue
+		}
+		_, err := c.Once(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			c.Log.Warn("requests are not judged again at the moment", "err", err)
+		}
+		failing = err != nil
+	}
+	return nil
+}
+
+// resume makes due again what was under way when its process died.
+func (c *Corrector) resume(ctx context.Context) bool {
+	left, err := c.Redis.ZRange(ctx, underwayKey, 0, -1).Result()
+	if err == nil && len(left) > 0 {
+		args := []any{c.Now().UnixMilli()}
+		for _, s := range left {
+			args = append(args, s)
+		}
+		err = ignoreNil(dueScript.Run(ctx, c.Redis, []string{dueKey}, args...).Err())
+		if err == nil {
+			err = c.Redis.Del(ctx, underwayKey).Err()
+		}
+	}
+	return err == nil
+}
+
+// Once judges what is due now and returns how many verdicts changed.
+func (c *Corrector) Once(ctx context.Context) (changed int, err error) {
+	for {
+		due, err := takeScript.Run(ctx, c.Redis, []string{dueKey, underwayKey}, c.Now().UnixMilli(), judgeBatch).StringSlice()
+		if ignoreNil(err) != nil || len(due) == 0 {
+			return changed, ignoreNil(err)
+		}
+		shares := make([]trail.ShareID, len(due))
+		members := make([]any, len(due))
+		for i, s := range due {
+			shares[i], members[i] = trail.ShareID(s), s
+		}
+		corrections, err := c.judge(ctx, shares)
+		if err != nil {
+			return changed, err
+		}
+		if err := c.Emit(ctx, corrections...); err != nil {
+			return changed, err
+		}
+		changed += len(corrections)
+		if err := c.Redis.ZRem(ctx, underwayKey, members...).Err(); err != nil {
+			return changed, err
+		}
+	}
+}
+
+// judge returns the next revisions of the requests of shares, and of others in
+// the same mails or from the same places, whose verdict is another now.
+func (c *Corrector) judge(ctx context.Context, shares []trail.ShareID) ([]trail.Event, error) {
+	mails, err := c.mails(ctx, shares)
+	if err != nil {
+		return nil, err
+	}
+	requests, err := c.DB.Requests(ctx, mails.shares(), maxSeen)
+	if err != nil || len(requests) == 0 {
+		return nil, err
+	}
+	more, err := c.neighbours(ctx, requests)
+	if err != nil {
+		return nil, err
+	}
+	if len(more) > 0 {
+		known := map[trail.ID]bool{}
+		for _, e := range requests {
+			known[e.ID] = true
+		}
+		for _, e := range more {
+			if !known[e.ID] {
+				requests = append(requests, e)
+			}
+		}
+		if mails, err = c.mails(ctx, sharesOf(requests)); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(requests, func(a, b trail.Event) int { return a.At.Compare(b.At) })
+	seen := make([]track.Seen, len(requests))
+	for i := range requests {
+		seen[i] = mails.seen(&requests[i])
+	}
+	verdicts := track.Together(seen)
+	mails.passedOn(requests, verdicts)
+	now := c.Now().UTC().Truncate(time.Millisecond)
+	var corrections []trail.Event
+	for i, e := range requests {
+		if v := verdicts[i]; v.Agent != e.Agent || v.Signal != e.Signal || sure(v) != sure(e.Verdict) {
+			e.Verdict = v
+			e.Revision++
+			e.RevisedAt = now
+			corrections = append(corrections, e)
+		}
+	}
+	return corrections, nil
+}
+
+// sure is what the strict level asks.
+func sure(v trail.Verdict) bool { return v.Agent == trail.Human && v.Probability >= 0.9 }
+
+// neighbours returns what came from the same origins around the newest requests.
+func (c *Corrector) neighbours(ctx context.Context, requests []trail.Event) ([]trail.Event, error) {
+	recent := c.Now().Add(-track.Settled)
+	var from, to time.Time
+	origins := map[string]bool{}
+	for _, e := range requests {
+		if e.Origin == "" || e.At.Before(recent) {
+			continue
+		}
+		origins[e.Origin] = true
+		if from.IsZero() || e.At.Before(from) {
+			from = e.At
+		}
+		if e.At.After(to) {
+			to = e.At
+		}
+	}
+	if len(origins) == 0 {
+		return nil, nil
+	}
+	return c.DB.Neighbours(ctx, slices.Collect(maps.Keys(origins)), from.Add(-time.Minute), to.Add(time.Minute), maxSeen)
+}
+
+func sharesOf(events []trail.Event) []trail.ShareID {
+	all := map[trail.ShareID]bool{}
+	for _, e := range events {
+		if e.Share != "" {
+			all[e.Share] = true
+		}
+	}
+	return slices.Collect(maps.Keys(all))
+}
+
+// mails is what is known of the mails that shares were seen in.
+type mails struct {
+	all      map[trail.ShareID]bool
+	links    map[string]map[trail.ShareID]bool          // by message
+	sent     map[trail.ShareID][]store.Sighting         // mailed, in order of time
+	people   map[trail.ShareID]map[trail.ContactID]bool // made for or mailed to
+	provider map[trail.ContactID]string
+}
+
+func (c *Corrector) mails(ctx context.Context, shares []trail.ShareID) (*mails, error) {
+	sightings, err := c.DB.Sightings(ctx, shares)
+	if err != nil {
+		return nil, err
+	}
+	m := &mails{
+		all: map[trail.ShareID]bool{}, links: map[string]map[trail.ShareID]bool{}, sent: map[trail.ShareID][]store.Sighting{},
+		people: map[trail.ShareID]map[trail.ContactID]bool{}, provider: map[trail.ContactID]string{},
+	}
+	for _, s := range shares {
+		m.all[s] = true
+	}
+	var contacts []string
+	for _, s := range sightings {
+		m.all[s.Share] = true
+		if s.Message != "" {
+			m.sent[s.Share] = append(m.sent[s.Share], s)
+			if m.links[s.Message] == nil {
+				m.links[s.Message] = map[trail.ShareID]bool{}
+			}
+			m.links[s.Message][s.Share] = true
+		}
+		if s.Contact != "" {
+			if m.people[s.Share] == nil {
+				m.people[s.Share] = map[trail.ContactID]bool{}
+			}
+			m.people[s.Share][s.Contact] = true
+			contacts = append(contacts, string(s.Contact))
+		}
+	}
+	people, err := c.DB.People(ctx, contacts)
+	if err != nil {
+		return nil, err
+	}
+	for contact, p := range people {
+		m.provider[trail.ContactID(contact)] = Provider(trail.Domain(p.Address))
+	}
+	return m, nil
+}
+
+func (m *mails) shares() []trail.ShareID { return slices.Collect(maps.Keys(m.all)) }
+
+// seen is a request with what is known around it.
+func (m *mails) seen(e *trail.Event) track.Seen {
+	s := track.Seen{
+		Kind: e.Kind, At: e.At, Evidence: e.Evidence, Link: string(e.Share), For: m.who(e.Share), Trap: e.Kind == trail.Trapped,
+		Circumstances: track.Circumstances{Self: e.Agent == trail.Self},
+	}
+	if s.For == "" {
+		s.For = "share " + string(e.Share)
+	}
+	sent := m.sent[e.Share]
+	if len(sent) == 0 {
+		return s
+	}
+	// The last mail that it can have come from.
+	mail := sent[0]
+	for _, other := range sent {
+		if !other.At.After(e.At) {
+			mail = other
+		}
+	}
+	s.Mail, s.Links = mail.Message, len(m.links[mail.Message])
+	s.Timed, s.Since = true, e.At.Sub(mail.At)
+	if !track.MailProxy(e.Evidence) {
+		s.Since += clockDoubt
+	}
+	for _, other := range sent {
+		if other.Message != mail.Message {
+			continue
+		}
+		p := m.provider[other.Contact]
+		if p == "" { // one of them may use any
+			s.Providers = nil
+			return s
+		}
+		s.Providers = append(s.Providers, p)
+	}
+	return s
+}
+
+// who names the people of a share; "" if nobody is known.
+func (m *mails) who(share trail.ShareID) string {
+	var people []string
+	for p := range m.people[share] {
+		people = append(people, string(p))
+	}
+	slices.Sort(people)
+	return strings.Join(people, " ")
+}
+
+// clockDoubt is how much later than it seems a request may have come: a mail's
+// Date is its writer's clock, in whole seconds, before the mail was on its way.
+// The proxy of a mail provider gets no such benefit: right after sending it shows
+// the rep the copy in Sent.
+const clockDoubt = 10 * time.Second
+
+// longAfter is how long after the first click of a link another device is
+// somebody else's rather than the same person's telephone.
+const longAfter = time.Hour
+
+// passedOn flags clicks, in order of time, of links that one person has, from
+// another device and place long after that person's: most likely the mail was
+// forwarded. Origins under different keys cannot be compared, and count as others.
+func (m *mails) passedOn(requests []trail.Event, verdicts []trail.Verdict) {
+	before := map[trail.ShareID][]int{} // people's clicks
+	for i, e := range requests {
+		v := &verdicts[i]
+		if e.Kind != trail.Clicked || v.Agent != trail.Human || len(m.people[e.Share]) != 1 {
+			continue
+		}
+		earlier := before[e.Share]
+		before[e.Share] = append(earlier, i)
+		if len(earlier) == 0 || e.At.Sub(requests[earlier[0]].At) < longAfter {
+			continue
+		}
+		known := slices.ContainsFunc(earlier, func(j int) bool {
+			o := requests[j]
+			return track.SameDevice(o.Evidence, e.Evidence) || e.Origin != "" && o.Origin == e.Origin || e.Origin == "" && o.Origin == ""
+		})
+		if !known {
+			v.Signal = trail.PassedOnSignal
+		}
+	}
+}
+
+// Provider returns which large provider hosts the mailboxes of a domain that
+// anybody can have one at: google, yahoo, apple or microsoft. It is "" for all
+// other domains: who hosts a company's mail does not show.
+func Provider(domain string) string {
+	switch first, rest, _ := strings.Cut(domain, "."); {
+	case domain == "gmail.com" || domain == "googlemail.com":
+		return "google"
+	case rest != "" && (first == "yahoo" || first == "ymail" || first == "rocketmail" || first == "aol"):
+		return "yahoo"
+	case domain == "icloud.com" || domain == "me.com" || domain == "mac.com":
+		return "apple"
+	case rest != "" && (first == "outlook" || first == "hotmail" || first == "live" || first == "msn"):
+		return "microsoft"
+	}
+	return ""
+}

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"dealtrail/trail"
+)
+
+// Sighting is one share in one mail to one contact, or its making for one. A link
+// made for nobody in particular has no contact.
+type Sighting struct {
+	Share   trail.ShareID
+	Content trail.ContentID
+	Message string // "": the link was made, no mail seen
+	Contact trail.ContactID
+	At      time.Time // when it was sent, by the mail
+}
+
+// Sightings returns where shares were seen, and all other shares of the same
+// mails, in order of time.
+func (db *DB) Sightings(ctx context.Context, shares []trail.ShareID) ([]Sighting, error) {
+	return query(ctx, db, "Sightings", func(rows driver.Rows, s *Sighting) error {
+		return rows.Scan((*string)(&s.Share), &s.Content, &s.Message, (*string)(&s.Contact), when{&s.At})
+	}, instant("as_of", forever), clickhouse.Named("shares", textsOf(shares)))
+}
+
+// Requests returns the newest opens and clicks of shares, each in its newest
+// revision, with all that is needed to judge it again. At most limit.
+func (db *DB) Requests(ctx context.Context, shares []trail.ShareID, limit int) ([]trail.Event, error) {
+	return query(ctx, db, "Requests", scanRequest, instant("as_of", forever),
+		clickhouse.Named("shares", textsOf(shares)), clickhouse.Named("limit", uint64(limit)))
+}
+
+// Neighbours returns the opens and clicks that came from origins in a time, at
+// most limit.
+func (db *DB) Neighbours(ctx context.Context, origins []string, from, to time.Time, limit int) ([]trail.Event, error) {
+	first, last := trail.IDFrom(from, ""), trail.IDFrom(to, "")
+	return query(ctx, db, "Neighbours", scanRequest, instant("as_of", forever), clickhouse.Named("origins", list(origins)),
+		clickhouse.Named("first", hex.EncodeToString(first[:6])), clickhouse.Named("last", hex.EncodeToString(last[:6])),
+		clickhouse.Named("limit", uint64(limit)))
+}
+
+func scanRequest(rows driver.Rows, e *trail.Event) error {
+	var id trail.ID
+	err := rows.Scan(&id, &e.Revision, (*string)(&e.Kind), when{&e.At}, when{&e.ReceivedAt}, &e.Source, &e.Content, (*string)(&e.Share),
+		&e.Message, (*string)(&e.Contact), &e.Account, &e.Rep, &e.Deal, (*string)(&e.Agent), &e.Probability, &e.Rules, &e.Signal,
+		&e.RuleSet, &e.Signs, &e.Network, &e.Origin, &e.Device, &e.LedTo, (*string)(&e.Withheld))
+	e.ID = id
+	return err
+}
+
+func textsOf(shares []trail.ShareID) []string {
+	texts := make([]string, len(shares))
+	for i, s := range shares {
+		texts[i] = string(s)
+	}
+	return texts
+}
