@@ -72,6 +72,7 @@ type contentBody struct {
 	Currency    string   `json:"currency"`
 	PublishedAt string   `json:"published_at"`
 	ExpiresAt   string   `json:"expires_at"`
+	Successor   string   `json:"successor"`
 }
 
 // attrs are the content's attributes as events carry them; empty values mean
@@ -81,7 +82,7 @@ func (b contentBody) attrs() (map[string]string, error) {
 	for key, value := range map[string]string{
 		"title": b.Title, "kind": b.Kind, "url": b.URL, "other_urls": strings.Join(b.OtherURLs, " "), "stage": b.Stage,
 		"persona": b.Persona, "version": b.Version, "tags": strings.Join(b.Tags, " "), "owner": b.Owner, "cost": b.Cost,
-		"currency": b.Currency, "published_at": b.PublishedAt, "expires_at": b.ExpiresAt,
+		"currency": b.Currency, "published_at": b.PublishedAt, "expires_at": b.ExpiresAt, "successor": b.Successor,
 	} {
 		if value = strings.TrimSpace(value); value == "" {
 			continue
@@ -136,7 +137,7 @@ func (s *Server) registerFiles(c echo.Context) error {
 	attrs, err := contentBody{
 		Title: field("title"), Kind: field("kind"), URL: field("url"), OtherURLs: form.Value["other_urls"], Stage: field("stage"),
 		Persona: field("persona"), Version: field("version"), Tags: form.Value["tags"], Owner: field("owner"), Cost: field("cost"),
-		Currency: field("currency"), PublishedAt: field("published_at"), ExpiresAt: field("expires_at"),
+		Currency: field("currency"), PublishedAt: field("published_at"), ExpiresAt: field("expires_at"), Successor: field("successor"),
 	}.attrs()
 	if err != nil {
 		return err

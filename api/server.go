@@ -29,6 +29,7 @@ type Server struct {
 	DB       *store.DB
 	Buffer   *ingest.Buffer
 	Registry *ingest.Registry
+	Consents *ingest.Consents
 	Importer *crm.Importer
 	Job      *attribution.Job
 	Access   *Access
@@ -63,7 +64,9 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/content", s.contents)
 	v1.POST("/content", s.register)
 	v1.GET("/content/:id", s.content)
+	v1.GET("/shares", s.shares)
 	v1.POST("/shares", s.share)
+	v1.POST("/consents", s.consent)
 	v1.POST("/imports/:table", s.importTable)
 	v1.GET("/deals", s.deals)
 	v1.GET("/deals/:id", s.deal)

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dealtrail/attribution"
-	"dealtrail/ingest"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -26,7 +25,10 @@ type contentPage struct {
 	Trail   trailTable
 	Deals   []trail.DealRow
 	Form    shareForm
+	Change  changeForm
 	New     bool // just registered
+	Changed bool
+	Expired bool // its links lead elsewhere
 	More    int  // events there are when only the newest are shown
 }
 
@@ -67,10 +69,12 @@ func (s *Site) content(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.renderContent(c, http.StatusOK, l, param(c, "id"), shareForm{})
+	return s.renderContent(c, http.StatusOK, l, param(c, "id"), shareForm{}, changeForm{})
 }
 
-func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form shareForm) error {
+// renderContent renders a content's page, with forms as they were typed if there
+// is a problem with one of them.
+func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form shareForm, change changeForm) error {
 	f, run, err := s.oneRun(c.Request().Context(), l.filter())
 	if err != nil {
 		return err
@@ -94,7 +98,11 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 		title = d.ID
 	}
 	l.path = join("content", id) // also after the form below it was posted
-	page := contentPage{frame: s.frame(c, title, "content", l), Content: d, Models: models, Form: form, New: c.QueryParam("new") != ""}
+	page := contentPage{frame: s.frame(c, title, "content", l), Content: d, Models: models, Form: form, Change: change, New: c.QueryParam("new") != "", Changed: c.QueryParam("changed") != ""}
+	if change.Problem == "" {
+		page.Change = s.changeFormOf(d.ContentRow)
+	}
+	page.Expired = !d.ExpiresAt.IsZero() && !s.Now().Before(d.ExpiresAt)
 	page.Funnel = funnelOf(d.ContentRow)
 	page.Senders = sendersOf(d.Events, l.Agents)
 	page.Deals = d.DealRows
@@ -162,8 +170,8 @@ func funnelOf(r trail.ContentRow) []funnelStep {
 	steps := []funnelStep{
 		{Name: "Sent", Count: r.Sent, Meaning: "Mails with this content, counted once per recipient."},
 		{Name: "Reached", Count: r.Reached, Meaning: "Different people it was sent to."},
-		{Name: "Opened", Count: r.Opened, Class: "weak", Meaning: "Links whose mail was opened at least once. Many mail programs hide opens, so this is a weak sign."},
-		{Name: "Clicked", Count: r.Clicked, Meaning: "Links that were followed at least once. " + plural(r.Clicks, "click", "clicks") + " in all."},
+		{Name: "Opened", Count: r.Opened, Class: "weak", Meaning: "Links whose mail was opened at least once. Many mail programs hide opens, so this is a weak sign. " + plural(r.Opens, "open", "opens") + " in all."},
+		{Name: "Clicked", Count: r.Clicked, Meaning: "Links that were followed at least once. " + plural(r.Clicks, "click", "clicks") + " in all" + nameless(r.Nameless) + "."},
 		{Name: "Replied", Count: r.Replied, Class: "strong", Meaning: "Mails with this content that were answered: the strongest sign."},
 	}
 	most := uint64(1)
@@ -174,6 +182,14 @@ func funnelOf(r trail.ContentRow) []funnelStep {
 		steps[i].Width = pct(100 * float64(steps[i].Count) / float64(most))
 	}
 	return steps
+}
+
+// nameless says how many clicks may name nobody, as the end of a sentence.
+func nameless(clicks uint64) string {
+	if clicks == 0 {
+		return ""
+	}
+	return ", of which " + plural(clicks, "click", "clicks") + " without a person"
 }
 
 // sendersOf counts who sent it among the newest events that the report gives.
@@ -197,15 +213,7 @@ func sendersOf(events []trail.TrailRow, level trail.Level) []sender {
 	return all
 }
 
-type sharedPage struct {
-	frame
-	Content string
-	Share   ingest.Share
-	Form    shareForm
-}
-
-// share makes a tracked link and shows it. Showing it once is enough: making
-// another costs nothing.
+// share makes a tracked link to the content.
 func (s *Site) share(c echo.Context) error {
 	l, err := s.readLens(c)
 	if err != nil {
@@ -213,15 +221,7 @@ func (s *Site) share(c echo.Context) error {
 	}
 	id := param(c, "id")
 	form := shareForm{Rep: strings.TrimSpace(c.FormValue("rep")), To: c.FormValue("recipients"), Deal: strings.TrimSpace(c.FormValue("deal"))}
-	to := strings.FieldsFunc(form.To, func(r rune) bool { return strings.ContainsRune(" ,;\r\n\t", r) })
-	share, err := s.source.Share(c.Request().Context(), ingest.ShareRequest{Content: id, Rep: form.Rep, To: to, Deal: form.Deal})
-	if text, ok := problemText(err); ok {
-		form.Problem = text
-		return s.renderContent(c, http.StatusUnprocessableEntity, l, id, form)
-	}
-	if err != nil {
-		return err
-	}
-	l.path = join("content", id)
-	return s.render(c, http.StatusCreated, "shared", sharedPage{frame: s.frame(c, "Your tracked link", "content", l), Content: id, Share: share, Form: form})
+	return s.makeShare(c, l, id, form, "content", func(form shareForm) error {
+		return s.renderContent(c, http.StatusUnprocessableEntity, l, id, form, changeForm{})
+	})
 }

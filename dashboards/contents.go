@@ -258,12 +258,12 @@ func valueOf(s *trail.Sum) *big.Rat {
 // contentsCSV is the table as a file, with what no content earned and the total
 // as last rows, so that it adds up there too.
 func contentsCSV(rows []trail.ContentRow, a *trail.Attribution) [][]string {
-	out := [][]string{{"id", "title", "kind", "url", "sent", "reached", "opened", "clicked", "clicks", "replied", "machine", "deals", "won", "lost", "credit", "value", "currency"}}
+	out := [][]string{{"id", "title", "kind", "url", "sent", "reached", "opened", "opens", "clicked", "clicks", "clicks_without_person", "replied", "machine", "deals", "won", "lost", "credit", "value", "currency"}}
 	for _, r := range rows {
-		line := []string{r.ID, r.Title, r.Kind, r.URL, count(r.Sent), count(r.Reached), count(r.Opened), count(r.Clicked), count(r.Clicks),
+		line := []string{r.ID, r.Title, r.Kind, r.URL, count(r.Sent), count(r.Reached), count(r.Opened), count(r.Opens), count(r.Clicked), count(r.Clicks), count(r.Nameless),
 			count(r.Replied), count(r.Machine), count(r.Deals), count(r.Won), count(r.Lost), "", "", ""}
 		if r.Credit != nil {
-			line[14], line[15], line[16] = decimal(r.Credit.Credit), r.Credit.Value.Amount, r.Credit.Value.Currency
+			line[16], line[17], line[18] = decimal(r.Credit.Credit), r.Credit.Value.Amount, r.Credit.Value.Currency
 		}
 		out = append(out, line)
 	}
@@ -273,7 +273,7 @@ func contentsCSV(rows []trail.ContentRow, a *trail.Attribution) [][]string {
 			sum   trail.Sum
 		}{{"No content seen", a.Unattributed}, {"Total", a.Total}} {
 			line := make([]string, len(out[0]))
-			line[1], line[14], line[15], line[16] = last.title, decimal(last.sum.Credit), last.sum.Value.Amount, last.sum.Value.Currency
+			line[1], line[16], line[17], line[18] = last.title, decimal(last.sum.Credit), last.sum.Value.Amount, last.sum.Value.Currency
 			out = append(out, line)
 		}
 	}

@@ -242,10 +242,10 @@ func newTrailTable(l lens, events []trail.TrailRow, of string, people ...trail.C
 }
 
 func trailCSV(events []trail.TrailRow) [][]string {
-	out := [][]string{{"id", "at", "kind", "content", "title", "contacts", "rep", "deal", "stage", "verdict", "probability", "rules", "source", "rule", "credit", "value", "currency"}}
+	out := [][]string{{"id", "at", "kind", "content", "title", "contacts", "rep", "deal", "stage", "verdict", "probability", "rules", "source", "rule", "credit", "value", "currency", "signal", "led_to", "withheld"}}
 	for _, e := range events {
 		line := []string{e.ID.String(), stamp(e.At), string(e.Kind), e.Content, e.Title, strings.Join(e.Contacts, "; "), e.Rep, e.Deal, e.Stage,
-			string(e.Verdict), "", strings.Join(e.Rules, "; "), e.Source, e.Rule, "", "", ""}
+			string(e.Verdict), "", strings.Join(e.Rules, "; "), e.Source, e.Rule, "", "", "", e.Signal, e.LedTo, string(e.Withheld)}
 		if e.Verdict != "" {
 			line[10] = decimal(float64(e.Probability))
 		}

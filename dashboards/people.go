@@ -11,6 +11,7 @@ import (
 type contactPage struct {
 	frame
 	Contact  *trail.ContactDetail
+	Tracking trackingForm
 	DealList dealList
 	Trail    trailTable
 }
@@ -31,12 +32,14 @@ func (s *Site) contact(c echo.Context) error {
 	if title == "" {
 		title = d.Address
 	}
-	return s.render(c, http.StatusOK, "contact", contactPage{frame: s.frame(c, title, "deals", l), Contact: d, DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "contact")})
+	return s.render(c, http.StatusOK, "contact", contactPage{frame: s.frame(c, title, "deals", l), Contact: d,
+		Tracking: s.trackingForm("this person", link("", "contacts", d.Address, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "contact")})
 }
 
 type accountPage struct {
 	frame
 	Account  *trail.AccountDetail
+	Tracking trackingForm
 	DealList dealList
 	Trail    trailTable
 }
@@ -59,7 +62,8 @@ func (s *Site) account(c echo.Context) error {
 			title = deal.Account
 		}
 	}
-	return s.render(c, http.StatusOK, "account", accountPage{frame: s.frame(c, title, "deals", l), Account: d, DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "account", d.Contacts...)})
+	return s.render(c, http.StatusOK, "account", accountPage{frame: s.frame(c, title, "deals", l), Account: d,
+		Tracking: s.trackingForm("this company", link("", "accounts", d.Domain, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "account", d.Contacts...)})
 }
 
 type repsPage struct {

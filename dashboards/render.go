@@ -88,7 +88,7 @@ func (s *Site) funcs() template.FuncMap {
 	return template.FuncMap{
 		"static": s.assets.url,
 		"num":    number, "credit": credit, "money": money, "moneyText": moneyText, "percent": percent,
-		"kind": kindWord, "verdict": verdict, "why": why, "plural": plural[uint64], "join": strings.Join,
+		"kind": kindWord, "verdict": verdict, "why": why, "besides": besides, "plural": plural[uint64], "join": strings.Join,
 		"link":  func(segments ...string) template.URL { return template.URL(join(segments...)) },
 		"date":  func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006") },
 		"time":  func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006, 15:04") },

@@ -31,6 +31,7 @@ import (
 type Site struct {
 	DB        *store.DB
 	Registry  *ingest.Registry
+	Consents  *ingest.Consents
 	Job       *attribution.Job
 	Zone      *time.Location // the company's zone: dates, weeks and periods are its
 	PublicURL string
@@ -72,6 +73,10 @@ type source struct {
 	Register  func(ctx context.Context, content string, attrs map[string]string) (visible bool, err error)
 	AddFile   func(ctx context.Context, name string, file io.ReaderAt, size int64, id string, attrs map[string]string) ([]ingest.FileReport, error)
 	Share     func(ctx context.Context, q ingest.ShareRequest) (ingest.Share, error)
+	Choose    func(ctx context.Context, email, domain string, allowed bool, at time.Time, basis string) error // about tracking
+	Shareable func(ctx context.Context, f store.Filter) ([]trail.ContentRow, error)
+	Shares    func(ctx context.Context, rep string, now time.Time, f store.Filter) ([]trail.ShareRow, error)
+	OpenDeals func(ctx context.Context, rep string, f store.Filter) ([]store.OpenDeal, error)
 }
 
 // New parses the templates and reads the static files; it starts nothing.
@@ -100,6 +105,7 @@ func (s *Site) fillSource() {
 		s.source.Contents, s.source.Content = db.Contents, db.Content
 		s.source.Deals, s.source.Deal = db.Deals, db.Deal
 		s.source.Account, s.source.Reps = db.Account, db.Reps
+		s.source.Shareable, s.source.Shares, s.source.OpenDeals = db.Shareable, db.RepShares, db.OpenDeals
 		s.source.Review, s.source.Attribution, s.source.Run = db.WeekReview, db.Attribution, db.NewestRun
 		s.source.Contact = func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error) {
 			return db.Contact(ctx, s.Registry.Contacts.ID(address), f)
@@ -119,6 +125,21 @@ func (s *Site) fillSource() {
 			return ok && t.Content == content, err
 		}
 	}
+	if s.Consents != nil {
+		s.source.Choose = func(ctx context.Context, email, domain string, allowed bool, at time.Time, basis string) error {
+			var contact trail.ContactID
+			if email != "" {
+				contact = s.Registry.Contacts.ID(email)
+			}
+			if err := s.Consents.Choose(ctx, "ui", contact, domain, allowed, at, basis); err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			_ = s.Registry.Buffer.Settle(ctx) // a person reads what they chose; it is safe whenever that is
+			return nil
+		}
+	}
 	if s.Job != nil {
 		s.source.Calculate = func(ctx context.Context, l lens) error {
 			_, err := s.Job.Once(ctx, l.request())
@@ -134,6 +155,7 @@ func (s *Site) Routes(g *echo.Group) {
 	g.GET("/signin", s.signInPage)
 	g.POST("/signin", s.signIn)
 	g.POST("/signout", s.signOut)
+	g.GET("/opensearch.xml", s.openSearch)
 
 	in := g.Group("", s.requireSignIn)
 	in.GET("/", s.contents)
@@ -142,10 +164,15 @@ func (s *Site) Routes(g *echo.Group) {
 	in.POST("/content/new", s.registerContent)
 	in.GET("/content/:id", s.content)
 	in.POST("/content/:id/share", s.share)
+	in.POST("/content/:id/change", s.change)
+	in.GET("/share", s.shareFinder)
+	in.POST("/share", s.shareFound)
 	in.GET("/deals", s.deals)
 	in.GET("/deals/:id", s.deal)
 	in.GET("/contacts/:email", s.contact)
+	in.POST("/contacts/:email/tracking", s.trackContact)
 	in.GET("/accounts/:domain", s.account)
+	in.POST("/accounts/:domain/tracking", s.trackAccount)
 	in.GET("/reps", s.reps)
 	in.GET("/review", s.review)
 	in.GET("/status", s.status)

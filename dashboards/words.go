@@ -16,7 +16,7 @@ import (
 var kindWords = map[trail.Kind]string{
 	trail.Shared: "Link made", trail.Sent: "Mail sent", trail.Opened: "Mail opened", trail.Clicked: "Link clicked",
 	trail.Viewed: "Content viewed", trail.Replied: "Replied", trail.Bounced: "Mail bounced", trail.Autoreplied: "Automatic reply",
-	trail.Forwarded: "Forwarded", trail.OptedOut: "Opted out", trail.Consented: "Consented", trail.Staged: "Entered",
+	trail.Trapped: "Hidden link followed", trail.Forwarded: "Forwarded", trail.OptedOut: "Tracking stopped", trail.Consented: "Tracking allowed", trail.Staged: "Entered",
 	trail.Assigned: "Assigned", trail.Noted: "Note", trail.Requested: "Content requested", trail.Answered: "Answered",
 	trail.ContentKind: "Content registered", trail.ContactKind: "Contact noted in the CRM", trail.DealKind: "Deal noted in the CRM",
 }
@@ -56,6 +56,39 @@ func why(rules []string) string {
 		words[i] = track.Explain(rule)
 	}
 	return strings.Join(words, "; ")
+}
+
+// besides says in sentences what else an event tells.
+func besides(e trail.TrailRow) (all []string) {
+	switch e.Signal {
+	case trail.SharedSignal:
+		all = append(all, "Somebody pasted the link into a chat: it was passed on.")
+	case trail.PassedOnSignal:
+		all = append(all, "From another device and place than before: perhaps it was passed on to somebody else.")
+	}
+	switch e.LedTo {
+	case "":
+	case trail.Fallback:
+		all = append(all, "Led to the page for content that has expired.")
+	default:
+		title := e.LedToTitle
+		if title == "" {
+			title = e.LedTo
+		}
+		all = append(all, "Led to "+title+", which took its place.")
+	}
+	if reason := withheld[e.Withheld]; reason != "" {
+		all = append(all, "Without a person: "+reason+".")
+	}
+	return all
+}
+
+// withheld says why an event names nobody, as the end of a sentence.
+var withheld = map[trail.Withheld]string{
+	trail.NoConsent:   "not everybody who may have clicked has agreed to that",
+	trail.OptOut:      "a recipient stopped tracking",
+	trail.BrowserSays: "the browser asks not to be tracked",
+	trail.AccountOnly: "only company and deal are kept",
 }
 
 // discounted reports whether the level leaves an event out of the counts.

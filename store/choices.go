@@ -29,6 +29,15 @@ func (db *DB) Choices(ctx context.Context, subject string) ([]Choice, error) {
 	}, instant("as_of", forever), clickhouse.Named("subject", subject))
 }
 
+// choice returns what was last said of one subject, nil if nothing was.
+func (db *DB) choice(ctx context.Context, subject string) (*trail.Choice, error) {
+	rows, err := db.Choices(ctx, subject)
+	if err != nil || len(rows) == 0 || subject == "" {
+		return nil, err
+	}
+	return &trail.Choice{Allowed: rows[0].Allowed, Basis: rows[0].Basis, At: rows[0].At}, nil
+}
+
 // Recipient is one contact of one share, as made or mailed.
 type Recipient struct {
 	Share   trail.ShareID

@@ -83,7 +83,7 @@ func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID
 	all := map[string]contentState{}
 	registered, err := query(ctx, db, "Contents", func(rows driver.Rows, c *contentState) error {
 		return rows.Scan(&c.ID, &c.Title, &c.Kind, &c.URL, words{&c.OtherURLs}, &c.Stage, &c.Persona, &c.Version, &c.Owner,
-			words{&c.Tags}, &c.File, &c.FileName, when{&c.PublishedAt}, when{&c.ExpiresAt})
+			words{&c.Tags}, &c.File, &c.FileName, when{&c.PublishedAt}, when{&c.ExpiresAt}, &c.Successor)
 	}, f.args(clickhouse.Named("content", id))...)
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID
 	}
 	_, err = query(ctx, db, "ContentCounts", func(rows driver.Rows, key *string) error {
 		var c contentState
-		if err := rows.Scan(key, &c.Reps, &c.Sent, &c.Reached, &c.Opened, &c.Clicked, &c.Clicks, &c.Replied, &c.Machine,
+		if err := rows.Scan(key, &c.Reps, &c.Sent, &c.Reached, &c.Opened, &c.Opens, &c.Clicked, &c.Clicks, &c.Nameless, &c.Replied, &c.Machine,
 			&c.Deals, &c.Won, &c.Lost, when{&c.LastSent}, &c.touched); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID
 // counted returns the content with the counts of another.
 func (c contentState) counted(n contentState) contentState {
 	c.Reps, c.Sent, c.Reached, c.LastSent = n.Reps, n.Sent, n.Reached, n.LastSent
-	c.Opened, c.Clicked, c.Clicks, c.Replied, c.Machine = n.Opened, n.Clicked, n.Clicks, n.Replied, n.Machine
+	c.Opened, c.Opens, c.Clicked, c.Clicks, c.Nameless, c.Replied, c.Machine = n.Opened, n.Opens, n.Clicked, n.Clicks, n.Nameless, n.Replied, n.Machine
 	c.Deals, c.Won, c.Lost, c.touched = n.Deals, n.Won, n.Lost, n.touched
 	return c
 }

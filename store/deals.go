@@ -127,6 +127,11 @@ func (db *DB) Deal(ctx context.Context, id string, f Filter) (*trail.DealDetail,
 		detail.Touches, detail.LastTouch = uint64(len(seen)), touches[0].At
 	}
 	detail.Events = story(detail.Events, f)
+	for _, e := range detail.Events {
+		if e.Signal == trail.PassedOnSignal && e.Verdict == trail.Human {
+			detail.Proposed = append(detail.Proposed, e)
+		}
+	}
 	r, err := db.newestRun(ctx, f)
 	if err != nil || r == nil {
 		return detail, err

@@ -38,6 +38,9 @@ func (db *DB) Contact(ctx context.Context, id trail.ContactID, f Filter) (*trail
 		return nil, trail.Problemf(trail.NotFound, "There is no such contact.")
 	}
 	detail := &trail.ContactDetail{ContactRow: rows[0]}
+	if detail.Tracking, err = db.choice(ctx, string(id)); err != nil {
+		return nil, err
+	}
 	if detail.Deals, err = db.deals(ctx, f, "contact", string(id)); err != nil {
 		return nil, err
 	}
@@ -62,6 +65,9 @@ func (db *DB) Account(ctx context.Context, domain string, f Filter) (*trail.Acco
 	}
 	if domain == "" || len(detail.Deals)+len(detail.Contacts) == 0 {
 		return nil, trail.Problemf(trail.NotFound, "There is no account %q.", domain)
+	}
+	if detail.Tracking, err = db.choice(ctx, detail.Domain); err != nil {
+		return nil, err
 	}
 	deals, contacts := []string{}, []string{}
 	for _, d := range detail.Deals {

@@ -19,11 +19,12 @@ func (db *DB) trail(ctx context.Context, f Filter, name string, args ...any) (ev
 	events, err = query(ctx, db, name, func(rows driver.Rows, e *trail.TrailRow) error {
 		var earns bool
 		err := rows.Scan(&e.ID, when{&e.At}, (*string)(&e.Kind), &e.Content, &e.Contacts, &e.Rep, &e.Deal, &e.Stage, &e.Note,
-			(*string)(&e.Verdict), &e.Probability, &e.Rules, &e.Source, &e.Rule, &earns)
+			(*string)(&e.Verdict), &e.Probability, &e.Rules, &e.Source,
+			&e.Signal, &e.LedTo, (*string)(&e.Withheld), &e.Rule, &earns)
 		if earns {
 			touches = append(touches, *e)
 		}
-		contents, contacts = append(contents, e.Content), append(contacts, e.Contacts...)
+		contents, contacts = append(contents, e.Content, e.LedTo), append(contacts, e.Contacts...)
 		return err
 	}, f.args(args...)...)
 	if err != nil {
@@ -39,7 +40,7 @@ func (db *DB) trail(ctx context.Context, f Filter, name string, args ...any) (ev
 	}
 	for i := range events {
 		e := &events[i]
-		e.Title = titles[e.Content]
+		e.Title, e.LedToTitle = titles[e.Content], titles[e.LedTo]
 		for j, contact := range e.Contacts {
 			if p, ok := people[contact]; ok {
 				e.Contacts[j] = p.Address

@@ -73,18 +73,21 @@ type ContentRow struct {
 	FileName    string    `json:"file_name,omitzero"`
 	PublishedAt time.Time `json:"published_at,omitzero"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+	Successor   ContentID `json:"successor,omitzero"` // where links lead once it has expired
 
-	Reps     uint64    `json:"reps"`    // reps who sent it
-	Sent     uint64    `json:"sent"`    // sends: one per message and contact
-	Reached  uint64    `json:"reached"` // contacts it was sent to
-	Opened   uint64    `json:"opened"`  // shares opened at least once
-	Clicked  uint64    `json:"clicked"` // shares clicked at least once
-	Clicks   uint64    `json:"clicks"`  // clicks in all
-	Replied  uint64    `json:"replied"` // messages answered
-	Machine  uint64    `json:"machine"` // clicks and opens by scanners, whatever the level
-	Deals    uint64    `json:"deals"`   // deals it touched
-	Won      uint64    `json:"won"`     // of these, won
-	Lost     uint64    `json:"lost"`    // of these, lost
+	Reps     uint64    `json:"reps"`                  // reps who sent it
+	Sent     uint64    `json:"sent"`                  // sends: one per message and contact
+	Reached  uint64    `json:"reached"`               // contacts it was sent to
+	Opened   uint64    `json:"opened"`                // shares opened at least once
+	Opens    uint64    `json:"opens"`                 // opens in all, repeats included
+	Clicked  uint64    `json:"clicked"`               // shares clicked at least once
+	Clicks   uint64    `json:"clicks"`                // clicks in all, repeats included
+	Nameless uint64    `json:"clicks_without_person"` // of these, those that may name nobody
+	Replied  uint64    `json:"replied"`               // messages answered
+	Machine  uint64    `json:"machine"`               // clicks and opens by scanners, whatever the level
+	Deals    uint64    `json:"deals"`                 // deals it touched
+	Won      uint64    `json:"won"`                   // of these, won
+	Lost     uint64    `json:"lost"`                  // of these, lost
 	LastSent time.Time `json:"last_sent,omitzero"`
 
 	Credit *Sum `json:"credit,omitempty"` // under the report's model, absent without a run
@@ -106,6 +109,10 @@ type TrailRow struct {
 	Verdict     Agent     `json:"verdict"` // "" for what no request caused
 	Probability float32   `json:"probability,omitzero"`
 	Rules       []string  `json:"rules,omitempty"`
+	Signal      string    `json:"signal,omitzero"` // "shared": pasted into a chat; "passed_on": perhaps another person's click
+	LedTo       ContentID `json:"led_to,omitzero"` // where an expired content's link led
+	LedToTitle  string    `json:"led_to_title,omitzero"`
+	Withheld    Withheld  `json:"withheld,omitzero"` // why it names no person
 	Source      string    `json:"source"`
 	Rule        string    `json:"rule,omitzero"` // how it was tied to the deal: explicit, contact, account
 
@@ -147,6 +154,7 @@ type DealDetail struct {
 	Events       []TrailRow   `json:"events"`
 	Model        string       `json:"model"`
 	Run          string       `json:"run,omitzero"`
+	Proposed     []TrailRow   `json:"proposed_stakeholders,omitempty"` // clicks that may be of somebody whom the deal does not name yet
 	Credits      []CreditRow  `json:"credits"`
 	Unattributed *Sum         `json:"unattributed,omitempty"`
 }
@@ -166,12 +174,20 @@ type ContactRow struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
+// Choice is what was last said about tracking a person or a company.
+type Choice struct {
+	Allowed bool      `json:"allowed"`
+	Basis   string    `json:"basis,omitzero"` // how and where it was given
+	At      time.Time `json:"at,omitzero"`    // when; zero if nobody knows
+}
+
 // ContactDetail is one contact with its deals and its trail.
 type ContactDetail struct {
 	Agents Level `json:"agents"` // whose clicks the numbers count
 	ContactRow
-	Deals  []DealRow  `json:"deals"`
-	Events []TrailRow `json:"events"`
+	Tracking *Choice    `json:"tracking,omitempty"` // nil: nothing was said
+	Deals    []DealRow  `json:"deals"`
+	Events   []TrailRow `json:"events"`
 }
 
 // RepRow is one rep and what came of the mail.
@@ -206,6 +222,7 @@ type ShareRow struct {
 type AccountDetail struct {
 	Agents   Level        `json:"agents"` // whose clicks the numbers count
 	Domain   string       `json:"domain"`
+	Tracking *Choice      `json:"tracking,omitempty"` // nil: nothing was said
 	Deals    []DealRow    `json:"deals"`
 	Contacts []ContactRow `json:"contacts"`
 	Events   []TrailRow   `json:"events"`

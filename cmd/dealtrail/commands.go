@@ -249,6 +249,9 @@ func (cmd shareCmd) Run(e *env) error {
 	if err := c.Post(e.ctx, "/v1/shares", ingest.ShareRequest{Content: cmd.Content, Rep: cmd.Rep, To: cmd.To, Deal: cmd.Deal}, &share); err != nil {
 		return err
 	}
+	for _, w := range share.Warnings {
+		fmt.Fprintln(e.err, w)
+	}
 	text := share.URL
 	if cmd.HTML {
 		text = share.HTML

@@ -157,14 +157,14 @@ func (p *program) open(ctx context.Context) (err error) {
 	}
 	p.poller = p.newPoller(keys, contacts)
 	p.site, err = dashboards.New(dashboards.Site{
-		DB: p.db, Registry: p.registry, Job: p.job, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
+		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
 		Status: p.status, Demo: p.demo, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
 	})
 	if err != nil {
 		return err
 	}
 	p.server = &api.Server{
-		DB: p.db, Buffer: p.buffer, Registry: p.registry, Importer: p.importer, Job: p.job, Access: p.access,
+		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Access: p.access,
 		Status: p.status, Ready: p.ready, Metrics: p.metrics(),
 		Exports: exports(), Zone: p.zone, Now: time.Now, Log: p.log,
 	}

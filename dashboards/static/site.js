@@ -15,12 +15,75 @@
   // A changed select shows its result at once; dates wait for the button.
   document.querySelectorAll("form.lens select").forEach(s => s.addEventListener("change", () => s.form.requestSubmit()));
 
+  // say tells eyes and screen readers what was done: a line, and what else there is to know.
+  function say(line, more = [], bad = false) {
+    const said = document.getElementById("said");
+    said.className = "notice " + (bad ? "bad" : more.length ? "" : "good");
+    const lines = document.createElement("div");
+    for (const text of [line, ...more]) lines.appendChild(document.createElement("p")).append(text);
+    said.replaceChildren(lines);
+  }
+
+  // copy puts a link on the clipboard as HTML, which pastes into a mail as the link, and as plain text. The link may be a promise: browsers
+  // want to be asked while the key is down, not once the link is made. Without the clipboard's newer half, which plain HTTP has not, it is
+  // copied from a field; the reader has to press the keys where that is refused too.
+  async function copy(link) {
+    const part = (type, of) => Promise.resolve(link).then(l => new Blob([of(l)], { type }));
+    try {
+      await navigator.clipboard.write([new ClipboardItem({ "text/html": part("text/html", l => l.html), "text/plain": part("text/plain", l => l.url) })]);
+      return "Copied";
+    } catch {
+      const l = await link;
+      const field = Object.assign(document.createElement("input"), { readOnly: true, value: l.url, ariaLabel: "Link" });
+      document.getElementById("said").after(field);
+      field.select();
+      const both = e => { e.clipboardData.setData("text/html", l.html); e.clipboardData.setData("text/plain", l.url); e.preventDefault(); };
+      document.addEventListener("copy", both);
+      const done = document.execCommand("copy");
+      document.removeEventListener("copy", both);
+      if (done) field.remove();
+      return done ? "Copied" : "Press Ctrl-C to copy the link";
+    }
+  }
+
+  // Fields to copy from: selected when they get the focus, copied by their button.
+  document.querySelectorAll("input[readonly], textarea[readonly]").forEach(field => {
+    field.addEventListener("focus", () => field.select());
+    if (field.autofocus) requestAnimationFrame(() => field.select()); // the browser focuses it before its first frame
+  });
   document.querySelectorAll("[data-copy]").forEach(b => b.addEventListener("click", async () => {
     const from = document.getElementById(b.dataset.copy);
     from.select();
+    if (b.dataset.plain) return say(await copy({ html: from.value, url: document.getElementById(b.dataset.plain).value }));
     try { await navigator.clipboard.writeText(from.value); } catch { document.execCommand("copy"); }
-    b.textContent = "Copied";
+    say("Copied");
   }));
+
+  // The finder's buttons copy at once. So does Enter in its search box while the results are those of the words in it.
+  const finder = document.getElementById("finder");
+  finder?.addEventListener("submit", async e => {
+    const box = finder.elements.q, words = box.value.trim();
+    const again = document.activeElement === box && words && words === box.defaultValue.trim();
+    const button = e.submitter?.name === "content" ? e.submitter : again && document.querySelector("button[form=finder]");
+    if (!button) return;
+    e.preventDefault();
+    if (finder.ariaBusy) return;
+    finder.ariaBusy = "true";
+    const fields = new URLSearchParams(new FormData(finder));
+    fields.set("content", button.value);
+    const link = fetch("/share", { method: "POST", headers: { Accept: "application/json" }, body: fields }).then(async r => {
+      const answer = await r.json().catch(() => ({}));
+      if (!r.ok) throw new Error(answer.detail || "The link could not be made. Reload the page and try again.");
+      return answer;
+    });
+    try {
+      const done = await copy(link), { text, warnings } = await link;
+      say(done + ": " + text, warnings);
+    } catch (problem) {
+      say(problem.message, [], true);
+    }
+    finder.ariaBusy = null;
+  });
 
   // Tables that the server does not sort.
   document.querySelectorAll("table[data-sortable]").forEach(table => {

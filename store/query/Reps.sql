@@ -8,7 +8,7 @@ SELECT
     uniqExactIf((mail, contacts, content), kind = 'sent'),
     uniqExactIf(content, kind = 'sent'),
     uniqExactArrayIf(contacts, kind = 'sent'),
-    uniqExactIf((content, carrier), kind = 'clicked' AND level >= {level:UInt8}),
+    uniqExactIf((content, carrier), kind = 'clicked' AND level >= {level:UInt8} AND withheld = ''),
     uniqExactIf(mail, kind = 'replied' AND level >= {level:UInt8})
 FROM resolved(as_of = {as_of:DateTime64(3)})
 WHERE rep != '' AND content != '' AND kind IN ('sent', 'clicked', 'replied')

@@ -1,0 +1,29 @@
+package api
+
+import (
+	"net/http"
+	"net/mail"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/trail"
+)
+
+// shares answers with a rep's latest tracked links and what came of them.
+func (s *Server) shares(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	rep, err := mail.ParseAddress(c.QueryParam("rep"))
+	if err != nil {
+		return trail.Problemf(trail.Invalid, "rep is %q; it must be the address of the rep whose links are asked for.", c.QueryParam("rep"))
+	}
+	rows, err := s.DB.RepShares(c.Request().Context(), rep.Address, s.Now(), f)
+	if err != nil {
+		return err
+	}
+	answer := listOf(rows)
+	answer.Agents = f.Agents
+	return c.JSON(http.StatusOK, answer)
+}
