@@ -350,7 +350,7 @@ func TestTwoKeystrokesCopyALinkThatPastesIntoAMail(t *testing.T) {
 		}
 	}
 	find(t, ctx, server, "prices") // the first: Enter in the address bar
-	press(t, ctx, kb.Enter)                 // the second
+	press(t, ctx, kb.Enter)        // the second
 	check("Enter on the first result")
 
 	find(t, ctx, server, "terms")
