@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -92,7 +93,7 @@ func (p *program) handler() http.Handler {
 		p.tracker.Routes(e.Group(""))
 	}
 	if p.roles.has("web") {
-		g := e.Group("", readers, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.noteReps)
+		g := e.Group("", smallForms, readers, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.noteReps)
 		p.server.Routes(g)
 		p.site.Routes(g)
 		if p.routes != nil {
@@ -100,6 +101,16 @@ func (p *program) handler() http.Handler {
 		}
 	}
 	return http.NewCrossOriginProtection().Handler(e)
+}
+
+// smallForms bounds the body of a form: those with files, and JSON, have their own bounds.
+func smallForms(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if strings.HasPrefix(c.Request().Header.Get(echo.HeaderContentType), echo.MIMEApplicationForm) {
+			c.Request().Body = http.MaxBytesReader(c.Response(), c.Request().Body, 1<<20)
+		}
+		return next(c)
+	}
 }
 
 // readers bounds how long a page or report may take: who waits longer is better
