@@ -30,6 +30,7 @@ type sharePage struct {
 	People []choice
 	Deals  []store.OpenDeal
 	Links  []shareLine
+	Search bool // something was looked for: what came of earlier links waits until it is asked for
 }
 
 // foundContent is one content of the results.
@@ -107,27 +108,31 @@ func (s *Site) readShareForm(c echo.Context) (shareForm, lens, error) {
 	return form, l, err
 }
 
+// renderFinder shows the page. Who looks for something is not kept waiting for
+// what came of earlier links.
 func (s *Site) renderFinder(c echo.Context, status int, l lens, form shareForm) error {
-	f := l.filter()
+	f, only, file := l.filter(), c.FormValue("content"), c.QueryParam("format") == "csv"
 	var contents []trail.ContentRow
 	var links []trail.ShareRow
 	page := sharePage{frame: s.frame(c, "What do you want to send?", "share", l), Form: form, Query: strings.TrimSpace(c.FormValue("q"))}
+	page.Search = page.Query != "" || only != ""
 	g, ctx := errgroup.WithContext(c.Request().Context())
 	g.Go(func() (err error) { contents, err = s.source.Shareable(ctx, f); return err })
 	if form.Rep != "" {
-		g.Go(func() (err error) { links, err = s.source.Shares(ctx, form.Rep, s.Now(), f); return err })
 		g.Go(func() (err error) { page.Deals, err = s.source.OpenDeals(ctx, form.Rep, f); return err })
+		if !page.Search || file {
+			g.Go(func() (err error) { links, err = s.source.Shares(ctx, form.Rep, s.Now(), f); return err })
+		}
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
+	if file {
 		return sendCSV(c, "links.csv", sharesCSV(links))
 	}
-	only := c.FormValue("content")
 	found := findContent(contents, page.Query, only, s.Now())
 	page.Found, page.More = found[:min(len(found), foundAtOnce)], uint64(max(0, len(found)-foundAtOnce))
-	page.Ready = len(found) > 0 && (page.Query != "" || only != "") && form.Problem == ""
+	page.Ready = len(found) > 0 && page.Search && form.Problem == ""
 	page.addPeople(links)
 	return s.render(c, status, "share", page)
 }

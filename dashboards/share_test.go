@@ -216,6 +216,13 @@ func TestSeveralPeopleAreOneOfN(t *testing.T) {
 	if strings.Contains(page, "/contacts/5fipl") {
 		t.Error("who was erased has a link")
 	}
+	// Whoever looks for something does not wait for that.
+	s.source.Shares = func(context.Context, string, time.Time, store.Filter) ([]trail.ShareRow, error) {
+		return nil, trail.Problemf(trail.Invalid, "This takes long.")
+	}
+	if found := titles(read(t, e, "/share?q=product+minutes")); len(found) != 1 {
+		t.Errorf("found are %q", found)
+	}
 }
 
 func TestBrowsersLearnTheSearch(t *testing.T) {

@@ -10,11 +10,7 @@ SELECT
     if(e.share != '', e.share, b.share)                 AS share,
     e.message AS message,
     e.contact AS contact,
-    multiIf(
-        e.contact != '', [e.contact],
-        empty(b.mailed), b.contacts,
-        -- Clocks of rep and server differ by seconds; before the first mail it is the first mail's.
-        arrayElement(arrayMap(m -> m.2, b.mailed), greatest(1, arrayCount(m -> m.1 <= e.at + INTERVAL 5 SECOND, b.mailed)))) AS contacts,
+    multiIf(e.contact != '', [e.contact], notEmpty(c.people), c.people, b.contacts) AS contacts,
     e.account AS account,
     if(e.rep != '', e.rep, b.rep)                       AS rep,
     if(e.deal != '', e.deal, b.deal)                    AS deal,
@@ -26,6 +22,8 @@ SELECT
         e.agent IN ('human', 'proxy'), 2,
         e.agent = 'self', 0,
         1) AS level
-FROM facts(as_of = {as_of:DateTime64(3)}) AS e
+-- by_then: clocks differ by seconds
+FROM (SELECT *, at + INTERVAL 5 SECOND AS by_then FROM facts(as_of = {as_of:DateTime64(3)})) AS e
 LEFT JOIN bindings(as_of = {as_of:DateTime64(3)}) AS b
     ON b.key = multiIf(e.share != '', e.share, e.message = '' OR e.content = '', e.message, concat(e.message, ' ', e.content))
+LEFT ASOF JOIN (SELECT * FROM crowds(as_of = {as_of:DateTime64(3)}) AS w WHERE counts) AS c ON c.share = e.share AND e.by_then >= c.since
