@@ -61,7 +61,7 @@ func everyPage(d *trail.DealDetail) []string {
 	return []string{
 		"/", "/?model=first&agents=all", "/?agents=strict", "/?sort=title", "/content/" + synth.Popular, "/content/new", "/deals", "/deals?status=won&sort=-value",
 		"/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain, "/reps", "/review?week=2026-W47", "/status", "/signin?code=abc",
-		"/start", "/models", "/demo", "/own-data", "/nothing-here",
+		"/start", "/models", "/share", "/share?q=product", "/demo", "/own-data", "/nothing-here",
 	}
 }
 
@@ -105,7 +105,7 @@ func TestTheLensIsInEveryLinkToAReport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if slices.Contains([]string{"/static", "/models", "/start", "/status", "/content/new"}, u.Path) || strings.HasPrefix(u.Path, "/static/") {
+			if slices.Contains([]string{"/static", "/models", "/start", "/status", "/content/new", "/opensearch.xml"}, u.Path) || strings.HasPrefix(u.Path, "/static/") {
 				continue
 			}
 			q := u.Query()

@@ -186,8 +186,8 @@ func TestShareBindsItsRecipients(t *testing.T) {
 	if err != nil || blind.PixelURL != "https://go.acme.example/o/"+blind.Token+".gif" || !strings.HasSuffix(blind.HTML, `<img src="`+blind.PixelURL+`" width="1" height="1" alt="">`) {
 		t.Errorf("a share for nobody in particular: %+v, %v", blind, err)
 	}
-	if n := p.counts(t).Shares; n != 2 {
-		t.Errorf("%d shares are known, want that for two people and that for nobody in particular", n)
+	if n := p.counts(t).Shares; n != 3 {
+		t.Errorf("%d shares are known, want that for two people and two for nobody in particular", n)
 	}
 }
 

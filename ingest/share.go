@@ -24,6 +24,10 @@ type ShareRequest struct {
 	Rep     string          `json:"rep"`  // address of the rep who sends it
 	To      []string        `json:"to"`   // addresses it is for, with or without names; may be empty
 	Deal    string          `json:"deal"` // the CRM's deal ID, or empty
+
+	// Permanent asks for the rep's one link to the content, for signatures and templates. It is for nobody in
+	// particular: whose click it is, is known only as far as the mails tell that it is in.
+	Permanent bool `json:"permanent"`
 }
 
 // Share is a tracked link.
@@ -40,10 +44,9 @@ type Share struct {
 }
 
 // Share makes a tracked link to a content. Each recipient becomes a contact of
-// the share: a click of a share with several is "one of N". A link for nobody in
-// particular, without recipients and deal, is the same whenever the rep asks for
-// it. It refuses, with a *trail.Problem LocalAddress, to make links that
-// prospects could not reach.
+// the share: a click of a share with several is "one of N". Each link is another,
+// but for permanent ones. It refuses, with a *trail.Problem LocalAddress, to make
+// links that prospects could not reach.
 func (r *Registry) Share(ctx context.Context, q ShareRequest) (Share, error) {
 	base, err := r.publicURL()
 	if err != nil {
@@ -56,6 +59,9 @@ func (r *Registry) Share(ctx context.Context, q ShareRequest) (Share, error) {
 	people, err := r.recipients(q.To)
 	if err != nil {
 		return Share{}, err
+	}
+	if q.Permanent && (len(people) > 0 || strings.TrimSpace(q.Deal) != "") {
+		return Share{}, trail.Problemf(trail.Invalid, "A permanent link is for nobody in particular and no deal; leave these out, or make a link of their own.")
 	}
 	key := trail.KeyOf(q.Content)
 	target, ok, err := r.Catalogue.Lookup(ctx, key)
@@ -96,7 +102,7 @@ func (r *Registry) shared(q ShareRequest, rep string, people []trail.Person) []t
 		Content: q.Content, Share: trail.NewShareID(), Rep: rep, Deal: strings.TrimSpace(q.Deal),
 	}
 	stamp := now
-	if len(people) == 0 && event.Deal == "" {
+	if q.Permanent {
 		event.Share, stamp = r.Contacts.PermanentShare(rep, q.Content), time.Time{}
 	}
 	event.ID = trail.IDFrom(stamp, "api", string(event.Share))

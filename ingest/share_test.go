@@ -20,7 +20,7 @@ func share(t testing.TB, r *ingest.Registry, q ingest.ShareRequest) ingest.Share
 	return s
 }
 
-func TestALinkForNobodyInParticularIsMadeOnce(t *testing.T) {
+func TestAPermanentLinkIsMadeOnce(t *testing.T) {
 	p := newPipe(t)
 	p.load(t)
 	r := p.registry(t)
@@ -29,8 +29,8 @@ func TestALinkForNobodyInParticularIsMadeOnce(t *testing.T) {
 	register(t, r, "deck", "https://acme.example/deck")
 	register(t, r, "case", "https://acme.example/case")
 	before := p.counts(t).Events
-	first := share(t, r, ingest.ShareRequest{Content: "deck", Rep: "rep@own.example"})
-	again := share(t, r, ingest.ShareRequest{Content: "deck", Rep: "The rep <REP@own.example>", Deal: " "})
+	first := share(t, r, ingest.ShareRequest{Content: "deck", Rep: "rep@own.example", Permanent: true})
+	again := share(t, r, ingest.ShareRequest{Content: "deck", Rep: "The rep <REP@own.example>", Deal: " ", Permanent: true})
 	if first.Token != again.Token || first.URL != again.URL {
 		t.Errorf("the same link twice is %s and %s", first.URL, again.URL)
 	}
@@ -42,7 +42,8 @@ func TestALinkForNobodyInParticularIsMadeOnce(t *testing.T) {
 	}
 	seen := map[string]bool{first.Token: true}
 	for _, q := range []ingest.ShareRequest{
-		{Content: "case", Rep: "rep@own.example"}, {Content: "deck", Rep: "other@own.example"},
+		{Content: "case", Rep: "rep@own.example", Permanent: true}, {Content: "deck", Rep: "other@own.example", Permanent: true},
+		{Content: "deck", Rep: "rep@own.example"}, {Content: "deck", Rep: "rep@own.example"},
 		{Content: "deck", Rep: "rep@own.example", Deal: "D1"}, {Content: "deck", Rep: "rep@own.example", Deal: "D1"},
 		{Content: "deck", Rep: "rep@own.example", To: []string{"ann@acme.example"}}, {Content: "deck", Rep: "rep@own.example", To: []string{"ann@acme.example"}},
 	} {
@@ -52,8 +53,14 @@ func TestALinkForNobodyInParticularIsMadeOnce(t *testing.T) {
 		}
 		seen[s.Token] = true
 	}
-	if n := p.counts(t).Shares; n != 7 {
-		t.Errorf("%d shares are known, want 7", n)
+	if n := p.counts(t).Shares; n != 9 {
+		t.Errorf("%d shares are known, want 9", n)
+	}
+	for _, q := range []ingest.ShareRequest{{Deal: "D1"}, {To: []string{"ann@acme.example"}}} {
+		q.Content, q.Rep, q.Permanent = "deck", "rep@own.example", true
+		if _, err := r.Share(t.Context(), q); err == nil {
+			t.Errorf("%+v is a permanent link", q)
+		}
 	}
 }
 

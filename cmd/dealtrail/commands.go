@@ -233,6 +233,8 @@ type shareCmd struct {
 	To      []string `help:"Who it is for; repeat for several people."`
 	Deal    string   `help:"The deal it is for."`
 	HTML    bool     `help:"Print the HTML snippet with link and pixel instead of the link."`
+
+	Permanent bool `help:"The rep's one link to the content, for signatures and templates: for nobody in particular."`
 }
 
 func (cmd shareCmd) Run(e *env) error {
@@ -246,7 +248,7 @@ func (cmd shareCmd) Run(e *env) error {
 		return err
 	}
 	var share ingest.Share
-	if err := c.Post(e.ctx, "/v1/shares", ingest.ShareRequest{Content: cmd.Content, Rep: cmd.Rep, To: cmd.To, Deal: cmd.Deal}, &share); err != nil {
+	if err := c.Post(e.ctx, "/v1/shares", ingest.ShareRequest{Content: cmd.Content, Rep: cmd.Rep, To: cmd.To, Deal: cmd.Deal, Permanent: cmd.Permanent}, &share); err != nil {
 		return err
 	}
 	for _, w := range share.Warnings {

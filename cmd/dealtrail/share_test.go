@@ -26,12 +26,12 @@ func (r *running) share(args ...string) (out, told string) {
 func TestShareCommandPrintsTheLinkAloneAndWarnsBesideIt(t *testing.T) {
 	r := start(t, nil)
 	r.command("import", "content", r.file("content.csv", "id,title,kind,url\nC1,www.ours.test,Pricing,https://www.example.com/prices\n"))
-	link, told := r.share("--content", "C1", "--rep", "rita@ours.test")
-	again, _ := r.share("--content", "C1", "--rep", "Rita@ours.test")
+	link, told := r.share("--content", "C1", "--rep", "rita@ours.test", "--permanent")
+	again, _ := r.share("--content", "C1", "--rep", "Rita@ours.test", "--permanent")
 	if !strings.HasPrefix(link, r.api.URL+"/c/") || strings.Count(link, "\n") != 1 || told != "" || again != link {
 		t.Errorf("share prints %q, then %q, and says %q", link, again, told)
 	}
-	snippet, _ := r.share("--content", "C1", "--rep", "rita@ours.test", "--html")
+	snippet, _ := r.share("--content", "C1", "--rep", "rita@ours.test", "--permanent", "--html")
 	if want := `<a href="` + strings.TrimSpace(link) + `">Pricing</a>` + "\n"; snippet != want {
 		t.Errorf("the snippet is %q, want %q", snippet, want)
 	}
