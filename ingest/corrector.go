@@ -147,7 +147,8 @@ func (c *Corrector) judge(ctx context.Context, shares []trail.ShareID) ([]trail.
 	if err != nil {
 		return nil, err
 	}
-	requests, err := c.DB.Requests(ctx, mails.shares(), maxSeen)
+	mailed, unmailed := mails.shares()
+	requests, err := c.DB.Requests(ctx, mailed, unmailed, maxSeen)
 	if err != nil || len(requests) == 0 {
 		return nil, err
 	}
@@ -274,7 +275,17 @@ func (c *Corrector) mails(ctx context.Context, shares []trail.ShareID) (*mails, 
 	return m, nil
 }
 
-func (m *mails) shares() []trail.ShareID { return slices.Collect(maps.Keys(m.all)) }
+// shares are those that were seen in a mail, and the others.
+func (m *mails) shares() (mailed, unmailed []trail.ShareID) {
+	for s := range m.all {
+		if len(m.sent[s]) > 0 {
+			mailed = append(mailed, s)
+		} else {
+			unmailed = append(unmailed, s)
+		}
+	}
+	return mailed, unmailed
+}
 
 // seen is a request with what is known around it.
 func (m *mails) seen(e *trail.Event) track.Seen {

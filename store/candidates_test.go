@@ -67,6 +67,9 @@ func TestCandidatesAreThosePeopleWhoHadTheLink(t *testing.T) {
 	click("three", day(4))
 	mailed("both", "m7", day(3), ann, cara) // both are on one deal
 	click("both", day(4))
+	mailed("within", "m9", day(3), ann)
+	mailed("within", "m10", day(3), bob) // copied within one company
+	click("within", day(4))
 	mailed("late", "m8", day(6), ann) // the only mail: the click can come from nothing else
 	click("late", day(4))
 
@@ -88,13 +91,14 @@ func TestCandidatesAreThosePeopleWhoHadTheLink(t *testing.T) {
 		"anns 4: ann contact A1+AB",
 		"blind 2: ann contact A1+AB", // before the first mail it is the first mail's
 		"blind 4: ann contact A1+AB",
-		"blind 4: ann+bob contact A1+AB", // two seconds before the second mail
-		"blind 6: ann+bob contact A1+AB", // one company
-		"blind 8: ann+bob+dan",           // two companies: nobody knows
+		"blind 4: ann+bob", // two seconds before the second mail
+		"blind 6: ann+bob", // one company then, but the link has gone to another since: no deal is told by it
+		"blind 8: ann+bob+dan",
 		"both 4: ann+cara contact AB",
 		"late 4: ann contact A1+AB",
 		"pasted 4: ann+dan",
 		"three 4: ann+bob+cara",
+		"within 4: ann+bob contact A1+AB",
 	})
 }
 

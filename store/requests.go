@@ -30,10 +30,11 @@ func (db *DB) Sightings(ctx context.Context, shares []trail.ShareID) ([]Sighting
 }
 
 // Requests returns the newest opens and clicks of shares, each in its newest
-// revision, with all that is needed to judge it again. At most limit.
-func (db *DB) Requests(ctx context.Context, shares []trail.ShareID, limit int) ([]trail.Event, error) {
-	return query(ctx, db, "Requests", scanRequest, instant("as_of", forever),
-		clickhouse.Named("shares", textsOf(shares)), clickhouse.Named("limit", uint64(limit)))
+// revision, with all that is needed to judge it again; of unmailed shares, which
+// no mail was seen with, those from a known place. At most limit.
+func (db *DB) Requests(ctx context.Context, shares, unmailed []trail.ShareID, limit int) ([]trail.Event, error) {
+	return query(ctx, db, "Requests", scanRequest, instant("as_of", forever), clickhouse.Named("shares", textsOf(shares)),
+		clickhouse.Named("unmailed", textsOf(unmailed)), clickhouse.Named("limit", uint64(limit)))
 }
 
 // Neighbours returns the opens and clicks that came from origins in a time, at

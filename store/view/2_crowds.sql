@@ -4,9 +4,11 @@
 CREATE OR REPLACE VIEW crowds AS
 SELECT
     share,
-    if(row_number() OVER (PARTITION BY share ORDER BY mail = '', sent_at, mail) = 1, toDateTime64(0, 3, 'UTC'), sent_at) AS since,
-    arraySort(groupUniqArrayArray(51)(named) OVER (PARTITION BY share ORDER BY mail != '', sent_at, mail)) AS people,
-    mail != '' OR max(mail) OVER (PARTITION BY share) = '' AS counts
+    multiIf(
+        mail = '' AND max(mail) OVER (PARTITION BY share) != '', toDateTime64('2299-01-01', 3, 'UTC'), -- its making is part of the others
+        row_number() OVER (PARTITION BY share ORDER BY mail = '', sent_at, mail) = 1, toDateTime64(0, 3, 'UTC'),
+        sent_at - INTERVAL 5 SECOND) AS since, -- clocks of rep and server differ by seconds
+    arraySort(groupUniqArrayArray(51)(named) OVER (PARTITION BY share ORDER BY mail != '', sent_at, mail)) AS people
 FROM
 (
     -- A row is one share in one mail or, with mail empty, as it was made, and the people that this makes candidates.

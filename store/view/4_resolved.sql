@@ -22,8 +22,7 @@ SELECT
         e.agent IN ('human', 'proxy'), 2,
         e.agent = 'self', 0,
         1) AS level
--- by_then: clocks differ by seconds
-FROM (SELECT *, at + INTERVAL 5 SECOND AS by_then FROM facts(as_of = {as_of:DateTime64(3)})) AS e
+FROM facts(as_of = {as_of:DateTime64(3)}) AS e
 LEFT JOIN bindings(as_of = {as_of:DateTime64(3)}) AS b
     ON b.key = multiIf(e.share != '', e.share, e.message = '' OR e.content = '', e.message, concat(e.message, ' ', e.content))
-LEFT ASOF JOIN (SELECT * FROM crowds(as_of = {as_of:DateTime64(3)}) AS w WHERE counts) AS c ON c.share = e.share AND e.by_then >= c.since
+LEFT ASOF JOIN crowds(as_of = {as_of:DateTime64(3)}) AS c ON c.share = e.share AND e.at >= c.since

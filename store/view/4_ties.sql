@@ -1,23 +1,37 @@
--- A row is what ties the people who may have caused an event to deals. The key is the contact, the contacts
--- with spaces between when it was one of several (of more than fifty nothing can be said), or the company when
--- no person is known. of_contacts are the deals that they are on: of several people all of theirs if they are
--- of one company, else those that each of them is on; of_accounts are the company's deals if there is one.
+-- A row is what ties a contact, a company without a person, or a share of several people (the key) to deals.
+-- of_contacts are the deals that its people are on: of several people all of theirs if they are of one company,
+-- else those that each of them is on. of_accounts are the company's deals if there is one company.
 CREATE OR REPLACE VIEW ties AS
 SELECT
     key,
-    if(uniqExact(domain) = 1, arraySort(groupUniqArrayArray(of_contact)), arraySort(groupArrayIntersect(of_contact))) AS of_contacts,
-    if(uniqExact(domain) = 1, arraySort(groupUniqArrayArray(of_account)), []) AS of_accounts
+    if(one_company, arraySort(groupUniqArrayArrayIf(d.deals, name != domain)), arraySort(groupArrayIntersectIf(d.deals, name != domain))) AS of_contacts,
+    if(one_company, arraySort(groupUniqArrayArrayIf(d.deals, name = domain)), []) AS of_accounts,
+    min(domain) = max(domain) AS one_company
 FROM
 (
-    SELECT p.contact AS contact, p.domain AS domain, p.of_contact AS of_contact, p.of_account AS of_account,
-        arrayJoin(arrayPushBack(g.keys, p.contact)) AS key
-    FROM parties(as_of = {as_of:DateTime64(3)}) AS p
-    LEFT JOIN
+    SELECT arrayJoin(arrayPushBack(shares, contact)) AS key, domain, arrayJoin([contact, domain]) AS name
+    FROM
     (
-        SELECT arrayJoin(people) AS contact, groupUniqArray(arrayStringConcat(people, ' ')) AS keys
-        FROM crowds(as_of = {as_of:DateTime64(3)}) AS w
-        WHERE length(people) BETWEEN 2 AND 50
+        SELECT
+            if(contact != '', contact, toString(account)) AS contact,
+            argMaxIf(toString(account), (kind = 'contact', at, received_at, id), account != '') AS domain,
+            groupUniqArrayIf(share, kind IN ('shared', 'sent') AND share IN
+            (
+                SELECT share FROM facts(as_of = {as_of:DateTime64(3)})
+                WHERE kind IN ('shared', 'sent') AND share != '' AND contact != ''
+                GROUP BY share
+                HAVING min(contact) != max(contact)
+            )) AS shares
+        FROM facts(as_of = {as_of:DateTime64(3)})
+        WHERE contact != '' OR account != '' AND kind NOT IN ('deal', 'staged')
         GROUP BY contact
-    ) AS g ON g.contact = p.contact
-)
+    )
+) AS who
+LEFT JOIN
+(
+    SELECT party, groupArray(deal) AS deals
+    FROM (SELECT deal, arrayJoin(arrayPushBack(contacts, domain)) AS party FROM deals(as_of = {as_of:DateTime64(3)}))
+    WHERE party != ''
+    GROUP BY party
+) AS d ON d.party = who.name
 GROUP BY key

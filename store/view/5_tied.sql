@@ -12,4 +12,4 @@ SELECT
     multiIf(r.deal != '', 'explicit', notEmpty(k.of_contacts), 'contact', length(k.of_accounts) = 1, 'account', '') AS rule
 FROM resolved(as_of = {as_of:DateTime64(3)}) AS r
 LEFT JOIN ties(as_of = {as_of:DateTime64(3)}) AS k
-    ON k.key = if(empty(r.contacts), toString(r.account), arrayStringConcat(r.contacts, ' '))
+    ON k.key = multiIf(length(r.contacts) = 1, r.contacts[1], notEmpty(r.contacts), r.share, toString(r.account))
