@@ -2,8 +2,11 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +43,7 @@ type Consents struct {
 	Now      func() time.Time
 
 	choices atomic.Pointer[choices]
+	mu      sync.Mutex // from reading choices to replacing them
 }
 
 // choices is what was chosen, by subject. Contacts, domains and shares cannot be
@@ -93,13 +97,10 @@ func (c *Consents) Load(ctx context.Context) {
 // Run learns what was chosen on other nodes and in imports until ctx ends. It
 // returns nil.
 func (c *Consents) Run(ctx context.Context) error {
-	failing, filled := false, false
+	failing := false
 	for wait(ctx, choicesPoll) {
-		err := c.refresh(ctx)
-		if err == nil && !filled {
-			err = c.fillRecipients(ctx)
-			filled = err == nil
-		}
+		// Redis may have lost its data, or could not note something, at any time.
+		err := errors.Join(c.refresh(ctx), c.fillRecipients(ctx))
 		if err != nil && !failing && ctx.Err() == nil {
 			c.Log.Warn("what people choose about tracking is not heard of at the moment", "err", err)
 		}
@@ -109,27 +110,33 @@ func (c *Consents) Run(ctx context.Context) error {
 }
 
 // refresh reads the choices again if there are new ones. The version comes first:
-// what is chosen while they are read is read next time.
+// what is chosen while they are read is read next time. Without the store the
+// stops that Redis knows count all the same.
 func (c *Consents) refresh(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, reloadWait)
 	defer cancel()
 	version, err := c.Redis.Get(ctx, choicesKey).Int64()
 	if ignoreNil(err) != nil {
 		return err
 	}
-	if version == c.choices.Load().Version {
+	old := c.choices.Load()
+	if version == old.Version {
 		return nil
 	}
 	stops, err := c.Redis.ZRangeWithScores(ctx, stopsKey, 0, -1).Result()
 	if err != nil {
 		return err
 	}
-	rows, err := c.DB.Choices(ctx, "")
-	if err != nil {
-		return err
-	}
 	next := newChoices(version)
 	agreed := map[string]time.Time{}
+	rows, away := c.DB.Choices(ctx, "")
+	if away != nil {
+		next.Version = old.Version // so that it is tried again
+		maps.Copy(next.Allowed, old.Allowed)
+		maps.Copy(next.Stopped, old.Stopped)
+	}
 	for _, r := range rows {
 		if next.Allowed[r.Subject] = r.Allowed; r.Allowed {
 			agreed[r.Subject] = r.At
@@ -142,7 +149,7 @@ func (c *Consents) refresh(ctx context.Context) error {
 		}
 	}
 	c.take(next)
-	return nil
+	return away
 }
 
 // take makes choices the ones that count.
@@ -185,10 +192,10 @@ func (c *Consents) keep(ctx context.Context, e trail.Event) (trail.Event, bool) 
 		return e, true
 	}
 	whose, err := c.whose(ctx, e.Share)
-	if err != nil {
-		c.Log.Debug("whose link it was is not known", "err", err)
-	}
 	why := now.withheld(mode, e.Share, whose)
+	if err != nil && why == "" {
+		why = trail.NoConsent // it may be somebody's who objected
+	}
 	if objects && (why == "" || why == trail.AccountOnly) {
 		why = trail.BrowserSays
 	}
@@ -209,8 +216,10 @@ func (c *Consents) keep(ctx context.Context, e trail.Event) (trail.Event, bool) 
 // withheld says why the people of a share may not be named; "" if they may. Where
 // several could have clicked, all must agree.
 func (c *choices) withheld(mode string, share trail.ShareID, whose recipients) trail.Withheld {
-	if allowed, chosen := c.Allowed[string(share)]; c.Stopped[string(share)] || chosen && !allowed {
-		return trail.OptOut
+	if n := len(whose.contacts); n == 0 || n > store.Crowd { // else it is the people who stopped
+		if allowed, chosen := c.Allowed[string(share)]; c.Stopped[string(share)] || chosen && !allowed {
+			return trail.OptOut
+		}
 	}
 	agreed := len(whose.contacts) > 0
 	for contact, account := range whose.contacts {
@@ -269,8 +278,8 @@ func (c *Consents) Choose(ctx context.Context, source string, contact trail.Cont
 }
 
 // Stop ends tracking for everybody who may have a share, or, when that is nobody
-// we know, for the share and whoever turns out to have it. Stopping again changes
-// nothing. It returns how many people that is.
+// we know or more people than a stop may speak for, for the share alone. Stopping
+// again changes nothing. It returns how many people that is.
 func (c *Consents) Stop(ctx context.Context, share trail.ShareID) (people int, err error) {
 	whose, err := c.whose(ctx, share)
 	if err != nil {
@@ -278,51 +287,59 @@ func (c *Consents) Stop(ctx context.Context, share trail.ShareID) (people int, e
 	}
 	now := c.Now().UTC().Truncate(time.Millisecond)
 	stop := trail.Event{Kind: trail.OptedOut, At: now, ReceivedAt: now, Source: "track", Share: share, Attrs: map[string]string{"basis": "stopped by the recipient"}}
-	stop.ID = trail.IDFrom(time.Time{}, "track", "stop", string(share))
-	events := []trail.Event{stop}
-	for contact, account := range whose.contacts {
-		e := stop
-		e.Contact, e.Account = contact, account
-		e.ID = trail.IDFrom(time.Time{}, "track", "stop", string(share), string(contact))
-		events = append(events, e)
+	all := []trail.Event{stop}
+	if len(whose.contacts) <= store.Crowd {
+		people = len(whose.contacts)
+		for contact, account := range whose.contacts {
+			e := stop
+			e.Contact, e.Account = contact, account
+			all = append(all, e)
+		}
 	}
-	return len(whose.contacts), c.record(ctx, true, events...)
+	var fresh []trail.Event
+	for _, e := range all {
+		if known := c.choices.Load(); !known.Stopped[subjectOf(e)] {
+			e.ID = trail.IDFrom(now, "track", "stop", string(share), string(e.Contact))
+			fresh = append(fresh, e)
+		}
+	}
+	if len(fresh) == 0 {
+		return people, nil
+	}
+	return people, c.record(ctx, true, fresh...)
 }
 
 // record emits choices and makes all nodes look. A stop counts before the store
-// has it.
+// has it; an agreement once the store knows that nothing later contradicts it.
 func (c *Consents) record(ctx context.Context, stop bool, events ...trail.Event) error {
 	if err := c.Emit(ctx, events...); err != nil {
 		return fmt.Errorf("record a choice: %w", err)
 	}
-	subjects := make([]string, len(events))
-	_, err := c.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, e := range events {
-			subjects[i] = subjectOf(e)
-			if stop {
-				p.ZAdd(ctx, stopsKey, redis.Z{Score: float64(e.At.UnixMilli()), Member: subjects[i]})
-			}
+	var err error
+	if stop {
+		args := make([]any, 0, 2*len(events))
+		for _, e := range events {
+			args = append(args, e.At.UnixMilli(), subjectOf(e))
 		}
-		p.Incr(ctx, choicesKey)
-		return nil
-	})
-	if err != nil {
-		c.Log.Warn("other nodes hear of a choice when Redis is back", "err", err) // the loader tells them
+		err = stopScript.Run(ctx, c.Redis, []string{stopsKey}, args...).Err()
 	}
+	err = errors.Join(err, choicesScript.Run(ctx, c.Redis, []string{choicesKey}).Err())
+	if err != nil {
+		c.Log.Warn("other nodes hear of a choice once it is loaded", "err", err)
+	}
+	if !stop {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	old := c.choices.Load()
 	next := newChoices(old.Version)
-	for s, allowed := range old.Allowed {
-		next.Allowed[s] = allowed
+	maps.Copy(next.Allowed, old.Allowed)
+	maps.Copy(next.Stopped, old.Stopped)
+	for _, e := range events {
+		next.Stopped[subjectOf(e)] = true
 	}
-	for s := range old.Stopped {
-		next.Stopped[s] = true
-	}
-	for _, s := range subjects {
-		if stop {
-			next.Stopped[s] = true
-		}
-	}
-	c.take(next) // an agreement counts once the store knows that nothing later contradicts it
+	c.take(next)
 	return nil
 }
 

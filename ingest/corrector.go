@@ -23,6 +23,10 @@ const (
 	// judgeAfter is how long others of a burst may come before one is judged beside them.
 	judgeAfter = 2 * time.Second
 	judgePoll  = 500 * time.Millisecond
+	// lateAfter is how old a request may be when it is loaded. Those of shares marked late had to wait for Redis or
+	// the store, and can still be corrected however old they are.
+	lateAfter  = time.Minute
+	late       = "late "
 	judgeBatch = 200  // shares at once
 	maxSeen    = 5000 // requests of them; a link that is passed around has its newest judged
 )
@@ -47,21 +51,22 @@ return due`)
 // belong to. It is told of what was loaded, and never holds loading up: what it
 // cannot note is judged by itself only.
 func noteDue(ctx context.Context, rdb redis.UniversalClient, events []trail.Event) error {
-	shares := map[trail.ShareID]bool{}
+	now := time.Now()
+	shares := map[string]bool{}
 	for i := range events {
-		e := &events[i]
-		if e.Share == "" || e.Revision > 0 {
-			continue
-		}
-		if e.Kind == trail.Sent || e.RuleSet > 0 {
-			shares[e.Share] = true
+		switch e := &events[i]; {
+		case e.Share == "" || e.Revision > 0:
+		case e.RuleSet > 0 && now.Sub(e.ReceivedAt) > lateAfter:
+			shares[late+string(e.Share)] = true
+		case e.RuleSet > 0 || e.Kind == trail.Sent:
+			shares[string(e.Share)] = true
 		}
 	}
-	at := time.Now().Add(judgeAfter).UnixMilli()
+	at := now.Add(judgeAfter).UnixMilli()
 	for chunk := range slices.Chunk(slices.Collect(maps.Keys(shares)), 1000) {
 		args := []any{at}
 		for _, s := range chunk {
-			args = append(args, string(s))
+			args = append(args, s)
 		}
 		if err := dueScript.Run(ctx, rdb, []string{dueKey}, args...).Err(); ignoreNil(err) != nil {
 			return err
@@ -121,99 +126,142 @@ func (c *Corrector) Once(ctx context.Context) (changed int, err error) {
 		if ignoreNil(err) != nil || len(due) == 0 {
 			return changed, ignoreNil(err)
 		}
-		shares := make([]trail.ShareID, len(due))
+		shares := map[trail.ShareID]bool{} // and whether its requests came late
 		members := make([]any, len(due))
 		for i, s := range due {
-			shares[i], members[i] = trail.ShareID(s), s
+			share, isLate := strings.CutPrefix(s, late)
+			shares[trail.ShareID(share)] = shares[trail.ShareID(share)] || isLate
+			members[i] = s
 		}
-		corrections, err := c.judge(ctx, shares)
-		if err != nil {
+		n, err := c.judge(ctx, shares)
+		if changed += n; err != nil {
 			return changed, err
 		}
-		if err := c.Emit(ctx, corrections...); err != nil {
-			return changed, err
-		}
-		changed += len(corrections)
 		if err := c.Redis.ZRem(ctx, underwayKey, members...).Err(); err != nil {
 			return changed, err
 		}
 	}
 }
 
-// judge returns the next revisions of the requests of shares, and of others in
-// the same mails or from the same places, whose verdict is another now.
-func (c *Corrector) judge(ctx context.Context, shares []trail.ShareID) ([]trail.Event, error) {
-	mails, err := c.mails(ctx, shares)
+// judge corrects the requests of shares, and of others in the same mails, whose
+// verdict is another now, and returns how many those are. Requests from the same
+// places are looked at beside them; if one of those is seen in another light, it is
+// due itself, with all that belongs to it.
+func (c *Corrector) judge(ctx context.Context, shares map[trail.ShareID]bool) (int, error) {
+	m, err := c.mails(ctx, slices.Collect(maps.Keys(shares)))
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	mailed, unmailed := mails.shares()
+	mailed, unmailed := m.shares()
 	requests, err := c.DB.Requests(ctx, mailed, unmailed, maxSeen)
 	if err != nil || len(requests) == 0 {
-		return nil, err
+		return 0, err
 	}
-	more, err := c.neighbours(ctx, requests)
-	if err != nil {
-		return nil, err
-	}
-	if len(more) > 0 {
-		known := map[trail.ID]bool{}
-		for _, e := range requests {
-			known[e.ID] = true
-		}
-		for _, e := range more {
-			if !known[e.ID] {
-				requests = append(requests, e)
+	if len(requests) == maxSeen && len(shares) > 1 { // some would be judged without the others of their mail
+		n := 0
+		for share, isLate := range shares {
+			one, err := c.judge(ctx, map[trail.ShareID]bool{share: isLate})
+			if n += one; err != nil {
+				return n, err
 			}
 		}
-		if mails, err = c.mails(ctx, sharesOf(requests)); err != nil {
-			return nil, err
+		return n, nil
+	}
+	open := map[trail.ID]bool{}
+	for i := range requests {
+		if e := &requests[i]; c.open(e, shares, m) {
+			open[e.ID] = true
 		}
 	}
+	if len(requests) == maxSeen { // what came around the oldest is not all here
+		oldest := requests[len(requests)-1].At
+		for _, e := range requests {
+			if e.At.Sub(oldest) < track.Settled {
+				delete(open, e.ID)
+			}
+		}
+	}
+	if len(open) == 0 {
+		return 0, nil
+	}
+	own := len(requests)
+	if requests, err = c.withNeighbours(ctx, requests, open); err != nil {
+		return 0, err
+	}
+	if len(requests) > own {
+		if m, err = c.mails(ctx, sharesOf(requests)); err != nil {
+			return 0, err
+		}
+	}
+	return c.correct(ctx, m, requests, open)
+}
+
+// open reports whether a request's verdict can still change: for a while after
+// it, or after its mail was found.
+func (c *Corrector) open(e *trail.Event, shares map[trail.ShareID]bool, m *mails) bool {
+	since := c.Now().Add(-track.Settled)
+	return e.ReceivedAt.After(since) || m.found[e.Share].After(since) || shares[e.Share]
+}
+
+// correct emits what changed of the open requests.
+func (c *Corrector) correct(ctx context.Context, m *mails, requests []trail.Event, open map[trail.ID]bool) (int, error) {
 	slices.SortFunc(requests, func(a, b trail.Event) int { return a.At.Compare(b.At) })
 	seen := make([]track.Seen, len(requests))
 	for i := range requests {
-		seen[i] = mails.seen(&requests[i])
+		seen[i] = m.seen(&requests[i])
 	}
 	verdicts := track.Together(seen)
-	mails.passedOn(requests, verdicts)
+	m.passedOn(requests, verdicts)
 	now := c.Now().UTC().Truncate(time.Millisecond)
 	var corrections []trail.Event
+	due := []any{now.UnixMilli()}
 	for i, e := range requests {
-		if v := verdicts[i]; v.Agent != e.Agent || v.Signal != e.Signal || sure(v) != sure(e.Verdict) {
+		v := verdicts[i]
+		switch {
+		case v.Agent == e.Agent && v.Signal == e.Signal && sure(v) == sure(e.Verdict):
+		case open[e.ID]:
 			e.Verdict = v
 			e.Revision++
 			e.RevisedAt = now
 			corrections = append(corrections, e)
+		case v.Agent == trail.Scanner && e.ReceivedAt.After(now.Add(-track.Settled)):
+			due = append(due, string(e.Share)) // a neighbour of a crowd
 		}
 	}
-	return corrections, nil
+	if len(due) > 1 {
+		if err := ignoreNil(dueScript.Run(ctx, c.Redis, []string{dueKey}, due...).Err()); err != nil {
+			return 0, err
+		}
+	}
+	return len(corrections), c.Emit(ctx, corrections...)
 }
 
 // sure is what the strict level asks.
 func sure(v trail.Verdict) bool { return v.Agent == trail.Human && v.Probability >= 0.9 }
 
-// neighbours returns what came from the same origins around the newest requests.
-func (c *Corrector) neighbours(ctx context.Context, requests []trail.Event) ([]trail.Event, error) {
-	recent := c.Now().Add(-track.Settled)
-	var from, to time.Time
-	origins := map[string]bool{}
+// withNeighbours adds what came from the same origins around the open requests.
+func (c *Corrector) withNeighbours(ctx context.Context, requests []trail.Event, open map[trail.ID]bool) ([]trail.Event, error) {
+	var around []store.Window
+	known := map[trail.ID]bool{}
 	for _, e := range requests {
-		if e.Origin == "" || e.At.Before(recent) {
-			continue
-		}
-		origins[e.Origin] = true
-		if from.IsZero() || e.At.Before(from) {
-			from = e.At
-		}
-		if e.At.After(to) {
-			to = e.At
+		known[e.ID] = true
+		if e.Origin != "" && open[e.ID] {
+			around = append(around, store.Window{Origin: e.Origin, From: e.At.Add(-track.Nearby), To: e.At.Add(track.Nearby)})
 		}
 	}
-	if len(origins) == 0 {
-		return nil, nil
+	for chunk := range slices.Chunk(around, 500) {
+		more, err := c.DB.Neighbours(ctx, chunk, maxSeen)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range more {
+			if !known[e.ID] {
+				known[e.ID] = true
+				requests = append(requests, e)
+			}
+		}
 	}
-	return c.DB.Neighbours(ctx, slices.Collect(maps.Keys(origins)), from.Add(-time.Minute), to.Add(time.Minute), maxSeen)
+	return requests, nil
 }
 
 func sharesOf(events []trail.Event) []trail.ShareID {
@@ -229,6 +277,7 @@ func sharesOf(events []trail.Event) []trail.ShareID {
 // mails is what is known of the mails that shares were seen in.
 type mails struct {
 	all      map[trail.ShareID]bool
+	found    map[trail.ShareID]time.Time                // when its last mail was found
 	links    map[string]map[trail.ShareID]bool          // by message
 	sent     map[trail.ShareID][]store.Sighting         // mailed, in order of time
 	people   map[trail.ShareID]map[trail.ContactID]bool // made for or mailed to
@@ -241,7 +290,7 @@ func (c *Corrector) mails(ctx context.Context, shares []trail.ShareID) (*mails, 
 		return nil, err
 	}
 	m := &mails{
-		all: map[trail.ShareID]bool{}, links: map[string]map[trail.ShareID]bool{}, sent: map[trail.ShareID][]store.Sighting{},
+		all: map[trail.ShareID]bool{}, found: map[trail.ShareID]time.Time{}, links: map[string]map[trail.ShareID]bool{}, sent: map[trail.ShareID][]store.Sighting{},
 		people: map[trail.ShareID]map[trail.ContactID]bool{}, provider: map[trail.ContactID]string{},
 	}
 	for _, s := range shares {
@@ -252,6 +301,9 @@ func (c *Corrector) mails(ctx context.Context, shares []trail.ShareID) (*mails, 
 		m.all[s.Share] = true
 		if s.Message != "" {
 			m.sent[s.Share] = append(m.sent[s.Share], s)
+			if s.FoundAt.After(m.found[s.Share]) {
+				m.found[s.Share] = s.FoundAt
+			}
 			if m.links[s.Message] == nil {
 				m.links[s.Message] = map[trail.ShareID]bool{}
 			}
@@ -293,9 +345,6 @@ func (m *mails) seen(e *trail.Event) track.Seen {
 		Kind: e.Kind, At: e.At, Evidence: e.Evidence, Link: string(e.Share), For: m.who(e.Share), Trap: e.Kind == trail.Trapped,
 		Circumstances: track.Circumstances{Self: e.Agent == trail.Self},
 	}
-	if s.For == "" {
-		s.For = "share " + string(e.Share)
-	}
 	sent := m.sent[e.Share]
 	if len(sent) == 0 {
 		return s
@@ -326,14 +375,15 @@ func (m *mails) seen(e *trail.Event) track.Seen {
 	return s
 }
 
-// who names the people of a share; "" if nobody is known.
+// who names the one person of a share; "" if nobody or several are known: two
+// links of several people may be one person's.
 func (m *mails) who(share trail.ShareID) string {
-	var people []string
-	for p := range m.people[share] {
-		people = append(people, string(p))
+	if people := m.people[share]; len(people) == 1 {
+		for p := range people {
+			return string(p)
+		}
 	}
-	slices.Sort(people)
-	return strings.Join(people, " ")
+	return ""
 }
 
 // clockDoubt is how much later than it seems a request may have come: a mail's

@@ -210,3 +210,67 @@ func TestJudgingGoesOnAfterADeath(t *testing.T) {
 	stop()
 	<-done
 }
+
+// What a later request brings up again is judged with all that belonged to it then,
+// or not at all.
+func TestALaterRequestUndoesNoVerdict(t *testing.T) {
+	p := newPipe(t)
+	p.load(t)
+	c := p.corrector()
+	ahead := 2 * time.Minute
+	c.Now = func() time.Time { return time.Now().Add(ahead) }
+	once := func() {
+		t.Helper()
+		p.settle(t)
+		if _, err := c.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now().Add(-time.Minute)
+	for i, name := range []string{"ann", "bob", "cleo"} {
+		p.append(t, mailed(name, "m"+name, contactKey.ID(name+"@acme.example"), now.Add(-time.Hour)), browsing(trail.Clicked, name, "gate", now.Add(time.Duration(i)*time.Second)))
+		once() // each comes when the ones before are judged already
+	}
+	crowd := []string{"ann scanner recipient_burst 1", "bob scanner recipient_burst 1", "cleo scanner recipient_burst 1"}
+	if got := p.verdicts(t); !slices.Equal(got, crowd) {
+		t.Fatalf("%q, want %q", got, crowd)
+	}
+	// A mail whose links three addresses follow at once, one of which asks for another mail soon after.
+	dora, ed := contactKey.ID("dora@acme.example"), contactKey.ID("ed@acme.example")
+	for i, share := range []string{"x", "y", "z"} {
+		p.append(t, mailed(share, "m1", dora, now.Add(-time.Hour)), browsing(trail.Clicked, share, "pool"+share, now.Add(20*time.Second+time.Duration(i)*time.Second)))
+	}
+	once()
+	p.append(t, mailed("q", "m2", ed, now.Add(-time.Hour)), browsing(trail.Clicked, "q", "poolx", now.Add(25*time.Second)))
+	once()
+	want := append(crowd, "x scanner click_burst 1", "y scanner click_burst 1", "z scanner click_burst 1", "q human score 0")
+	if got := p.verdicts(t); !slices.Equal(got, want) {
+		t.Errorf("after another mail's click: %q, want %q", got, want)
+	}
+	ahead = 30 * time.Minute
+	p.append(t, browsing(trail.Clicked, "ann", "home", time.Now()))
+	once()
+	if got := p.verdicts(t); !slices.Equal(got, append(want, "ann human score 0")) {
+		t.Errorf("after a later click: %q", got)
+	}
+}
+
+// Ann has three mails, to herself and to others too; her program shows them at once.
+func TestOnePersonsSeveralMailsAreNoCrowd(t *testing.T) {
+	p := newPipe(t)
+	p.load(t)
+	now := time.Now().Add(-time.Minute)
+	ann := contactKey.ID("ann@acme.example")
+	p.append(t, mailed("one", "m1", ann, now.Add(-time.Hour)))
+	for i, other := range []string{"bob", "cleo"} {
+		share := fmt.Sprint("with", i)
+		p.append(t, mailed(share, "m"+share, ann, now.Add(-time.Hour)), mailed(share, "m"+share, contactKey.ID(other+"@acme.example"), now.Add(-time.Hour)))
+	}
+	for i, share := range []string{"one", "with0", "with1", "blind1", "blind2", "blind3"} {
+		p.append(t, browsing(trail.Clicked, share, "home", now.Add(time.Duration(i)*time.Second)))
+	}
+	p.settle(t)
+	if n, err := p.corrector().Once(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d verdicts changed, %v: %q", n, err, p.verdicts(t))
+	}
+}

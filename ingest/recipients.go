@@ -3,7 +3,9 @@ package ingest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -26,15 +28,16 @@ type recipients struct {
 	deal     string
 }
 
-// account is the people's company, if they are of one.
-func (r recipients) account() (account string) {
+// account is the people's company, if they are all of one.
+func (r recipients) account() string {
+	companies := map[string]bool{}
 	for _, a := range r.contacts {
-		if account != "" && a != account {
-			return ""
-		}
-		account = a
+		companies[a] = true
 	}
-	return account
+	if len(companies) != 1 {
+		return ""
+	}
+	return slices.Collect(maps.Keys(companies))[0]
 }
 
 // whose returns whose link a share may be.
@@ -82,19 +85,40 @@ func recipientsOf(events []trail.Event) map[string][]any {
 	return sets
 }
 
+// The scripts may run when Redis is out of memory: what they note is needed most
+// when something is wrong, and is small.
+var (
+	recipientsScript = redis.NewScript(`#!lua flags=allow-oom
+return redis.call('SADD', KEYS[1], unpack(ARGV))`)
+	choicesScript = redis.NewScript(`#!lua flags=allow-oom
+return redis.call('INCR', KEYS[1])`)
+	stopScript = redis.NewScript(`#!lua flags=allow-oom
+return redis.call('ZADD', KEYS[1], unpack(ARGV))`)
+)
+
 // noteRecipients keeps whose links shares are. It is told of what is about to be
-// loaded: who sees an event in a report may count on it.
+// loaded: who sees an event in a report may count on it. What cannot be noted is
+// asked of the store again.
 func noteRecipients(ctx context.Context, rdb redis.UniversalClient, events []trail.Event) error {
 	sets := recipientsOf(events)
 	if len(sets) == 0 {
 		return nil
 	}
+	answers := make([]*redis.Cmd, 0, len(sets))
 	_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for key, members := range sets {
-			p.SAdd(ctx, key, members...)
+			for chunk := range slices.Chunk(members, 1000) {
+				answers = append(answers, recipientsScript.Eval(ctx, p, []string{key}, chunk...))
+			}
 		}
 		return nil
 	})
+	for _, a := range answers {
+		err = errors.Join(err, ignoreNil(a.Err()))
+	}
+	if err != nil {
+		err = errors.Join(err, rdb.Del(ctx, recipientsReady).Err())
+	}
 	return err
 }
 
@@ -104,7 +128,7 @@ func noteChoices(ctx context.Context, rdb redis.UniversalClient, events []trail.
 	for i := range events {
 		switch e := &events[i]; {
 		case e.Kind == trail.Consented, e.Kind == trail.OptedOut, e.Kind == trail.ContactKind:
-			return rdb.Incr(ctx, choicesKey).Err()
+			return choicesScript.Run(ctx, rdb, []string{choicesKey}).Err()
 		}
 	}
 	return nil

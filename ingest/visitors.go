@@ -139,7 +139,11 @@ func customer(address string) string {
 	if err != nil {
 		return ""
 	}
-	if a = a.Unmap(); !a.IsGlobalUnicast() || a.IsPrivate() {
+	if a = a.Unmap(); translated.Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	if !a.IsGlobalUnicast() || a.IsPrivate() || shared.Contains(a) || testing.Contains(a) {
 		return ""
 	}
 	if a.Is6() {
@@ -147,6 +151,12 @@ func customer(address string) string {
 	}
 	return a.String()
 }
+
+var (
+	shared     = netip.MustParsePrefix("100.64.0.0/10") // between a provider and its customers, and inside clusters (RFC 6598)
+	testing    = netip.MustParsePrefix("198.18.0.0/15") // RFC 2544
+	translated = netip.MustParsePrefix("64:ff9b::/96")  // IPv4 in IPv6 (RFC 6052)
+)
 
 // Own reports whether one of our reps was signed in at an origin.
 func (v *Visitors) Own(origin string) bool {

@@ -49,10 +49,13 @@ func TestNodesCallAnAddressTheSameUntilTheKeyIsGone(t *testing.T) {
 	if other, _ := a.Hash("2001:db8:1:2:ffff::4", ""); other != one || one == "" {
 		t.Error("one customer's network of IPv6 is two")
 	}
-	for _, nobody := range []string{"127.0.0.1", "::1", "10.1.2.3", "192.168.1.1", "fe80::1", "", "proxy"} {
+	for _, nobody := range []string{"127.0.0.1", "::1", "10.1.2.3", "192.168.1.1", "fe80::1", "100.64.0.7", "198.18.1.1", "64:ff9b::a00:1", "", "proxy"} {
 		if o, _ := a.Hash(nobody, ""); o != "" {
 			t.Errorf("%q, which says nothing of who asks, is called %s", nobody, o)
 		}
+	}
+	if o, _ := a.Hash("64:ff9b::cb00:7107", "Chrome"); o != origin {
+		t.Errorf("203.0.113.7 in IPv6 is %s, beside %s", o, origin)
 	}
 	// When the key's time is up, another takes its place and nothing can be compared.
 	if err := rdb.Del(t.Context(), visitorsKey).Err(); err != nil {

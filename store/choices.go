@@ -19,6 +19,10 @@ type Choice struct {
 	At      time.Time // when it was given; zero: the CRM does not say
 }
 
+// Crowd is how many people may have a link for a stop of the link to be theirs. A
+// link that more have, such as one in a signature, is stopped by itself.
+const Crowd = 10
+
 // Choices returns every choice on record, or that of one subject.
 func (db *DB) Choices(ctx context.Context, subject string) ([]Choice, error) {
 	return query(ctx, db, "Choices", func(rows driver.Rows, c *Choice) error {
@@ -26,7 +30,7 @@ func (db *DB) Choices(ctx context.Context, subject string) ([]Choice, error) {
 		err := rows.Scan(&c.Kind, &c.Subject, &allowed, &c.Basis, when{&c.At})
 		c.Allowed = allowed == 1
 		return err
-	}, instant("as_of", forever), clickhouse.Named("subject", subject))
+	}, instant("as_of", forever), clickhouse.Named("subject", subject), clickhouse.Named("crowd", uint64(Crowd)))
 }
 
 // choice returns what was last said of one subject, nil if nothing was.

@@ -19,13 +19,14 @@ type Sighting struct {
 	Message string // "": the link was made, no mail seen
 	Contact trail.ContactID
 	At      time.Time // when it was sent, by the mail
+	FoundAt time.Time // when we learned of it
 }
 
 // Sightings returns where shares were seen, and all other shares of the same
 // mails, in order of time.
 func (db *DB) Sightings(ctx context.Context, shares []trail.ShareID) ([]Sighting, error) {
 	return query(ctx, db, "Sightings", func(rows driver.Rows, s *Sighting) error {
-		return rows.Scan((*string)(&s.Share), &s.Content, &s.Message, (*string)(&s.Contact), when{&s.At})
+		return rows.Scan((*string)(&s.Share), &s.Content, &s.Message, (*string)(&s.Contact), when{&s.At}, when{&s.FoundAt})
 	}, instant("as_of", forever), clickhouse.Named("shares", textsOf(shares)))
 }
 
@@ -37,12 +38,30 @@ func (db *DB) Requests(ctx context.Context, shares, unmailed []trail.ShareID, li
 		clickhouse.Named("unmailed", textsOf(unmailed)), clickhouse.Named("limit", uint64(limit)))
 }
 
-// Neighbours returns the opens and clicks that came from origins in a time, at
-// most limit.
-func (db *DB) Neighbours(ctx context.Context, origins []string, from, to time.Time, limit int) ([]trail.Event, error) {
-	first, last := trail.IDFrom(from, ""), trail.IDFrom(to, "")
+// Window is a time at an origin.
+type Window struct {
+	Origin   string
+	From, To time.Time
+}
+
+// Neighbours returns the opens and clicks that came in windows, at most limit.
+func (db *DB) Neighbours(ctx context.Context, windows []Window, limit int) ([]trail.Event, error) {
+	var origins []string
+	var from, to []int64
+	var first, last time.Time
+	for _, w := range windows {
+		origins, from, to = append(origins, w.Origin), append(from, w.From.UnixMilli()), append(to, w.To.UnixMilli())
+		if first.IsZero() || w.From.Before(first) {
+			first = w.From
+		}
+		if w.To.After(last) {
+			last = w.To
+		}
+	}
+	lowest, highest := trail.IDFrom(first, ""), trail.IDFrom(last, "")
 	return query(ctx, db, "Neighbours", scanRequest, instant("as_of", forever), clickhouse.Named("origins", list(origins)),
-		clickhouse.Named("first", hex.EncodeToString(first[:6])), clickhouse.Named("last", hex.EncodeToString(last[:6])),
+		clickhouse.Named("from", from), clickhouse.Named("to", to),
+		clickhouse.Named("first", hex.EncodeToString(lowest[:6])), clickhouse.Named("last", hex.EncodeToString(highest[:6])),
 		clickhouse.Named("limit", uint64(limit)))
 }
 

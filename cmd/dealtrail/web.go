@@ -14,6 +14,7 @@ import (
 
 	"dealtrail/api"
 	"dealtrail/dashboards"
+	"dealtrail/ingest/track"
 	"dealtrail/trail"
 )
 
@@ -156,7 +157,7 @@ func (p *program) signedIn(r *http.Request) bool {
 func (p *program) noteReps(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if p.demo == nil && p.access.User(c) != "" {
-			p.visitors.Note(c.Request().Context(), c.RealIP())
+			p.visitors.Note(c.Request().Context(), track.Visitor(c))
 		}
 		return next(c)
 	}

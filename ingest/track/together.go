@@ -17,7 +17,7 @@ type Seen struct {
 	Mail  string // the mail that it belongs to; "": not known
 	Links int    // how many different links that mail has; 0: not known
 	Link  string // which of them was asked for; "": not known
-	For   string // for whom the link was made: the same for all links of one person; "": not known
+	For   string // the one person whose link it is: the same for all links of a person; "": not known, or several
 	Trap  bool   // it is the link that no person sees
 }
 
@@ -25,6 +25,10 @@ const (
 	// Settled is how long after a request, or after its mail was found if that
 	// was later, other requests can change what it is taken for.
 	Settled = 15 * time.Minute
+
+	// Nearby is how far apart requests of several mails from one place can be and
+	// still tell of each other.
+	Nearby = crowdWithin
 
 	burstLinks, burstWithin  = 3, 5 * time.Second
 	crowdPeople, crowdWithin = 3, 10 * time.Second

@@ -62,8 +62,11 @@ func (t *Tracker) Routes(g *echo.Group) {
 		g.HEAD(path, t.pixel)
 	}
 	if t.Stop != nil {
-		g.GET("/stop/:token", t.stopPage)
-		g.POST("/stop/:token", t.stop)
+		for _, path := range []string{"/stop/:token", "/stop/:token/*"} {
+			g.GET(path, t.stopPage)
+			g.HEAD(path, t.stopPage)
+			g.POST(path, t.stop)
+		}
 	}
 }
 
@@ -184,7 +187,7 @@ func (t *Tracker) record(c echo.Context, e trail.Event) trail.ID {
 	r, now := c.Request(), t.now().Truncate(time.Millisecond)
 	e.ID, e.At, e.ReceivedAt, e.Source = trail.NewID(now), now, now, "track"
 	asks := Request{Kind: e.Kind, Method: r.Method, Header: r.Header, Plain: plain(c)}
-	address := c.RealIP()
+	address := Visitor(c)
 	if ip, err := netip.ParseAddr(address); err == nil {
 		asks.Network = t.Networks.Class(ip)
 	}
@@ -203,6 +206,19 @@ func (t *Tracker) record(c echo.Context, e trail.Event) trail.ID {
 		t.log().Error("event lost", "kind", e.Kind, "content", e.Content, "err", err)
 	}
 	return e.ID
+}
+
+// Visitor returns the address of who asks, or "" when that is a proxy's which
+// nobody has said is to be trusted: then everybody would have the same.
+func Visitor(c echo.Context) string {
+	r, address := c.Request(), c.RealIP()
+	peer, _, _ := net.SplitHostPort(r.RemoteAddr)
+	for _, name := range []string{"X-Forwarded-For", "Forwarded", "Via", "X-Real-Ip"} {
+		if peer == address && r.Header.Get(name) != "" {
+			return ""
+		}
+	}
+	return address
 }
 
 func (t *Tracker) now() time.Time {

@@ -11,13 +11,14 @@ FROM
     FROM facts(as_of = {as_of:DateTime64(3)})
     WHERE kind IN ('consented', 'optedout')
     UNION ALL
-    -- Who is found out later to have had a link that was stopped.
-    SELECT 'contact', s.contact, false, o.stopped_at, 'stopped'
+    -- Who is found out later to have had a link that was stopped; not who has one that many have.
+    SELECT 'contact', arrayJoin(s.people), false, o.stopped_at, 'stopped'
     FROM
     (
-        SELECT contact, share FROM facts(as_of = {as_of:DateTime64(3)})
+        SELECT share, groupUniqArray(contact) AS people FROM facts(as_of = {as_of:DateTime64(3)})
         WHERE kind IN ('sent', 'shared') AND contact != '' AND share != ''
-        GROUP BY contact, share
+        GROUP BY share
+        HAVING length(people) <= {crowd:UInt64}
     ) AS s
     INNER JOIN
     (
@@ -26,9 +27,17 @@ FROM
         GROUP BY share
     ) AS o ON o.share = s.share
     UNION ALL
-    SELECT 'contact', contact, attrs['consent'] = 'yes', parseDateTime64BestEffortOrZero(attrs['consent_at'], 3, 'UTC'), attrs['consent_basis']
-    FROM contacts(as_of = {as_of:DateTime64(3)}) AS c
-    WHERE attrs['consent'] IN ('yes', 'no')
+    -- A refusal without a date is as old as our knowledge of it, a consent older than anything else.
+    SELECT 'contact', contact, said['consent'] = 'yes',
+        if(said['consent_at'] = '' AND said['consent'] = 'no', said_at, parseDateTime64BestEffortOrZero(said['consent_at'], 3, 'UTC')), said['consent_basis']
+    FROM
+    (
+        SELECT contact, argMax(attrs, (at, received_at, id)) AS said, max(at) AS said_at
+        FROM facts(as_of = {as_of:DateTime64(3)})
+        WHERE kind = 'contact'
+        GROUP BY contact
+    )
+    WHERE said['consent'] IN ('yes', 'no')
 )
 WHERE {subject:String} = '' OR subject = {subject:String}
 GROUP BY subject_kind, subject
