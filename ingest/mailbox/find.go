@@ -2,7 +2,10 @@ package mailbox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"golang.org/x/net/html"
 
 	"dealtrail/trail"
 )
@@ -21,51 +24,126 @@ type findings []finding
 // written by the sender, why. Where the HTML part has a link, the text part has
 // no say on it: its quotes are harder to tell. The error is that of ByKey.
 func (r *Reader) find(m *message) (findings, string, error) {
-	var out findings
-	at := map[finding]int{}
-	damaged, unknown := false, false
-	add := func(lines []line, later bool) error {
-		before := len(out)
-		for _, l := range lines {
-			for _, link := range l.links {
-				f, ok, err := r.resolve(link, &damaged, &unknown)
-				if err != nil {
-					return err
-				}
-				if !ok {
-					continue
-				}
-				i, seen := at[f]
-				if !seen {
-					at[f] = len(out)
-					f.depth = l.depth
-					out = append(out, f)
-				} else if l.depth < out[i].depth && (!later || i >= before) {
-					out[i].depth = l.depth
-				}
-			}
-		}
-		return nil
-	}
+	s := sightings{r: r}
 	for _, part := range m.html {
-		if err := add(htmlLines(part), false); err != nil {
+		if err := s.look(htmlLines(part), originals(part)); err != nil {
 			return nil, "", err
 		}
 	}
 	for _, part := range m.text {
-		if err := add(textLines(part), true); err != nil {
+		s.found.settle()
+		s.opaque.settle()
+		s.trackers.settle()
+		if err := s.look(textLines(part), nil); err != nil {
 			return nil, "", err
 		}
 	}
 	switch {
-	case len(out) > 0:
+	case len(s.found.all) > 0:
+		out := make(findings, len(s.found.all))
+		for i, f := range s.found.all {
+			f.depth = s.found.depths[i]
+			out[i] = f
+		}
 		return out, "links to content only in quoted text", nil
-	case unknown:
+	case s.unknown:
 		return nil, "a tracked link to content that is not registered", nil
-	case damaged:
+	case s.damaged:
 		return nil, "a tracked link whose token was changed or is under a key that is gone", nil
 	}
-	return nil, "no tracked link and no link to registered content", nil
+	return nil, "no tracked link and no link to registered content" + s.hidden(), nil
+}
+
+// sightings are what a message's links turn out to be.
+type sightings struct {
+	r                *Reader
+	found            least[finding]   // at depth 0 each
+	opaque           least[[2]string] // links that cannot be read, behind who wrapped them
+	trackers         least[string]    // other programs that links go through
+	damaged, unknown bool
+}
+
+// look takes in the links of a part. original is what some of them were before
+// a gateway rewrote them.
+func (s *sightings) look(lines []line, original map[string]string) error {
+	for _, l := range lines {
+		for _, link := range l.links {
+			target, opaque := unwrap(link)
+			if before := original[link]; before != "" {
+				target, opaque = unwrap(before)
+			}
+			f, ok, err := s.resolve(link, target)
+			if err != nil {
+				return err
+			}
+			if ok {
+				s.found.add(f, l.depth)
+			} else if opaque != "" {
+				by, _, _ := strings.Cut(opaque, " (") // the domain in brackets is the mail's, not ours to tell
+				s.opaque.add([2]string{by, link}, l.depth)
+			} else if by := tracker(target); by != "" {
+				s.trackers.add(by, l.depth)
+			}
+		}
+	}
+	return nil
+}
+
+// hidden says which links of the sender's there are that may lead to content,
+// for the end of a reason.
+func (s *sightings) hidden() string {
+	var by []string
+	links := 0
+	for i, o := range s.opaque.all {
+		if s.opaque.depths[i] > 0 {
+			continue
+		}
+		if links++; !slices.Contains(by, o[0]) {
+			by = append(by, o[0])
+		}
+	}
+	said := ""
+	if links == 1 {
+		said = "; one link is wrapped by " + by[0] + " and cannot be read without following it"
+	} else if links > 1 {
+		said = fmt.Sprintf("; %d links are wrapped by %s and cannot be read without following them", links, strings.Join(by, " and "))
+	}
+	var through []string
+	for i, name := range s.trackers.all {
+		if s.trackers.depths[i] == 0 {
+			through = append(through, name)
+		}
+	}
+	if len(through) > 0 {
+		said += "; its links go through " + strings.Join(through, " and ")
+	}
+	return said
+}
+
+// least keeps things once each, in the order they came in, at the least depth
+// they came at.
+type least[T comparable] struct {
+	all     []T
+	depths  []int
+	at      map[T]int
+	settled int // so many keep their depth
+}
+
+// settle lets nothing that is there come any less deep.
+func (l *least[T]) settle() { l.settled = len(l.all) }
+
+func (l *least[T]) add(t T, depth int) {
+	if l.at == nil {
+		l.at = map[T]int{}
+	}
+	i, seen := l.at[t]
+	if !seen {
+		l.at[t] = len(l.all)
+		l.all = append(l.all, t)
+		l.depths = append(l.depths, depth)
+	} else if i >= l.settled {
+		l.depths[i] = min(l.depths[i], depth)
+	}
 }
 
 // written returns what the sender put in. A plain link beside a tracked one to
@@ -103,25 +181,61 @@ func (fs findings) answered(reply bool) findings {
 	return out
 }
 
-// resolve returns the content of a link, at depth 0.
-func (r *Reader) resolve(link string, damaged, unknown *bool) (f finding, ok bool, err error) {
-	for _, token := range tokens(link) {
+// originals returns what Exchange leaves beside the links that it rewrites in
+// HTML: the link as it was, by the one in its place. That of any other link is
+// not believed.
+func originals(page string) map[string]string {
+	if !strings.Contains(strings.ToLower(page), "originalsrc") {
+		return nil
+	}
+	out := map[string]string{}
+	for tokens := html.NewTokenizer(strings.NewReader(page)); ; {
+		kind := tokens.Next()
+		if kind == html.ErrorToken {
+			return out
+		}
+		if kind != html.StartTagToken && kind != html.SelfClosingTagToken {
+			continue
+		}
+		attrs := map[string]string{}
+		for _, more := tokens.TagName(); more; {
+			var key, value []byte
+			key, value, more = tokens.TagAttr()
+			if k := string(key); k == "href" || k == "originalsrc" || k == "shash" {
+				attrs[k] = strings.NewReplacer("\r", "", "\n", "", "\t", "").Replace(strings.TrimSpace(string(value)))
+			}
+		}
+		a, ok := locate(attrs["href"])
+		if original := asLink(attrs["originalsrc"]); ok && original != "" && attrs["shash"] != "" && safeLinks.MatchString(a.host) {
+			out[attrs["href"]] = original
+		}
+	}
+}
+
+// resolve returns the content of a link that leads to target, at depth 0.
+func (s *sightings) resolve(link, target string) (f finding, ok bool, err error) {
+	r := s.r
+	for _, token := range tokens(target) {
 		if r.Keys == nil || r.ByKey == nil {
 			break
 		}
 		key, share, err := r.Keys.Open(token)
 		if err != nil {
-			*damaged = true
+			s.damaged = true
 			continue
 		}
 		content, ok, err := r.ByKey(key)
 		if err != nil {
 			return finding{}, false, fmt.Errorf("look up the content of a link: %w", err)
 		}
-		*unknown = *unknown || !ok
+		s.unknown = s.unknown || !ok
 		return finding{content: content, share: share}, ok, nil
 	}
-	if r.ByURL != nil {
+	if r.ByURL == nil {
+		return f, false, nil
+	}
+	f.content, ok = r.ByURL(target)
+	if !ok && target != link { // a redirector's link may be what was registered
 		f.content, ok = r.ByURL(link)
 	}
 	return f, ok, nil
