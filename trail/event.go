@@ -38,7 +38,7 @@ type Event struct {
 	Withheld Withheld  `json:"withheld,omitzero"` // why it names no person; empty: nothing was left out
 
 	Note  string            `json:"note,omitzero"`  // what a rep learned, in words
-	Attrs map[string]string `json:"attrs,omitzero"` // the state that a registration carries, see attrs.go
+	Attrs map[string]string `json:"attrs,omitzero"` // the state that a registration carries, see attrs.go; of bounced, severity (hard or soft) and status (5.1.1), if known
 
 	// Person is who the contact is. The loader moves it to the one table that
 	// knows people and never stores it with the event.

@@ -10,6 +10,8 @@ package mailbox
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,10 +52,10 @@ type Reader struct {
 }
 
 // Events returns what a message says: one sent event per piece of content and
-// outside recipient of a mail in a Sent folder, replied or autoreplied events
-// for a mail in an Inbox. rep is the mailbox's owner. received is when the mail
-// arrived: it stands in for a missing date and is the events' ReceivedAt until
-// whoever emits them says better.
+// outside recipient of a mail in a Sent folder; replied, autoreplied or bounced
+// events for a mail in an Inbox. rep is the mailbox's owner. received is when
+// the mail arrived: it stands in for a missing date and is the events'
+// ReceivedAt until whoever emits them says better.
 //
 // A message that yields nothing returns a reason in words instead. The error is
 // that of ByKey or WasSent: the message has to be read again. No subject and no
@@ -70,7 +72,7 @@ func (r *Reader) Events(raw []byte, in Folder, rep string, received time.Time) (
 	if in == Sent {
 		return r.sent(m, rep, received)
 	}
-	return r.received(m, rep, received)
+	return r.received(m, raw, rep, received)
 }
 
 func (r *Reader) sent(m *message, rep string, received time.Time) ([]trail.Event, string, error) {
@@ -108,15 +110,21 @@ func (r *Reader) sent(m *message, rep string, received time.Time) ([]trail.Event
 }
 
 // received reads a mail from outside. The order of the tests matters: bounces
-// and automatic replies carry the headers of replies.
-func (r *Reader) received(m *message, rep string, received time.Time) ([]trail.Event, string, error) {
+// and automatic replies carry the headers of replies, and bounces may have no
+// sender.
+func (r *Reader) received(m *message, raw []byte, rep string, received time.Time) ([]trail.Event, string, error) {
+	b, bounced := m.bounced(raw)
 	switch {
-	case m.from.address == "":
-		return nil, "no sender address", nil
+	case bounced:
+		return r.undelivered(m, b, rep, received)
+	case b.late:
+		return nil, "a report of the mail system on a mail that is late, which is still being tried", nil
 	case m.bounce():
-		return nil, "a report of the mail system on a mail that did not arrive", nil
+		return nil, "a report of the mail system that does not say which mail did not arrive", nil
 	case m.report != "":
 		return nil, "a report of the mail system, such as a read receipt", nil
+	case m.from.address == "":
+		return nil, "no sender address", nil
 	case r.own(m.from.address, rep):
 		return nil, "the sender is one of your own", nil
 	}
@@ -136,7 +144,7 @@ func (r *Reader) received(m *message, rep string, received time.Time) ([]trail.E
 		answered = r.Contacts.MessageHash(m.thread[0]) // known by its token; its own mail may be read later
 	}
 	kind := trail.Replied
-	if m.automatic() {
+	if m.automatic() || m.away() {
 		kind = trail.Autoreplied
 	}
 	first := r.event(kind, m, m.from, rep, received)
@@ -154,14 +162,82 @@ func (r *Reader) received(m *message, rep string, received time.Time) ([]trail.E
 	return events, "", nil
 }
 
+// undelivered returns the events of a bounce: one for each outside recipient,
+// or one without a contact if it names nobody.
+func (r *Reader) undelivered(m *message, b bounce, rep string, received time.Time) ([]trail.Event, string, error) {
+	message, err := r.lost(m, b)
+	if err != nil {
+		return nil, "", err
+	}
+	if message == "" {
+		return nil, "a report of the mail system on a mail that did not arrive and is not known to have carried content", nil
+	}
+	var events []trail.Event
+	for _, f := range b.failed {
+		if f.address != "" && r.own(f.address, rep) {
+			continue
+		}
+		e := r.event(trail.Bounced, m, person{address: f.address}, rep, received)
+		if f.address == "" {
+			e.Contact, e.Person, e.Account = "", nil, ""
+		}
+		e.ID = trail.IDFrom(m.date, source, m.id, string(trail.Bounced), f.address)
+		e.Message = message
+		e.Attrs = map[string]string{"severity": "soft"}
+		if f.hard {
+			e.Attrs["severity"] = "hard"
+		}
+		if f.status != "" {
+			e.Attrs["status"] = f.status
+		}
+		events = append(events, e)
+	}
+	if len(events) == 0 {
+		return nil, "a report of the mail system on a mail that did not arrive at one of your own", nil
+	}
+	return events, "", nil
+}
+
+// lost returns the hash of the mail with content that a bounce is about, or "".
+// Where sent mail was not read yet, a tracked link in what came back tells; what
+// that only quotes is content of an older mail.
+func (r *Reader) lost(m *message, b bounce) (string, error) {
+	message, err := r.known(b.messages)
+	if err != nil || message != "" || len(b.messages) == 0 {
+		return message, err
+	}
+	for _, original := range b.originals {
+		found, _, err := r.find(original)
+		if err != nil {
+			return "", err
+		}
+		if slices.ContainsFunc(found.written(), func(f finding) bool { return f.share != "" }) {
+			return r.Contacts.MessageHash(b.messages[0]), nil
+		}
+	}
+	if len(b.originals) > 0 {
+		return "", nil
+	}
+	found, _, err := r.find(m) // it came back without its headers
+	if err != nil || len(found.answered(true)) == 0 {
+		return "", err
+	}
+	return r.Contacts.MessageHash(b.messages[0]), nil
+}
+
 // answered returns the hash of the sent mail that m answers, or "". The nearest
 // one counts: In-Reply-To first, then References from the newest.
 func (r *Reader) answered(m *message) (string, error) {
-	if r.WasSent == nil || len(m.thread) == 0 {
+	return r.known(m.thread)
+}
+
+// known returns the hash of the first of the messages that is sent mail, or "".
+func (r *Reader) known(messages []string) (string, error) {
+	if r.WasSent == nil || len(messages) == 0 {
 		return "", nil
 	}
-	hashes := make([]string, len(m.thread))
-	for i, id := range m.thread {
+	hashes := make([]string, len(messages))
+	for i, id := range messages {
 		hashes[i] = r.Contacts.MessageHash(id)
 	}
 	known, err := r.WasSent(hashes...)
@@ -207,4 +283,49 @@ func (r *Reader) own(address, rep string) bool {
 		}
 	}
 	return false
+}
+
+var (
+	statusField = regexp.MustCompile(`^\s*([245]\.\d{1,3}\.\d{1,3})(?:\D|$)`)
+	// Versions and IP addresses look like enhanced codes, hence what has to stand before and after.
+	enhancedCode = regexp.MustCompile(`(?im)(?:^[ \t>]*|\b[45][0-5]\d[- :]+#?|[#(\[<;'"] ?|\b(?:status|code|said|dsn|error|returned)[:= ]+['"]?)([45]\.\d{1,3}\.\d{1,3})\.?(?:[^.\d]|$)`)
+	smtpCode     = regexp.MustCompile(`(?im)(?:^[ \t>]*|[:;'"(\[] *|\s--? ?|<<< |\b(?:error|code|reply|response|returned|said|smtp)[: ]+)([45][0-5]\d)(?:[-\s:;,.)'"\]]|$)`)
+)
+
+// codes returns the enhanced status code and the SMTP code in words of a
+// server, each "" if there is none.
+func codes(said string) (enhanced, smtp string) {
+	if found := enhancedCode.FindStringSubmatch(said); found != nil {
+		enhanced = found[1]
+	}
+	if found := smtpCode.FindStringSubmatch(said); found != nil {
+		smtp = found[1]
+	}
+	return enhanced, smtp
+}
+
+// passing are the permanent errors that are not for ever, by the first digits
+// of their codes. What they refuse is this mail or its sender, at this time; the
+// next mail to the same address may well arrive.
+var passing = []string{
+	"5.1.7", "5.1.8", // the sender's address
+	"5.2.2", "5.2.3", // a full mailbox is emptied, a large mail is only this one
+	"5.3.",  // the receiving system: no space, not taking mail now, too large
+	"5.4.7", // tried for too long, so nobody ever said no
+	"5.6.",  // the content
+	"5.7.",  // policy: filters, blocklists and signatures judge the sender's servers and words, and change their mind
+}
+
+// hard reports whether an address is gone for good. What is not known is soft:
+// a contact must not be written off for a guess.
+func hard(status, smtp string) bool {
+	if status == "" {
+		return strings.HasPrefix(smtp, "5") && smtp != "552" // 552 is a full mailbox too
+	}
+	for _, prefix := range passing {
+		if strings.HasPrefix(status, prefix) && (strings.HasSuffix(prefix, ".") || status == prefix) {
+			return false
+		}
+	}
+	return strings.HasPrefix(status, "5")
 }
