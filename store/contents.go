@@ -7,6 +7,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"dealtrail/trail"
 )
@@ -81,31 +82,32 @@ type contentState struct {
 // contents returns one content, or all by ID when id is empty.
 func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID) ([]contentState, error) {
 	all := map[string]contentState{}
-	registered, err := query(ctx, db, "Contents", func(rows driver.Rows, c *contentState) error {
-		return rows.Scan(&c.ID, &c.Title, &c.Kind, &c.URL, words{&c.OtherURLs}, &c.Stage, &c.Persona, &c.Version, &c.Owner,
-			words{&c.Tags}, &c.File, &c.FileName, when{&c.PublishedAt}, when{&c.ExpiresAt}, &c.Successor)
-	}, f.args(clickhouse.Named("content", id))...)
-	if err != nil {
+	var registered, counted []contentState
+	var earned map[string]sum
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		registered, err = query(asking, db, "Contents", func(rows driver.Rows, c *contentState) error {
+			return rows.Scan(&c.ID, &c.Title, &c.Kind, &c.URL, words{&c.OtherURLs}, &c.Stage, &c.Persona, &c.Version, &c.Owner,
+				words{&c.Tags}, &c.File, &c.FileName, when{&c.PublishedAt}, when{&c.ExpiresAt}, &c.Successor)
+		}, f.args(clickhouse.Named("content", id))...)
+		return err
+	})
+	g.Go(func() (err error) {
+		counted, err = query(asking, db, "ContentCounts", func(rows driver.Rows, c *contentState) error {
+			return rows.Scan(&c.ID, &c.Reps, &c.Sent, &c.Reached, &c.Opened, &c.Opens, &c.Clicked, &c.Clicks, &c.Nameless, &c.Replied, &c.Machine,
+				&c.Deals, &c.Won, &c.Lost, when{&c.LastSent}, &c.touched)
+		}, f.args(clickhouse.Named("content", id))...)
+		return err
+	})
+	g.Go(func() (err error) { earned, err = db.sums(asking, f, r, "ContentCredits", id); return err })
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	for _, c := range registered {
 		all[c.ID] = c
 	}
-	_, err = query(ctx, db, "ContentCounts", func(rows driver.Rows, key *string) error {
-		var c contentState
-		if err := rows.Scan(key, &c.Reps, &c.Sent, &c.Reached, &c.Opened, &c.Opens, &c.Clicked, &c.Clicks, &c.Nameless, &c.Replied, &c.Machine,
-			&c.Deals, &c.Won, &c.Lost, when{&c.LastSent}, &c.touched); err != nil {
-			return err
-		}
-		all[*key] = all[*key].counted(c)
-		return nil
-	}, f.args(clickhouse.Named("content", id))...)
-	if err != nil {
-		return nil, err
-	}
-	earned, err := db.sums(ctx, f, r, "ContentCredits", id)
-	if err != nil {
-		return nil, err
+	for _, c := range counted {
+		all[c.ID] = all[c.ID].counted(c)
 	}
 	states := make([]contentState, 0, len(all))
 	for key, c := range all {
