@@ -38,7 +38,7 @@ type Event struct {
 	Withheld Withheld  `json:"withheld,omitzero"` // why it names no person; empty: nothing was left out
 
 	Note  string            `json:"note,omitzero"`  // what a rep learned, in words
-	Attrs map[string]string `json:"attrs,omitzero"` // the state that a registration carries, see attrs.go; of bounced, severity (hard or soft) and status (5.1.1), if known
+	Attrs map[string]string `json:"attrs,omitzero"` // the state that a registration carries, see State; of some other kinds what no column has, see Kind
 
 	// Person is who the contact is. The loader moves it to the one table that
 	// knows people and never stores it with the event.
@@ -69,18 +69,28 @@ type Emit func(ctx context.Context, events ...Event) error
 // tense; registrations are nouns and carry the whole state of the thing.
 type Kind string
 
-// The kinds of events.
+// The kinds of events. What each carries in Attrs:
+//
+//	bounced    severity (hard or soft) and status (such as 5.1.1), if known
+//	forwarded  nothing; its contact is who has the content now
+//	sighted    what (link or file), url or name and size, and reps: how many sent it; its content, if any, is the one it
+//	           is nearly a copy of
+//	rescanned  mailbox, folder (sent or inbox), why (uidvalidity), from, to and messages
+//	measured   the numbers of a baseline, see Baseline
 const (
 	Shared      Kind = "shared"      // a rep made a tracked link
-	Sent        Kind = "sent"        // a mail with content went to one contact
-	Opened      Kind = "opened"      // the pixel was fetched
+	Sent        Kind = "sent"        // a mail went to one contact; without a content it is a bare fact about a known contact
+	Opened      Kind = "opened"      // the pixel was fetched, or the contact's mail program says that the mail was shown
 	Clicked     Kind = "clicked"     // the link was followed
 	Viewed      Kind = "viewed"      // content was read elsewhere, as another tool tells
 	Replied     Kind = "replied"     // a contact answered
 	Bounced     Kind = "bounced"     // a mail did not arrive
 	Autoreplied Kind = "autoreplied" // a machine answered for the contact
 	Trapped     Kind = "trapped"     // the link that no person sees was followed: by a machine
-	Forwarded   Kind = "forwarded"
+	Forwarded   Kind = "forwarded"   // a mail with content was passed on to a contact
+	Sighted     Kind = "sighted"     // reps send something that looks like content and is not registered; names nobody
+	Rescanned   Kind = "rescanned"   // a folder was read again from its beginning, because its server had reset it
+	Measured    Kind = "measured"    // where the company stood, to be compared with later
 	OptedOut    Kind = "optedout"
 	Consented   Kind = "consented"
 	Staged      Kind = "staged" // a deal entered a stage
@@ -102,8 +112,8 @@ const (
 // and Source.
 var needs = map[Kind][]string{
 	Shared:      {"content", "share", "rep"},
-	Sent:        {"content", "contact", "rep"},
-	Opened:      {"content"},
+	Sent:        {"contact", "rep"},
+	Opened:      {},
 	Clicked:     {"content"},
 	Viewed:      {"content"},
 	Replied:     {"contact"},
@@ -111,6 +121,9 @@ var needs = map[Kind][]string{
 	Autoreplied: {"contact"},
 	Trapped:     {"share"},
 	Forwarded:   {"content"},
+	Sighted:     {},
+	Rescanned:   {"rep"},
+	Measured:    {},
 	OptedOut:    {},
 	Consented:   {},
 	Staged:      {"deal", "stage"},
@@ -152,6 +165,9 @@ func (e *Event) Validate() error {
 		if e.field(f) == "" {
 			return fmt.Errorf("event %s: %s must be set", e.Kind, f)
 		}
+	}
+	if e.Kind == Opened && e.Content == "" && e.Message == "" {
+		return fmt.Errorf("event %s: content or message must be set", e.Kind)
 	}
 	if (e.Kind == OptedOut || e.Kind == Consented) && e.Contact == "" && e.Account == "" && e.Share == "" {
 		return fmt.Errorf("event %s: contact, account or share must be set", e.Kind)

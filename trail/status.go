@@ -86,7 +86,12 @@ type MailboxStatus struct {
 	Reason     string    `json:"reason,omitzero"`
 	SentFolder string    `json:"sent_folder,omitzero"`
 	LastPoll   time.Time `json:"last_poll,omitzero"`
-	Messages   uint64    `json:"messages"`  // read since the start
-	Events     uint64    `json:"events"`    // made of them
-	SetAside   uint64    `json:"set_aside"` // messages that could not be read
+	Messages   uint64    `json:"messages"`      // read since the start
+	Events     uint64    `json:"events"`        // made of them
+	SetAside   uint64    `json:"set_aside"`     // messages that could not be read
+	Todo       uint64    `json:"todo,omitzero"` // messages that are left of the reading under way
+
+	Wrapped   map[string]uint64 `json:"wrapped,omitempty"`  // sent mails with links that cannot be read, by who wrapped them
+	Trackers  map[string]uint64 `json:"trackers,omitempty"` // sent mails whose links go through another program, by its name
+	Rescanned time.Time         `json:"rescanned,omitzero"` // when the server last reset a folder
 }

@@ -15,7 +15,8 @@ const (
 )
 
 // Verdict is who caused an event and how we know. Events that no request caused
-// (a mail sent, a deal won) have none.
+// (a mail sent, a deal won) have no agent; the rules of a mail sent say what it
+// had: RuleTracked, RulePlainLink or RuleFile, and RuleStale.
 type Verdict struct {
 	Agent       Agent    `json:"verdict,omitzero"`
 	Probability float32  `json:"probability,omitzero"` // that the agent is right, 0 to 1
@@ -28,6 +29,17 @@ type Verdict struct {
 const (
 	SharedSignal   = "shared"
 	PassedOnSignal = "passed_on"
+	// Unobservable says of a mail sent that nothing would tell if it were opened: it has no pixel.
+	Unobservable = "unobservable"
+)
+
+// The rules of what a mail says.
+const (
+	RuleTracked     = "tracked"      // a tracked link to the content
+	RulePlainLink   = "plain_link"   // a link to the content that is not tracked
+	RuleFile        = "file"         // the content's file, byte for byte
+	RuleStale       = "stale"        // of an older version
+	RuleReadReceipt = "read_receipt" // the contact's mail program says that the mail was shown
 )
 
 // Evidence is what a request told of who made it, without what could name

@@ -63,11 +63,14 @@ type Config struct {
 		WindowDays int      `toml:"window_days" default:"365" doc:"How many days before the close a touch may lie to earn credit. 0: no limit."`
 		Every      Duration `toml:"every" default:"1h" doc:"How often new events lead to a new run, as 10m or 1h. The pages can ask for one at any time."`
 	} `toml:"attribution"`
-	Mail struct {
-		Every    Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at."`
-		BackDays int      `toml:"back_days" default:"30" doc:"How many days back a mailbox is read when it is first connected."`
-	} `toml:"mail"`
-	Mailboxes []Mailbox `toml:"mailbox"`
+	Mailboxes struct {
+		Every          Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at. Where the server can tell of new mail by itself (IDLE), sent mail is seen at once."`
+		Since          Past     `toml:"since" default:"12 months" doc:"How far back a mailbox is read when it is first connected, as \"30 days\", \"12 months\" or a date such as \"2026-01-01\". A year tells on the first day what is sent, never sent and part of won deals."`
+		Exclude        []string `toml:"exclude" default:"[]" doc:"Addresses and domains whose mail leaves no trace, such as doctor@clinic.example or family.example: a mail with one of them as sender or recipient is not kept."`
+		ExcludeFolders []string `toml:"exclude_folders" default:"[]" doc:"Folders, or Gmail labels, whose mail leaves no trace wherever else it lies, such as Private."`
+		DailyMB        int      `toml:"daily_mb" default:"2000" doc:"Megabytes that are read from one mailbox a day at most: Gmail locks a mailbox for a day at 2500. The rest is read the next day."`
+	} `toml:"mailboxes"`
+	Boxes []Mailbox `toml:"mailbox"`
 
 	path string // of the file
 }
@@ -81,6 +84,8 @@ type Mailbox struct {
 	Username     string `toml:"username" doc:"The sign-in name. Empty: the rep's address."`
 	PasswordFile string `toml:"password_file" doc:"A file that holds the password, readable by dealtrail only. Gmail wants an app password."`
 	SentFolder   string `toml:"sent_folder" doc:"The folder of sent mail, when the server does not mark it."`
+
+	Aliases []string `toml:"aliases" doc:"Other addresses that the rep writes from. What a mailbox holds of another rep's address is that rep's."`
 }
 
 // Duration is a time.Duration written as 10m or 1h30m.
@@ -127,8 +132,8 @@ func loadConfig(path string, environ []string) (*Config, error) {
 	if err := d.Decode(c); err != nil {
 		return nil, explainTOML(path, err)
 	}
-	for i := range c.Mailboxes {
-		m := &c.Mailboxes[i]
+	for i := range c.Boxes {
+		m := &c.Boxes[i]
 		if m.Security == "" {
 			m.Security = "tls"
 		}
@@ -175,6 +180,8 @@ func kindName(field reflect.Value) string {
 	switch field.Interface().(type) {
 	case Duration:
 		return "a duration in quotes, such as \"10m\""
+	case Past:
+		return "\"30 days\", \"12 months\" or a date such as \"2026-01-01\""
 	case []string:
 		return "a list of texts, such as [\"a\", \"b\"]"
 	case map[string]string:
@@ -216,6 +223,8 @@ func setText(field reflect.Value, text string) error {
 		*p = v
 		return err
 	case *Duration:
+		return p.UnmarshalText([]byte(text))
+	case *Past:
 		return p.UnmarshalText([]byte(text))
 	case *[]string:
 		*p = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
@@ -304,7 +313,7 @@ func (c *Config) check() error {
 	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on")); err != nil {
 		return err
 	}
-	for i, m := range c.Mailboxes {
+	for i, m := range c.Boxes {
 		name := fmt.Sprintf("mailbox %d (%s)", i+1, m.Rep)
 		for key, value := range map[string]string{"rep": m.Rep, "host": m.Host, "password_file": m.PasswordFile} {
 			if value == "" {

@@ -41,8 +41,8 @@ func TestBadConfigurationNamesTheKeyAndWhatIsExpected(t *testing.T) {
 	refused("[sever]\nlisten = \"x\"", "sever", "unknown key")
 	refused("[server]\nlisten = 8080", "server.listen", "a text in quotes")
 	refused("[tracking]\nallow_local = \"yes\"", "tracking.allow_local", "true or false")
-	refused("[mail]\nback_days = \"30\"", "mail.back_days", "a whole number")
-	refused("[mail]\nevery = \"often\"", "mail.every")
+	refused("[mailboxes]\nsince = \"30\"", "mailboxes.since", "12 months")
+	refused("[mailboxes]\nevery = \"often\"", "mailboxes.every")
 	refused("[company]\ndomains = \"a.com\"", "company.domains", "a list")
 	refused("[company]\nzone = \"Mars/North\"", "company.zone", "Europe/Berlin")
 	refused("[company]\ncurrency = \"euro\"", "company.currency", "EUR")
@@ -88,7 +88,7 @@ func TestEnvironmentWins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Server.Listen != "127.0.0.1:2" || len(c.Company.Domains) != 2 || shortDuration(c.Mail.Every) != "5s" || c.Company.Rates["USD"] != "0.9" {
+	if c.Server.Listen != "127.0.0.1:2" || len(c.Company.Domains) != 2 || shortDuration(c.Mailboxes.Every) != "5s" || c.Company.Rates["USD"] != "0.9" {
 		t.Errorf("got %+v", c)
 	}
 	if _, err := loadConfig(path, []string{"DEALTRAIL_MAIL_BACK_DAYS=many"}); err == nil || !strings.Contains(err.Error(), "DEALTRAIL_MAIL_BACK_DAYS") {
@@ -129,11 +129,11 @@ func TestInitWritesWhatServeReadsAndNeverOverwrites(t *testing.T) {
 
 func TestQuestionsAreAskedAgainUntilTheAnswerWorks(t *testing.T) {
 	c := defaults()
-	answers := "nonsense\nhttps://go.example.com\nexample.com example.org\nMars\nEurope/Berlin\n\nmaybe\non\n\nsoon\n14\n"
+	answers := "nonsense\nhttps://go.example.com\nexample.com example.org\nMars\nEurope/Berlin\n\nmaybe\non\n\nsoon\n14 days\n"
 	if err := ask(c, strings.NewReader(answers), &bytes.Buffer{}); err != nil {
 		t.Fatal(err)
 	}
-	if c.Server.PublicURL != "https://go.example.com" || len(c.Company.Domains) != 2 || c.Company.Zone != "Europe/Berlin" || c.Mail.BackDays != 14 {
+	if c.Server.PublicURL != "https://go.example.com" || len(c.Company.Domains) != 2 || c.Company.Zone != "Europe/Berlin" || c.Mailboxes.Since.String() != "14 days" {
 		t.Errorf("got %+v", c)
 	}
 }

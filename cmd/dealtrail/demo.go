@@ -68,7 +68,7 @@ func (cmd demoCmd) Run(e *env) error {
 	c.Server.PublicURL = "http://" + c.Server.Listen
 	c.Tracking.AllowLocal = true
 	c.Tracking.Pixel = "on"
-	c.Mail.Every = Duration(2 * time.Second)
+	c.Mailboxes.Every = Duration(2 * time.Second)
 	c.Attribution.Every = Duration(time.Minute)
 	secrets := newSecrets()
 
@@ -79,7 +79,7 @@ func (cmd demoCmd) Run(e *env) error {
 		if err := post.addUser(rep.Address, secrets.AdminKey); err != nil {
 			return err
 		}
-		c.Mailboxes = append(c.Mailboxes, Mailbox{Rep: rep.Address, Host: host, Port: port, Security: "none", Username: rep.Address, PasswordFile: "secrets/mail"})
+		c.Boxes = append(c.Boxes, Mailbox{Rep: rep.Address, Host: host, Port: port, Security: "none", Username: rep.Address, PasswordFile: "secrets/mail"})
 	}
 	for path, text := range map[string][]byte{c.path: c.sample(), secretsPath(c.path): secrets.text(), c.beside("secrets/mail"): []byte(secrets.AdminKey)} {
 		if err := writeNew(path, text, 0o600); err != nil {

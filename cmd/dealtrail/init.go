@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -41,9 +40,9 @@ var questions = []question{
 	{"Pixel: off, consent (only contacts who agreed) or on. Opens are weak evidence, and in the EU a pixel needs consent.",
 		func(c *Config) string { return c.Tracking.Pixel },
 		func(c *Config, v string) error { c.Tracking.Pixel = v; return nil }},
-	{"How many days back to read mail when a mailbox is first connected.",
-		func(c *Config) string { return strconv.Itoa(c.Mail.BackDays) },
-		func(c *Config, v string) (err error) { c.Mail.BackDays, err = strconv.Atoi(v); return err }},
+	{"How far back to read mail when a mailbox is first connected, as 30 days, 12 months or a date. Only facts are kept: who sent which content to whom, and when. A year shows on the first day what is sent, what never is, and what won deals had.",
+		func(c *Config) string { return c.Mailboxes.Since.String() },
+		func(c *Config, v string) error { return c.Mailboxes.Since.UnmarshalText([]byte(v)) }},
 }
 
 // Run writes the configuration and fresh keys. It never overwrites either.

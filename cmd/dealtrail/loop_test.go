@@ -43,7 +43,7 @@ func TestWholeLoopWithRealParts(t *testing.T) {
 		}
 		c.Company.Domains = []string{"ours.test"}
 		c.Tracking.Pixel = "on"
-		c.Mailboxes = []Mailbox{{Rep: rep, Host: server.Host, Port: server.Port, Security: "none", Username: rep, PasswordFile: password}}
+		c.Boxes = []Mailbox{{Rep: rep, Host: server.Host, Port: server.Port, Security: "none", Username: rep, PasswordFile: password}}
 	})
 
 	// A rep makes a link and mails it; the copy lies in Sent.

@@ -87,11 +87,11 @@ func (cmd mailboxListCmd) Run(e *env) error {
 // logs and cursors a mailbox goes by a hash: addresses have no place there.
 func (c *Config) boxes(contacts trail.ContactKey) []mailbox.Box {
 	var boxes []mailbox.Box
-	for _, m := range c.Mailboxes {
+	for _, m := range c.Boxes {
 		boxes = append(boxes, mailbox.Box{
 			Name: boxName(contacts, m.Rep), Rep: trail.NormalAddress(m.Rep), Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, SentFolder: m.SentFolder,
 			Password: func() (string, error) { return readPassword(c.beside(m.PasswordFile)) },
-			Since:    time.Duration(c.Mail.BackDays) * 24 * time.Hour,
+			Since:    time.Since(c.Mailboxes.Since.From(time.Now())),
 		})
 	}
 	return boxes

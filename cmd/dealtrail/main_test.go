@@ -57,7 +57,7 @@ func startOn(t *testing.T, path string, edit func(*Config)) *running {
 	c.Server.Listen = ln.Addr().String()
 	c.Server.PublicURL = "http://" + c.Server.Listen
 	c.Tracking.AllowLocal = true
-	c.Mail.Every = Duration(200 * time.Millisecond)
+	c.Mailboxes.Every = Duration(200 * time.Millisecond)
 	if edit != nil {
 		edit(c)
 	}

@@ -16,7 +16,7 @@ import (
 func (p *program) newPoller(keys *trail.Keyring, contacts trail.ContactKey) *mailbox.Poller {
 	c := p.config
 	return &mailbox.Poller{
-		Boxes: c.boxes(contacts), Emit: p.buffer.Append, Memory: mailMemory(p.redis), Every: time.Duration(c.Mail.Every),
+		Boxes: c.boxes(contacts), Emit: p.buffer.Append, Memory: mailMemory(p.redis), Every: time.Duration(c.Mailboxes.Every),
 		CatalogueVersion: p.catalogue.Version, Now: time.Now, Log: p.log, Share: p.shareMailboxes,
 		Reader: &mailbox.Reader{
 			Keys: keys, Contacts: contacts, OwnDomains: c.Company.Domains,

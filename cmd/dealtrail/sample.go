@@ -28,6 +28,8 @@ func (c *Config) sample() []byte {
 			fmt.Fprintf(&b, "\n%s = %q\n", key, v)
 		case Duration:
 			fmt.Fprintf(&b, "\n%s = %q\n", key, shortDuration(v))
+		case Past:
+			fmt.Fprintf(&b, "\n%s = %q\n", key, v)
 		case []string:
 			fmt.Fprintf(&b, "\n%s = [%s]\n", key, quoted(v))
 		case map[string]string:
@@ -37,13 +39,13 @@ func (c *Config) sample() []byte {
 		}
 	})
 	b.WriteString("\n# One block for each rep's mailbox. It is only ever read.\n")
-	if len(c.Mailboxes) == 0 {
+	if len(c.Boxes) == 0 {
 		example := Mailbox{Rep: "anna@example.com", Host: "imap.example.com", Port: 993, Security: "tls", PasswordFile: "secrets/anna"}
 		for line := range strings.Lines(example.block(true)) {
 			b.WriteString("# " + line)
 		}
 	}
-	for i, m := range c.Mailboxes {
+	for i, m := range c.Boxes {
 		b.WriteString(m.block(i == 0))
 	}
 	return b.Bytes()
@@ -57,8 +59,11 @@ func (m Mailbox) block(explained bool) string {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		value := fmt.Sprint(v.Field(i))
-		if f.Type.Kind() == reflect.String {
-			value = strconv.Quote(value)
+		switch f := v.Field(i).Interface().(type) {
+		case string:
+			value = strconv.Quote(f)
+		case []string:
+			value = "[" + quoted(f) + "]"
 		}
 		fmt.Fprintf(&b, "%s = %s", f.Tag.Get("toml"), value)
 		if explained {

@@ -178,7 +178,7 @@ func TestWrongPasswordParksAndShowsInStatus(t *testing.T) {
 	r := start(t, func(c *Config) {
 		c.Company.Domains = []string{"ours.test"}
 		for rep := range post.users {
-			c.Mailboxes = append(c.Mailboxes, Mailbox{Rep: rep, Host: host, Port: port, Security: "none", Username: rep, PasswordFile: password})
+			c.Boxes = append(c.Boxes, Mailbox{Rep: rep, Host: host, Port: port, Security: "none", Username: rep, PasswordFile: password})
 		}
 	})
 	state := func(rep string) string {

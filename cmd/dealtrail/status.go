@@ -38,6 +38,7 @@ func (p *program) nodeStatus() trail.NodeStatus {
 		n.Mailboxes = append(n.Mailboxes, trail.MailboxStatus{
 			Name: m.Name, Rep: m.Rep, State: string(m.State), Reason: m.Reason, SentFolder: m.SentFolder,
 			LastPoll: m.LastPoll, Messages: m.Messages, Events: m.Events, SetAside: m.SetAside,
+			Todo: m.Todo, Wrapped: m.Wrapped, Trackers: m.Trackers, Rescanned: m.Rescanned,
 		})
 	}
 	return n

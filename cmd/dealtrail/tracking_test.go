@@ -272,7 +272,7 @@ func TestPagesSayInWordsWhoAsked(t *testing.T) {
 		if err := os.WriteFile(password, []byte(server.Password(rep)+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c.Mailboxes = []Mailbox{{Rep: rep, Host: server.Host, Port: server.Port, Security: "none", Username: rep, PasswordFile: password}}
+		c.Boxes = []Mailbox{{Rep: rep, Host: server.Host, Port: server.Port, Security: "none", Username: rep, PasswordFile: password}}
 	})
 	var snippets string
 	links := map[string]ingest.Share{}

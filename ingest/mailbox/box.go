@@ -12,27 +12,32 @@ import (
 
 // Box is one mailbox as the configuration names it.
 type Box struct {
-	Name     string // short and unique; it names the mailbox in status, logs and cursors, so it should not be an address
-	Rep      string // whose mailbox it is, by address
+	Name     string   // short and unique; it names the mailbox in status, logs and cursors, so it should not be an address
+	Rep      string   // whose mailbox it is, by address
+	Aliases  []string // other addresses that the rep writes from
 	Host     string
 	Port     int            // 0: 993 for tls, 143 otherwise
 	Security string         // "tls" (or empty), "starttls", or "none", which only this machine's own addresses may have
 	CAs      *x509.CertPool // whom to trust for the server's certificate; nil: the system's
 
 	Username string
-	Password func() (string, error) // asked at every sign-in, so that a changed file is seen; never printed
+	Password func() (string, error)                    // asked at every sign-in, so that a changed file is seen; never printed
+	Token    func(ctx context.Context) (string, error) // an OAuth2 access token, instead of a password; never printed
 
 	SentFolder string        // overrides what the server says; usually empty
 	Since      time.Duration // how far back the first reading goes; 0: 30 days
+	DailyBytes int64         // bytes that are read a day at most, by UTC; 0: no bound
 }
 
 // Memory is where cursors are kept between runs, and which mail yielded events.
-// All four must be set.
+// All must be set.
 type Memory struct {
 	Load     func(ctx context.Context, key string) (string, error) // "" for a key never saved
 	Save     func(ctx context.Context, key, value string) error
 	MarkSent func(ctx context.Context, messages ...string) error // message hashes
 	WasSent  func(ctx context.Context, messages ...string) (map[string]bool, error)
+	// Sight notes that a rep sends something, and returns how many different reps have by now. thing is a hash.
+	Sight func(ctx context.Context, thing, rep string) (reps int, err error)
 }
 
 // month is how far back mail is read again when it may now mean more.
@@ -81,8 +86,8 @@ func (b *Box) Validate() error {
 	if b.Port < 0 || b.Port > 65535 {
 		return trail.Problemf(trail.Invalid, "Mailbox %q: port %d is not between 1 and 65535.", b.Name, b.Port)
 	}
-	if b.Password == nil {
-		return trail.Problemf(trail.Invalid, "Mailbox %q: a password must be set.", b.Name)
+	if b.Password == nil && b.Token == nil {
+		return trail.Problemf(trail.Invalid, "Mailbox %q: a password or a sign-in by OAuth2 must be set.", b.Name)
 	}
 	switch b.security() {
 	case "tls", "starttls":

@@ -65,7 +65,12 @@ type BoxStatus struct {
 	Messages   uint64    `json:"messages"`           // read since the start
 	Events     uint64    `json:"events"`             // handed over since the start; those of mail read again count again
 	SetAside   uint64    `json:"set_aside"`          // messages since the start that could not be read
-	Held       bool      `json:"-"`                  // it is this process that reads the mailbox
+	Todo       uint64    `json:"todo,omitzero"`      // messages that are left of the reading under way
+
+	Wrapped   map[string]uint64 `json:"wrapped,omitempty"`  // sent mails since the start with links that cannot be read, by who wrapped them
+	Trackers  map[string]uint64 `json:"trackers,omitempty"` // sent mails since the start whose links go through another program, by its name
+	Rescanned time.Time         `json:"rescanned,omitzero"` // when the server last reset a folder, since the start
+	Held      bool              `json:"-"`                  // it is this process that reads the mailbox
 }
 
 // box is what the poller knows of one mailbox.
