@@ -33,6 +33,9 @@ soak: deps-test ## the long tests: kills, outages and shared work under load, fo
 bench: build deps-test ## measure the pipe against its yardsticks and write docs/bench/pipe.md
 	go run ./cmd/bench
 
+bench-mail: deps-test ## measure how fast mailboxes are read, against mbsync, and write docs/bench/mailboxes.md
+	go run ./cmd/bench-mail
+
 fuzz: deps ## fuzz each parser for FUZZTIME (default 30s)
 	for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz || true); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s) $$p; done; done
 
@@ -50,7 +53,7 @@ deps-test: deps ## add what only tests and benchmarks need
 clean: ## remove what was built and copied, keep what was installed
 	rm -rf bin $(VENDOR)/*.js ingest/lists/*.txt ingest/track/lists/*.json ingest/track/lists/networks.txt
 
-.PHONY: help demo test race soak bench fuzz build run deps deps-test clean debian assets modules
+.PHONY: help demo test race soak bench bench-mail fuzz build run deps deps-test clean debian assets modules
 
 debian:
 	@missing=''; for pair in $(DEBIAN); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \

@@ -155,6 +155,26 @@ func (s *Server) reps(c echo.Context) error {
 	return c.JSON(http.StatusOK, reportOf(rows, f))
 }
 
+// sighted answers with what reps send and nobody keeps up to date. What was
+// dismissed is left out unless it is asked for.
+func (s *Server) sighted(c echo.Context) error {
+	f, err := s.filter(c)
+	if err != nil {
+		return err
+	}
+	rows, err := s.DB.Sighted(c.Request().Context(), s.Now(), f)
+	if err != nil {
+		return err
+	}
+	answer := listOf(rows[:0])
+	for _, r := range rows {
+		if !r.Dismissed || c.QueryParam("dismissed") == "true" {
+			answer.Rows = append(answer.Rows, r)
+		}
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
 func (s *Server) attribution(c echo.Context) error {
 	f, err := s.filter(c)
 	if err != nil {

@@ -33,6 +33,7 @@ type Server struct {
 	Importer *crm.Importer
 	Job      *attribution.Job
 	Access   *Access
+	Mailbox  Mailboxes
 	Status   func(context.Context) (trail.Status, error)
 	Ready    func(context.Context) error // nil when every role can work; else which cannot and why
 	Metrics  http.Handler                // in Prometheus's format
@@ -64,6 +65,8 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/content", s.contents)
 	v1.POST("/content", s.register)
 	v1.GET("/content/:id", s.content)
+	v1.GET("/sighted", s.sighted)
+	v1.GET("/baseline", s.baseline)
 	v1.GET("/shares", s.shares)
 	v1.POST("/shares", s.share)
 	v1.POST("/consents", s.consent)
@@ -79,6 +82,12 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/review", s.review)
 	v1.GET("/bad", s.badEntries)
 	v1.POST("/bad/replay", s.replayBad)
+	v1.GET("/mailboxes", s.mailboxes)
+	v1.POST("/mailboxes", s.addMailboxes)
+	v1.DELETE("/mailboxes/:rep", s.removeMailbox)
+	v1.POST("/mailboxes/:rep/pause", s.pauseMailbox)
+	v1.POST("/mailboxes/:rep/resume", s.resumeMailbox)
+	v1.POST("/mailboxes/:rep/check", s.checkMailbox)
 	v1.GET("/keys", s.keys)
 	v1.POST("/keys", s.newKey)
 	v1.DELETE("/keys/:name", s.revokeKey)

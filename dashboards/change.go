@@ -11,22 +11,22 @@ import (
 	"dealtrail/trail"
 )
 
-// changeForm is where a content's links lead, with what is wrong with what was
+// changeForm is what a content is called and where its links lead, with what is wrong with what was
 // typed.
 type changeForm struct {
-	URL, Version, ExpiresAt, Successor, Problem string
+	Title, Kind, URL, Version, ExpiresAt, Successor, Problem string
 }
 
 // changeFormOf is the form of a content as it is.
 func (s *Site) changeFormOf(r trail.ContentRow) changeForm {
-	f := changeForm{URL: r.URL, Version: r.Version, Successor: r.Successor}
+	f := changeForm{Title: r.Title, Kind: r.Kind, URL: r.URL, Version: r.Version, Successor: r.Successor}
 	if !r.ExpiresAt.IsZero() {
 		f.ExpiresAt = r.ExpiresAt.In(s.Zone).Format(time.DateOnly)
 	}
 	return f
 }
 
-// change gives a content another target, version, end or successor. Links that
+// change gives a content another title, kind, target, version, end or successor. Links that
 // are out already follow.
 func (s *Site) change(c echo.Context) error {
 	l, err := s.readLens(c)
@@ -35,15 +35,17 @@ func (s *Site) change(c echo.Context) error {
 	}
 	id := param(c, "id")
 	value := func(name string) string { return strings.TrimSpace(c.FormValue(name)) }
-	form := changeForm{URL: value("url"), Version: value("version"), ExpiresAt: value("expires_at"), Successor: value("successor")}
+	form := changeForm{Title: value("title"), Kind: value("kind"), URL: value("url"), Version: value("version"), ExpiresAt: value("expires_at"), Successor: value("successor")}
 	at, err := day(form.ExpiresAt, s.Zone, 0)
 	if err == nil {
 		if value("withdraw") != "" {
 			at = s.Now()
 		}
 		attrs := map[string]string{"version": form.Version, "expires_at": stamp(at), "successor": form.Successor}
-		if form.URL != "" { // a content with a file has none
-			attrs["url"] = form.URL
+		for name, v := range map[string]string{"url": form.URL, "title": form.Title, "kind": form.Kind} {
+			if v != "" { // a content with a file has no URL, and none is without a title
+				attrs[name] = v
+			}
 		}
 		err = s.registerChange(c.Request().Context(), id, attrs)
 	}

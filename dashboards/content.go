@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -168,11 +169,11 @@ func (s *Site) modelCredits(ctx context.Context, page store.Filter, run *trail.R
 
 func funnelOf(r trail.ContentRow) []funnelStep {
 	steps := []funnelStep{
-		{Name: "Sent", Count: r.Sent, Meaning: "Mails with this content, counted once per recipient."},
+		{Name: "Sent", Count: r.Sent, Meaning: sentMeaning(r)},
 		{Name: "Reached", Count: r.Reached, Meaning: "Different people it was sent to."},
-		{Name: "Opened", Count: r.Opened, Class: "weak", Meaning: "Links whose mail was opened at least once. Many mail programs hide opens, so this is a weak sign. " + plural(r.Opens, "open", "opens") + " in all."},
+		{Name: "Opened", Count: r.Opened, Class: "weak", Meaning: openedMeaning(r)},
 		{Name: "Clicked", Count: r.Clicked, Meaning: "Links that were followed at least once. " + plural(r.Clicks, "click", "clicks") + " in all" + nameless(r.Nameless) + "."},
-		{Name: "Replied", Count: r.Replied, Class: "strong", Meaning: "Mails with this content that were answered: the strongest sign."},
+		{Name: "Replied", Count: r.Replied, Class: "strong", Meaning: repliedMeaning(r)},
 	}
 	most := uint64(1)
 	for _, st := range steps {
@@ -182,6 +183,48 @@ func funnelOf(r trail.ContentRow) []funnelStep {
 		steps[i].Width = pct(100 * float64(steps[i].Count) / float64(most))
 	}
 	return steps
+}
+
+// sentMeaning says what the sends were.
+func sentMeaning(r trail.ContentRow) string {
+	text := "Mails with this content, counted once per recipient"
+	if r.Observable < r.Sent {
+		text += ": " + plural(r.Sent, "sent", "sent") + ", " + plural(r.Observable, "observable", "observable")
+	}
+	if text += "."; r.Stale > 0 {
+		text += " " + plural(r.Stale, "of them was an older version.", "of them were older versions.")
+	}
+	return text
+}
+
+// openedMeaning says over which sends an open rate is, and why not over all.
+func openedMeaning(r trail.ContentRow) string {
+	text := "Links whose mail was opened at least once. Many mail programs hide opens, so this is a weak sign. " + plural(r.Opens, "open", "opens") + " in all."
+	switch {
+	case r.Sent == 0:
+	case r.Observable == 0:
+		text += " No mail with it had a pixel, so nobody can see whether they were opened."
+	case r.Observable < r.Sent:
+		text += " Of the " + plural(r.Observable, "observable send", "observable sends") + " " + openRate(r.Observed, r.Observable) + " were opened; the others had no pixel, so nobody can see whether they were."
+	default:
+		text += " Of the sends " + openRate(r.Observed, r.Observable) + " were opened."
+	}
+	return text
+}
+
+func repliedMeaning(r trail.ContentRow) string {
+	if r.Sent > 0 && r.Replied == 0 {
+		return "No answer seen by mail. One would be the strongest sign."
+	}
+	return "Mails with this content that were answered by mail: the strongest sign."
+}
+
+// openRate is how many of the sends whose opens can be seen were opened.
+func openRate(observed, observable uint64) string {
+	if observable == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(100*float64(observed)/float64(observable), 'f', 0, 64) + "%"
 }
 
 // nameless says how many clicks may name nobody, as the end of a sentence.

@@ -31,7 +31,19 @@ type contentsPage struct {
 	Chart  *creditChart // nil when nothing earned credit
 	Start  []startStep  // the checklist, shown while there is no content
 	New    int          // so many pieces were just registered
+	Found  foundCounts  // what reps send that nobody keeps up to date
+	Sends  sendCounts   // of all content
 }
+
+// sendCounts says of how many sends an open can be seen.
+type sendCounts struct {
+	Sent uint64
+	trail.Seen
+}
+
+// Partly reports whether there are sends of which nobody can see whether they
+// were opened.
+func (s sendCounts) Partly() bool { return s.Observable < s.Sent }
 
 var contentOrders = []choice{
 	{Value: "-value", Label: "Credit, most first"}, {Value: "-clicked", Label: "Clicked, most first"}, {Value: "-sent", Label: "Sent, most first"},
@@ -69,6 +81,7 @@ func (s *Site) contents(c echo.Context) error {
 	f := l.filter()
 	f.Limit = everything
 	var rows []trail.ContentRow
+	var sighted []trail.SightedRow
 	var credits *trail.Attribution
 	f, run, err := s.oneRun(ctx, f)
 	if err != nil {
@@ -76,6 +89,7 @@ func (s *Site) contents(c echo.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { rows, err = s.source.Contents(ctx, f); return err })
+	g.Go(func() (err error) { sighted, err = s.source.Sighted(ctx, s.Now(), store.Filter{}); return err })
 	if run != nil {
 		g.Go(func() (err error) { credits, err = s.source.Attribution(ctx, "content", f); return err })
 	}
@@ -84,6 +98,7 @@ func (s *Site) contents(c echo.Context) error {
 	}
 	page := contentsPage{frame: s.frame(c, "Which content moves deals?", "content", l), Sort: order}
 	page.New, _ = strconv.Atoi(c.QueryParam("new"))
+	page.Found = countFound(sighted)
 	if len(rows) == 0 {
 		status, err := s.Status(c.Request().Context())
 		if err != nil {
@@ -146,6 +161,8 @@ func newSums(run trail.Run, a *trail.Attribution) *sums {
 func (p *contentsPage) fill(rows []trail.ContentRow, l lens) {
 	most := 0.0
 	for _, r := range rows {
+		p.Sends.Sent += r.Sent
+		p.Sends.Observable += r.Observable
 		if r.Credit != nil {
 			most = max(most, approx(r.Credit.Value))
 		}
@@ -258,10 +275,10 @@ func valueOf(s *trail.Sum) *big.Rat {
 // contentsCSV is the table as a file, with what no content earned and the total
 // as last rows, so that it adds up there too.
 func contentsCSV(rows []trail.ContentRow, a *trail.Attribution) [][]string {
-	out := [][]string{{"id", "title", "kind", "url", "sent", "reached", "opened", "opens", "clicked", "clicks", "clicks_without_person", "replied", "machine", "deals", "won", "lost", "credit", "value", "currency"}}
+	out := [][]string{{"id", "title", "kind", "url", "sent", "reached", "opened", "opens", "clicked", "clicks", "clicks_without_person", "replied", "machine", "deals", "won", "lost", "credit", "value", "currency", "stale", "observable", "observed"}}
 	for _, r := range rows {
 		line := []string{r.ID, r.Title, r.Kind, r.URL, count(r.Sent), count(r.Reached), count(r.Opened), count(r.Opens), count(r.Clicked), count(r.Clicks), count(r.Nameless),
-			count(r.Replied), count(r.Machine), count(r.Deals), count(r.Won), count(r.Lost), "", "", ""}
+			count(r.Replied), count(r.Machine), count(r.Deals), count(r.Won), count(r.Lost), "", "", "", count(r.Stale), count(r.Observable), count(r.Observed)}
 		if r.Credit != nil {
 			line[16], line[17], line[18] = decimal(r.Credit.Credit), r.Credit.Value.Amount, r.Credit.Value.Currency
 		}

@@ -68,7 +68,8 @@ func (s *Site) account(c echo.Context) error {
 
 type repsPage struct {
 	frame
-	Rows []trail.RepRow
+	Rows  []trail.RepRow
+	Sends sendCounts
 }
 
 func (s *Site) reps(c echo.Context) error {
@@ -81,11 +82,16 @@ func (s *Site) reps(c echo.Context) error {
 		return err
 	}
 	if c.QueryParam("format") == "csv" {
-		out := [][]string{{"rep", "sent", "content", "reached", "clicked", "replied", "won"}}
+		out := [][]string{{"rep", "sent", "content", "reached", "clicked", "replied", "won", "stale", "observable", "observed"}}
 		for _, r := range rows {
-			out = append(out, []string{r.Rep, count(r.Sent), count(r.Content), count(r.Reached), count(r.Clicked), count(r.Replied), count(r.Won)})
+			out = append(out, []string{r.Rep, count(r.Sent), count(r.Content), count(r.Reached), count(r.Clicked), count(r.Replied), count(r.Won), count(r.Stale), count(r.Observable), count(r.Observed)})
 		}
 		return sendCSV(c, "reps.csv", out)
 	}
-	return s.render(c, http.StatusOK, "reps", repsPage{frame: s.frame(c, "What came of each rep's mail?", "reps", l), Rows: rows})
+	page := repsPage{frame: s.frame(c, "What came of each rep's mail?", "reps", l), Rows: rows}
+	for _, r := range rows {
+		page.Sends.Sent += r.Sent
+		page.Sends.Observable += r.Observable
+	}
+	return s.render(c, http.StatusOK, "reps", page)
 }

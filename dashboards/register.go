@@ -30,6 +30,7 @@ type newContentPage struct {
 	frame
 	Form     contentForm
 	Problem  string
+	Wanted   string   // the name of a file that was seen in mails
 	Accepted []string // contents that were taken before the problem
 }
 
@@ -64,8 +65,14 @@ func (f contentForm) attrs(zone *time.Location) (map[string]string, error) {
 	return attrs, nil
 }
 
+// newContent shows the form, for a file that was seen in mails with its name and,
+// if it is a version of some content, that one's ID.
 func (s *Site) newContent(c echo.Context) error {
-	return s.renderNewContent(c, http.StatusOK, newContentPage{})
+	page := newContentPage{Wanted: c.QueryParam("file"), Form: contentForm{ID: c.QueryParam("id")}}
+	if page.Wanted != "" && page.Form.ID == "" {
+		page.Form.Title = titleOf(page.Wanted)
+	}
+	return s.renderNewContent(c, http.StatusOK, page)
 }
 
 func (s *Site) renderNewContent(c echo.Context, status int, p newContentPage) error {
@@ -143,7 +150,7 @@ func (s *Site) takeURL(ctx context.Context, form contentForm, attrs map[string]s
 		return "", trail.Problemf(trail.Invalid, "Give the URL where the content is, or choose a file.")
 	case form.Title == "":
 		return "", trail.Problemf(trail.Invalid, "Give the content a title: it is what reports call it.")
-	case id == "" || id == "new": // the latter is this form's own address
+	case id == "" || ownAddress(id):
 		return "", trail.Problemf(trail.Invalid, "No ID can be made of the title %q; give one.", form.Title)
 	}
 	used, err := s.source.Accepted(ctx, id)
@@ -155,6 +162,9 @@ func (s *Site) takeURL(ctx context.Context, form contentForm, attrs map[string]s
 	}
 	return id, err
 }
+
+// ownAddress reports whether an ID is where one of our pages is.
+func ownAddress(id string) bool { return id == "new" || id == "found" }
 
 // takeFile registers a file. The same name as before is a new version of the
 // same content, but within one upload each file is its own: of two whose names

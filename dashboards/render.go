@@ -88,7 +88,7 @@ func (s *Site) funcs() template.FuncMap {
 	return template.FuncMap{
 		"static": s.assets.url,
 		"num":    number, "credit": credit, "money": money, "moneyText": moneyText, "percent": percent,
-		"kind": kindWord, "verdict": verdict, "why": why, "besides": besides, "plural": plural[uint64], "join": strings.Join,
+		"kind": kindWord, "what": what, "openRate": openRate, "verdict": verdict, "why": why, "besides": besides, "plural": plural[uint64], "join": strings.Join,
 		"link":  func(segments ...string) template.URL { return template.URL(join(segments...)) },
 		"date":  func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006") },
 		"time":  func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006, 15:04") },
@@ -96,8 +96,8 @@ func (s *Site) funcs() template.FuncMap {
 		"prob":  func(p float32) string { return fmt.Sprintf("%.0f%%", 100*p) },
 		"name":  repName,
 		"first": firstTouched, "rest": func(all []trail.Touched) int { return len(all) - len(firstTouched(all)) },
-		"balance": balanceLines,
-		"len64":   func(list []string) uint64 { return uint64(len(list)) },
+		"balance": balanceLines, "size": fileSize,
+		"len64": func(list []string) uint64 { return uint64(len(list)) },
 	}
 }
 

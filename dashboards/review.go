@@ -32,7 +32,7 @@ func reviewSections() []reviewSection {
 		{Name: "lost", Title: "Lost", Hint: "What was missing?"},
 		{Name: "moved", Title: "Moved to another stage", Hint: "What helped?"},
 		{Name: "new", Title: "New", Hint: "What should they get first?"},
-		{Name: "silent", Title: "Gone silent", Hint: "Open, and for 30 days neither a touch nor a new stage. Whom to ask, with what?"},
+		{Name: "silent", Title: "Gone silent", Hint: "Open, and for 30 days no touch, no mail to them, no answer seen by mail, and no new stage. Whom to ask, with what?"},
 	}
 }
 

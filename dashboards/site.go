@@ -38,6 +38,7 @@ type Site struct {
 	Version   string
 	Status    func(ctx context.Context) (trail.Status, error)
 	Demo      *Demo // nil outside the demo
+	Connect   *Connect
 
 	// SignedIn returns the name of who asks, or "" for nobody; nil lets
 	// everybody in. SignIn uses up a one-time code, SignOut ends the session.
@@ -74,6 +75,10 @@ type source struct {
 	AddFile   func(ctx context.Context, name string, file io.ReaderAt, size int64, id string, attrs map[string]string) ([]ingest.FileReport, error)
 	Share     func(ctx context.Context, q ingest.ShareRequest) (ingest.Share, error)
 	Choose    func(ctx context.Context, email, domain string, allowed bool, at time.Time, basis string) error // about tracking
+	Sighted   func(ctx context.Context, now time.Time, f store.Filter) ([]trail.SightedRow, error)
+	Dismiss   func(ctx context.Context, r trail.SightedRow, dismissed bool) error
+	Baselines func(ctx context.Context, now time.Time) (trail.Baselines, error)
+	Keep      func(ctx context.Context, b trail.Baseline) error
 	Shareable func(ctx context.Context, f store.Filter) ([]trail.ContentRow, error)
 	Shares    func(ctx context.Context, rep string, now time.Time, f store.Filter) ([]trail.ShareRow, error)
 	OpenDeals func(ctx context.Context, rep string, f store.Filter) ([]store.OpenDeal, error)
@@ -105,6 +110,7 @@ func (s *Site) fillSource() {
 		s.source.Contents, s.source.Content = db.Contents, db.Content
 		s.source.Deals, s.source.Deal = db.Deals, db.Deal
 		s.source.Account, s.source.Reps = db.Account, db.Reps
+		s.source.Sighted, s.source.Baselines = db.Sighted, db.Baselines
 		s.source.Shareable, s.source.Shares, s.source.OpenDeals = db.Shareable, db.RepShares, db.OpenDeals
 		s.source.Review, s.source.Attribution, s.source.Run = db.WeekReview, db.Attribution, db.NewestRun
 		s.source.Contact = func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error) {
@@ -114,6 +120,20 @@ func (s *Site) fillSource() {
 	if s.Registry != nil {
 		r := s.Registry
 		s.source.Share = r.Share
+		s.source.Dismiss = func(ctx context.Context, row trail.SightedRow, dismissed bool) error {
+			e, err := trail.Dismissal("ui", row, dismissed, s.Now())
+			if err != nil {
+				return err
+			}
+			return s.record(ctx, e)
+		}
+		s.source.Keep = func(ctx context.Context, b trail.Baseline) error {
+			e, err := b.Event("ui", false)
+			if err != nil {
+				return err
+			}
+			return s.record(ctx, e)
+		}
 		s.source.AddFile = func(ctx context.Context, name string, file io.ReaderAt, size int64, id string, attrs map[string]string) ([]ingest.FileReport, error) {
 			return r.AddFile(ctx, name, file, size, id, attrs, "ui")
 		}
@@ -156,12 +176,18 @@ func (s *Site) Routes(g *echo.Group) {
 	g.POST("/signin", s.signIn)
 	g.POST("/signout", s.signOut)
 	g.GET("/opensearch.xml", s.openSearch)
+	s.connectRoutes(g)
 
 	in := g.Group("", s.requireSignIn)
 	in.GET("/", s.contents)
 	in.POST("/calculate", s.calculate)
 	in.GET("/content/new", s.newContent)
 	in.POST("/content/new", s.registerContent)
+	in.GET("/content/found", s.found)
+	in.POST("/content/found/register", s.registerFound)
+	in.POST("/content/found/dismiss", s.dismiss)
+	in.GET("/baseline", s.baseline)
+	in.POST("/baseline/keep", s.keepBaseline)
 	in.GET("/content/:id", s.content)
 	in.POST("/content/:id/share", s.share)
 	in.POST("/content/:id/change", s.change)

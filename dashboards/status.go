@@ -1,7 +1,10 @@
 package dashboards
 
 import (
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -14,6 +17,7 @@ type statusPage struct {
 	frame
 	Status trail.Status
 	Links  string // what tracked links begin with
+	Unseen []string
 }
 
 func (s *Site) status(c echo.Context) error {
@@ -21,7 +25,30 @@ func (s *Site) status(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.render(c, http.StatusOK, "status", statusPage{frame: s.frame(c, "Is everything working?", "status", lens{}), Status: st, Links: strings.TrimRight(s.PublicURL, "/") + "/c/"})
+	return s.render(c, http.StatusOK, "status", statusPage{frame: s.frame(c, "Is everything working?", "status", lens{}), Status: st, Links: strings.TrimRight(s.PublicURL, "/") + "/c/", Unseen: unseenLinks(st.Mailboxes)})
+}
+
+// unseenLinks says whose hands the links of sent mails pass through so that their
+// content is not seen, in how many mails, what that means and what to do about it.
+func unseenLinks(boxes []trail.MailboxStatus) (sentences []string) {
+	wrapped, trackers := map[string]uint64{}, map[string]uint64{}
+	for _, b := range boxes {
+		for name, n := range b.Wrapped {
+			wrapped[name] += n
+		}
+		for name, n := range b.Trackers {
+			trackers[name] += n
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(trackers)) {
+		sentences = append(sentences, fmt.Sprintf("%s rewrites the links of %s, so their content is not seen: turn off link tracking for one-to-one mail in %s, or send dealtrail's links as they are.",
+			name, plural(trackers[name], "mail", "mails"), name))
+	}
+	for _, name := range slices.Sorted(maps.Keys(wrapped)) {
+		sentences = append(sentences, fmt.Sprintf("%s wraps the links of %s in a form that nobody else can read, so their content is not seen: let %s leave the links of mail that goes out as they are, at least those that begin with your address for links.",
+			name, plural(wrapped[name], "sent mail", "sent mails"), name))
+	}
+	return sentences
 }
 
 // balanceLine is one term of the balance of the pipe in words.

@@ -232,7 +232,7 @@ func laned(k trail.Kind) bool {
 }
 
 func markTitle(e trail.TrailRow, zone *time.Location) string {
-	parts := []string{e.At.In(zone).Format("2 Jan 2006"), kindWord(e.Kind)}
+	parts := []string{e.At.In(zone).Format("2 Jan 2006"), what(e)}
 	for _, p := range []string{e.Title, strings.Join(e.Contacts, " or "), verdict(e)} {
 		if p != "" {
 			parts = append(parts, p)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ var kindWords = map[trail.Kind]string{
 	trail.Viewed: "Content viewed", trail.Replied: "Replied", trail.Bounced: "Mail bounced", trail.Autoreplied: "Automatic reply",
 	trail.Trapped: "Hidden link followed", trail.Forwarded: "Forwarded", trail.OptedOut: "Tracking stopped", trail.Consented: "Tracking allowed", trail.Staged: "Entered",
 	trail.Assigned: "Assigned", trail.Noted: "Note", trail.Requested: "Content requested", trail.Answered: "Answered",
+	trail.Sighted: "Seen in mails", trail.Rescanned: "Folder read again", trail.Measured: "Numbers kept",
 	trail.ContentKind: "Content registered", trail.ContactKind: "Contact noted in the CRM", trail.DealKind: "Deal noted in the CRM",
 }
 
@@ -26,6 +28,43 @@ func kindWord(k trail.Kind) string {
 		return w
 	}
 	return string(k)
+}
+
+// what says what happened in one event: more than its kind where a mail had no
+// content or where it is known otherwise than by our links.
+func what(e trail.TrailRow) string {
+	switch {
+	case e.Kind == trail.Sent && e.Content == "":
+		return "Wrote to"
+	case e.Kind == trail.Replied && e.Content == "":
+		return "Answered"
+	case e.Kind == trail.Opened && slices.Contains(e.Rules, trail.RuleReadReceipt):
+		return "Mail shown, as their mail program says"
+	case e.Kind == trail.Forwarded:
+		return "Forwarded: has it now"
+	}
+	return kindWord(e.Kind)
+}
+
+// carried says how a mail carried its content, as far as that limits what can be
+// seen of it, as a sentence; "" for a tracked link to what is current.
+func carried(e trail.TrailRow) string {
+	how := ""
+	switch {
+	case slices.Contains(e.Rules, trail.RuleFile):
+		how = "As a file: whether it was read cannot be seen"
+	case slices.Contains(e.Rules, trail.RulePlainLink):
+		how = "As a plain link: whether it was followed cannot be seen"
+	}
+	switch stale := slices.Contains(e.Rules, trail.RuleStale); {
+	case stale && how != "":
+		return "An older version. " + how + "."
+	case stale:
+		return "An older version."
+	case how != "":
+		return how + "."
+	}
+	return ""
 }
 
 // verdict says in words who caused an event. Events that no request caused
@@ -53,13 +92,18 @@ func verdict(e trail.TrailRow) string {
 func why(rules []string) string {
 	words := make([]string, len(rules))
 	for i, rule := range rules {
-		words[i] = track.Explain(rule)
+		if words[i] = track.Explain(rule); rule == trail.RuleReadReceipt {
+			words[i] = "their mail program sent a receipt when it showed the mail"
+		}
 	}
 	return strings.Join(words, "; ")
 }
 
 // besides says in sentences what else an event tells.
 func besides(e trail.TrailRow) (all []string) {
+	if how := carried(e); how != "" && e.Kind == trail.Sent {
+		all = append(all, how)
+	}
 	switch e.Signal {
 	case trail.SharedSignal:
 		all = append(all, "Somebody pasted the link into a chat: it was passed on.")
@@ -223,6 +267,19 @@ func plural[N int | uint64](n N, one, many string) string {
 		return "1 " + one
 	}
 	return group(fmt.Sprint(n)) + " " + many
+}
+
+// fileSize writes what a mail took up for a file, roughly: mailed files are a third
+// larger than they are on disk.
+func fileSize(mailed uint64) string {
+	size := float64(mailed) * 0.73 // base64, with its line breaks
+	switch {
+	case mailed == 0:
+		return ""
+	case size < 1e6:
+		return strconv.FormatFloat(max(1, size/1e3), 'f', 0, 64) + " KB"
+	}
+	return strconv.FormatFloat(size/1e6, 'f', 1, 64) + " MB"
 }
 
 // ago says how long before now a moment was, roughly.

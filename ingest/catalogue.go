@@ -44,6 +44,7 @@ type Catalogue struct {
 	targets map[trail.ContentKey]trail.Target
 	urls    map[string][]trail.ContentID // by trail.NormalURL, sorted
 	misses  map[trail.ContentKey]time.Time
+	mailed  *mailed // what mails are compared with; nil: not made since something changed
 	version uint64
 	changed bool // since the snapshot was written
 
@@ -168,100 +169,16 @@ func (c *Catalogue) mergeStore(ctx context.Context, replace bool) error {
 	if err != nil {
 		return fmt.Errorf("read the catalogue from the store: %w", err)
 	}
-	if !replace {
-		targets = slices.DeleteFunc(targets, func(t trail.Target) bool {
-			_, ok := c.inMemory(trail.KeyOf(t.Content))
-			return ok
-		})
+	if !replace { // what we have stays, and learns what it was before
+		for i, t := range targets {
+			if known, ok := c.inMemory(trail.KeyOf(t.Content)); ok {
+				targets[i] = known.After(t, time.Now())
+			}
+		}
 	}
 	c.remember(targets...)
 	c.hasStore, c.synced = true, false
 	return nil
-}
-
-// putScript writes targets unless another content has a key of theirs. KEYS[1]
-// is the hash; ARGV is 1 or 0 for whether to replace older targets, then key,
-// content and target in turn. It returns the version and how far it grew, or the
-// two contents that collide.
-var putScript = redis.NewScript(`
-for i = 2, #ARGV, 3 do
-  local old = redis.call('HGET', KEYS[1], ARGV[i])
-  if old then
-    local content = cjson.decode(old).content
-    if content ~= ARGV[i+1] then return {0, content, ARGV[i+1]} end
-  end
-end
-local grew = 0
-for i = 2, #ARGV, 3 do
-  local old = redis.call('HGET', KEYS[1], ARGV[i])
-  if not old or (ARGV[1] == '1' and old ~= ARGV[i+2]) then
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i+2])
-    grew = 1
-  end
-end
-return {1, redis.call('HINCRBY', KEYS[1], '` + versionField + `', grew), grew}`)
-
-// putChunk is how many targets one call of the script writes; Redis answers
-// nobody else meanwhile.
-const putChunk = 500
-
-// Put makes targets known: to Redis first, so that every node finds them, then
-// here, then in the snapshot. It refuses, with a *trail.Problem Conflict, a
-// content whose 40-bit key another content has.
-func (c *Catalogue) Put(ctx context.Context, targets ...trail.Target) error {
-	return c.put(ctx, true, targets)
-}
-
-func (c *Catalogue) put(ctx context.Context, replace bool, targets []trail.Target) error {
-	for chunk := range slices.Chunk(targets, putChunk) {
-		if err := c.putChunk(ctx, replace, chunk); err != nil {
-			return err
-		}
-	}
-	c.saveSnapshot()
-	return nil
-}
-
-func (c *Catalogue) putChunk(ctx context.Context, replace bool, targets []trail.Target) error {
-	args := []any{replace}
-	seen := map[trail.ContentKey]trail.ContentID{}
-	for _, t := range targets {
-		key := trail.KeyOf(t.Content)
-		other, ok := c.inMemory(key)
-		if !ok {
-			other.Content = seen[key]
-		}
-		if other.Content != "" && other.Content != t.Content {
-			return collision(t.Content, other.Content)
-		}
-		seen[key] = t.Content
-		text, err := json.Marshal(t)
-		if err != nil {
-			return fmt.Errorf("put into the catalogue: %w", err)
-		}
-		args = append(args, key.String(), t.Content, text)
-	}
-	c.sharing.Lock()
-	defer c.sharing.Unlock()
-	answer, err := putScript.Run(ctx, c.rdb, []string{catalogueKey}, args...).Slice()
-	if err != nil {
-		return fmt.Errorf("put into the catalogue: %w", err)
-	}
-	if answer[0] == int64(0) {
-		return collision(fmt.Sprint(answer[2]), fmt.Sprint(answer[1]))
-	}
-	version, _ := answer[1].(int64)
-	grew, _ := answer[2].(int64)
-	c.remember(targets...)
-	// When another node's change is in between, Run shall see it.
-	if uint64(version) == c.Version()+uint64(grew) {
-		c.setVersion(uint64(version))
-	}
-	return nil
-}
-
-func collision(content, other trail.ContentID) error {
-	return trail.Problemf(trail.Conflict, "The content ID %q cannot be told apart from %q in a link (one chance in a trillion); choose another.", content, other)
 }
 
 // ByURL returns the content that a URL leads to, whatever tracking parameters
@@ -283,6 +200,10 @@ func (c *Catalogue) ByURL(url string) (trail.ContentID, bool) {
 func (c *Catalogue) All() []trail.Target {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	return c.sorted()
+}
+
+func (c *Catalogue) sorted() []trail.Target {
 	return slices.SortedFunc(maps.Values(c.targets), func(a, b trail.Target) int { return cmp.Compare(a.Content, b.Content) })
 }
 
@@ -317,6 +238,7 @@ func (c *Catalogue) remember(targets ...trail.Target) {
 		key := trail.KeyOf(t.Content)
 		delete(c.misses, key)
 		old, ok := c.targets[key]
+		t = t.After(old, time.Now()) // whoever tells may not know what it was before
 		if ok && same(old, t) {
 			continue
 		}
@@ -328,14 +250,19 @@ func (c *Catalogue) remember(targets ...trail.Target) {
 			slices.Sort(c.urls[u])
 		}
 		c.targets[key] = t
-		c.changed = true
+		c.changed, c.mailed = true, nil
 	}
 }
 
 func same(a, b trail.Target) bool {
 	return slices.Equal(a.OtherURLs, b.OtherURLs) && a.Content == b.Content && a.Title == b.Title && a.URL == b.URL &&
-		a.File == b.File && a.FileName == b.FileName && a.FileType == b.FileType &&
-		a.ExpiresAt.Equal(b.ExpiresAt) && a.Successor == b.Successor
+		a.File == b.File && a.FileName == b.FileName && a.FileType == b.FileType && a.FileSize == b.FileSize && a.Version == b.Version &&
+		a.ExpiresAt.Equal(b.ExpiresAt) && a.Successor == b.Successor &&
+		slices.EqualFunc(a.Former, b.Former, func(x, y trail.Former) bool {
+			sameTime := x.Until.Equal(y.Until)
+			x.Until = y.Until
+			return sameTime && x == y
+		})
 }
 
 // normalURLs returns the URLs that lead to a content, each once.

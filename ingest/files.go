@@ -40,7 +40,10 @@ func (f *Files) Save(r io.Reader, max int64) (sha string, size int64, err error)
 	}
 	sha = hex.EncodeToString(sum.Sum(nil))
 	path := f.path(sha)
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), tmp.Sync(), tmp.Close(), os.Rename(tmp.Name(), path)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), tmp.Sync(), tmp.Close()); err != nil {
+		return "", 0, fmt.Errorf("save file: %w", err) // before it has its name: half a file would count as the whole
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
 		return "", 0, fmt.Errorf("save file: %w", err)
 	}
 	if err := errors.Join(syncDir(filepath.Dir(path)), syncDir(f.Dir)); err != nil {
@@ -87,7 +90,10 @@ func writeFile(path string, data []byte) error {
 	if _, err := tmp.Write(data); err != nil {
 		return err
 	}
-	if err := errors.Join(tmp.Sync(), tmp.Close(), os.Rename(tmp.Name(), path)); err != nil {
+	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))

@@ -20,10 +20,11 @@ import (
 // Work that this could harm must check, as loaders do when they move on.
 type Leases struct {
 	Redis redis.UniversalClient
-	Node  string        // who we are, the same after a restart
-	Group string        // whom we share with: "load", "poll"
-	Names []string      // keys of the leases
-	TTL   time.Duration // default 10 s
+	Node  string          // who we are, the same after a restart
+	Group string          // whom we share with: "load", "poll"
+	Names []string        // keys of the leases
+	TTL   time.Duration   // default 10 s
+	Ask   func() []string // the keys instead of Names, where they change; asked at every turn
 	Log   *slog.Logger
 
 	mu   sync.Mutex
@@ -105,20 +106,33 @@ func (l *Leases) turn(ctx context.Context) (taken []string) {
 		l.lost(ctx, err)
 		return nil
 	}
-	share := (len(l.Names) + members - 1) / max(members, 1)
 	names := slices.Clone(l.Names)
+	if l.Ask != nil {
+		names = l.Ask()
+	}
+	wanted := map[string]bool{}
+	for _, name := range names {
+		wanted[name] = true
+	}
+	for _, name := range l.Held() {
+		if !wanted[name] {
+			l.letGo(name)
+		}
+	}
+	share := (len(names) + members - 1) / max(members, 1)
 	mathrand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	for _, name := range names {
 		l.mu.Lock()
-		stop, ours := l.held[name]
-		n, busy := len(l.held), l.busy[name]
+		_, ours := l.held[name]
+		busy, n := l.busy[name], 0
+		for held := range l.held {
+			if wanted[held] { // what is not may still be ending, and costs no other its place
+				n++
+			}
+		}
 		l.mu.Unlock()
 		if ours && n > share {
-			if stop != nil {
-				stop() // the work gives it back when it has ended
-			} else {
-				l.giveBack(name)
-			}
+			l.letGo(name)
 			continue
 		}
 		if !ours && (n >= share || busy) {
@@ -183,6 +197,18 @@ func (l *Leases) forget(name string) {
 		stop()
 	}
 	delete(l.held, name)
+}
+
+// letGo ends the work of a lease, which gives it back when it has ended.
+func (l *Leases) letGo(name string) {
+	l.mu.Lock()
+	stop := l.held[name]
+	l.mu.Unlock()
+	if stop != nil {
+		stop()
+	} else {
+		l.giveBack(name)
+	}
 }
 
 // giveBack frees a lease for the others.

@@ -120,3 +120,59 @@ func TestAloneExcludesUntilReleased(t *testing.T) {
 	}
 	again()
 }
+
+func TestLeasesThatAreNoLongerWantedCostTheOthersNothing(t *testing.T) {
+	rdb := connect(t, startRedis(t, t.TempDir()))
+	var mu sync.Mutex
+	wanted, begun, doing := []string{"lease:a", "lease:b"}, map[string]int{}, map[string]bool{}
+	l := leases(rdb, "a", 0)
+	turns := 0
+	l.Ask = func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		turns++
+		return slices.Clone(wanted)
+	}
+	want := func(names ...string) {
+		mu.Lock()
+		defer mu.Unlock()
+		wanted, turns = names, 0
+	}
+	leave := make(chan struct{})
+	background(t, func(ctx context.Context) error {
+		return l.Each(ctx, func(ctx context.Context, name string) {
+			mu.Lock()
+			begun[name]++
+			doing[name] = true
+			mu.Unlock()
+			<-ctx.Done()
+			if name == "lease:b" {
+				<-leave // work that is slow to end
+			}
+			mu.Lock()
+			doing[name] = false
+			mu.Unlock()
+		})
+	})
+	is := func(name string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return doing[name]
+	}
+	eventually(t, "both are done", func() bool { return is("lease:a") && is("lease:b") })
+	want("lease:a")
+	eventually(t, "some turns have passed", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return turns > 3
+	})
+	want("lease:a", "lease:c")
+	eventually(t, "a new one is done", func() bool { return is("lease:c") })
+	close(leave)
+	eventually(t, "what nobody wants has ended and is free", func() bool { return !is("lease:b") && !slices.Contains(l.Held(), "lease:b") })
+	mu.Lock()
+	defer mu.Unlock()
+	if begun["lease:a"] != 1 {
+		t.Errorf("the work of a was begun %d times while others came and went", begun["lease:a"])
+	}
+}

@@ -235,8 +235,8 @@ func TestContactAccountAndRepsAddUp(t *testing.T) {
 	// what Ann's trail has, Bob's registration and mail, the deal's registration and stage
 	check(t, "account", fmt.Sprint(a.Domain, len(a.Deals), len(a.Contacts), len(a.Events)), fmt.Sprint("alpha.example", 1, 2, 12))
 	check(t, "reps", must(db.Reps(t.Context(), store.Filter{}))(t), []trail.RepRow{
-		{Rep: "rita@us.example", Sent: 4, Content: 2, Reached: 3, Clicked: 2, Replied: 0, Won: 1},
-		{Rep: "sam@us.example", Sent: 3, Content: 2, Reached: 2, Clicked: 2, Replied: 1, Won: 0},
+		{Rep: "rita@us.example", Sent: 4, Seen: trail.Seen{Observable: 4, Observed: 1}, Content: 2, Reached: 3, Clicked: 2, Replied: 0, Won: 1},
+		{Rep: "sam@us.example", Sent: 3, Seen: trail.Seen{Observable: 3}, Content: 2, Reached: 2, Clicked: 2, Replied: 1, Won: 0},
 	})
 }
 

@@ -83,6 +83,7 @@ type contentState struct {
 func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID) ([]contentState, error) {
 	all := map[string]contentState{}
 	var registered, counted []contentState
+	var sent map[string]sends
 	var earned map[string]sum
 	g, asking := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -99,6 +100,7 @@ func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID
 		}, f.args(clickhouse.Named("content", id))...)
 		return err
 	})
+	g.Go(func() (err error) { sent, err = db.sends(asking, f, "content", id); return err })
 	g.Go(func() (err error) { earned, err = db.sums(asking, f, r, "ContentCredits", id); return err })
 	if err := g.Wait(); err != nil {
 		return nil, err
@@ -112,6 +114,7 @@ func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID
 	states := make([]contentState, 0, len(all))
 	for key, c := range all {
 		c.ID, c.Title = key, cmp.Or(c.Title, key)
+		c.Stale, c.Seen = sent[key].stale, sent[key].Seen
 		if r != nil {
 			c.Credit = earned[key].in(r)
 		}
@@ -127,6 +130,25 @@ func (c contentState) counted(n contentState) contentState {
 	c.Opened, c.Opens, c.Clicked, c.Clicks, c.Nameless, c.Replied, c.Machine = n.Opened, n.Opens, n.Clicked, n.Clicks, n.Nameless, n.Replied, n.Machine
 	c.Deals, c.Won, c.Lost, c.touched = n.Deals, n.Won, n.Lost, n.touched
 	return c
+}
+
+// sends is how the sends of a content or of a rep were.
+type sends struct {
+	stale uint64
+	trail.Seen
+}
+
+// sends returns how sends were, by what by names: content or rep; of one content,
+// or of all when it is empty.
+func (db *DB) sends(ctx context.Context, f Filter, by string, content trail.ContentID) (map[string]sends, error) {
+	all := map[string]sends{}
+	_, err := query(ctx, db, "Sends", func(rows driver.Rows, key *string) error {
+		var s sends
+		err := rows.Scan(key, &s.stale, &s.Observable, &s.Observed)
+		all[*key] = s
+		return err
+	}, f.args(clickhouse.Named("by", by), clickhouse.Named("content", content))...)
+	return all, err
 }
 
 // sums returns what a query of a key and a sum finds in a run, by key; nothing

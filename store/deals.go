@@ -61,7 +61,8 @@ type dealTouches struct {
 	deal                   string
 	touches                uint64 // clicks, views and replies
 	last                   time.Time
-	clicks, replies, sends uint64 // recent
+	mailed                 time.Time // last, to or from its people
+	clicks, replies, sends uint64    // recent
 	contents               map[string]uint64
 }
 
@@ -69,7 +70,7 @@ type dealTouches struct {
 func (db *DB) dealTouches(ctx context.Context, f Filter, from, to time.Time, deals ...string) (map[string]dealTouches, error) {
 	all := map[string]dealTouches{}
 	_, err := query(ctx, db, "DealTouches", func(rows driver.Rows, t *dealTouches) error {
-		err := rows.Scan(&t.deal, &t.touches, when{&t.last}, &t.clicks, &t.replies, &t.sends, &t.contents)
+		err := rows.Scan(&t.deal, &t.touches, when{&t.last}, when{&t.mailed}, &t.clicks, &t.replies, &t.sends, &t.contents)
 		all[t.deal] = *t
 		return err
 	}, f.args(instant("from", from), instant("to", to), clickhouse.Named("deals", list(deals)))...)

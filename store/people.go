@@ -89,9 +89,14 @@ func (db *DB) Reps(ctx context.Context, f Filter) ([]trail.RepRow, error) {
 	if err != nil {
 		return nil, err
 	}
+	sent, err := db.sends(ctx, f, "rep", "")
+	if err != nil {
+		return nil, err
+	}
 	reps := map[string]trail.RepRow{}
 	_, err = query(ctx, db, "Reps", func(rows driver.Rows, r *trail.RepRow) error {
 		err := rows.Scan(&r.Rep, &r.Sent, &r.Content, &r.Reached, &r.Clicked, &r.Replied)
+		r.Stale, r.Seen = sent[r.Rep].stale, sent[r.Rep].Seen
 		reps[r.Rep] = *r
 		return err
 	}, f.args()...)

@@ -38,8 +38,9 @@ var sections = [...]string{"won", "lost", "moved", "new", "silent"}
 // section returns the strongest section of the week that applies to a deal, ""
 // for none. A deal whose only stage is that of its creation is new, not moved.
 // A deal that is still open is silent when it was known for 30 days at the end
-// of the week and neither touched nor staged in them.
-func (d *dealState) section(from, to time.Time, stages []string, staged, touched time.Time) string {
+// of the week and in them nothing was seen of it: no touch, no mail in either
+// direction, with content or without, and no stage.
+func (d *dealState) section(from, to time.Time, stages []string, seen ...time.Time) string {
 	in := func(t time.Time) bool { return !t.Before(from) && t.Before(to) }
 	created := d.CreatedAt
 	if created.IsZero() {
@@ -58,7 +59,7 @@ func (d *dealState) section(from, to time.Time, stages []string, staged, touched
 		return "moved"
 	case in(d.CreatedAt):
 		return "new"
-	case d.Status == "open" && created.Before(before) && staged.Before(before) && touched.Before(before):
+	case d.Status == "open" && !slices.ContainsFunc(append(seen, created), func(t time.Time) bool { return !t.Before(before) }):
 		return "silent"
 	}
 	return ""
@@ -99,14 +100,14 @@ func (db *DB) Review(ctx context.Context, from, to time.Time, f Filter) ([]trail
 	rows, contacts := []trail.ReviewRow{}, map[string][]string{}
 	for _, d := range states {
 		t, e := touches[d.ID], stages[d.ID]
-		section := d.section(from, to, e.stages, e.last, t.last)
+		section := d.section(from, to, e.stages, e.last, t.last, t.mailed)
 		if section == "" {
 			continue
 		}
 		d.Touches, d.LastTouch = t.touches, t.last
 		contacts[d.ID] = d.contacts
 		rows = append(rows, trail.ReviewRow{
-			Section: section, Deal: d.DealRow, Stages: list(e.stages), Clicks: t.clicks, Replies: t.replies, Sent: t.sends, LastTouch: t.last,
+			Section: section, Deal: d.DealRow, Stages: list(e.stages), Clicks: t.clicks, Replies: t.replies, Sent: t.sends, LastTouch: t.last, LastMail: t.mailed,
 		})
 	}
 	slices.SortStableFunc(rows, byWeight)

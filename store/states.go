@@ -69,15 +69,16 @@ func (db *DB) Known(ctx context.Context, ids []trail.ID) (map[trail.ID]bool, err
 	return known, nil
 }
 
-// Targets returns where the links of every registered content lead, by content.
+// Targets returns where the links of every registered content lead, by content,
+// and what its files and URLs were before.
 func (db *DB) Targets(ctx context.Context) ([]trail.Target, error) {
-	return query(ctx, db, "Targets", scanTarget, instant("as_of", forever))
+	return query(ctx, db, "Targets", scanTarget, instant("as_of", forever), clickhouse.Named("key", ""))
 }
 
 // Target returns where the links lead that carry a content's key, and whether
 // there is such a content.
 func (db *DB) Target(ctx context.Context, key trail.ContentKey) (trail.Target, bool, error) {
-	rows, err := query(ctx, db, "Target", scanTarget,
+	rows, err := query(ctx, db, "Targets", scanTarget,
 		instant("as_of", forever), clickhouse.Named("key", hex.EncodeToString(key[:])))
 	if err != nil || len(rows) == 0 {
 		return trail.Target{}, false, err
@@ -85,12 +86,23 @@ func (db *DB) Target(ctx context.Context, key trail.ContentKey) (trail.Target, b
 	return rows[0], true, nil
 }
 
+// scanTarget lets each state of a content follow the one before.
 func scanTarget(rows driver.Rows, t *trail.Target) error {
 	var content string
 	var attrs map[string]string
-	err := rows.Scan(&content, &attrs)
+	var since []time.Time
+	var were [][]string
+	if err := rows.Scan(&content, &attrs, &since, &were); err != nil {
+		return err
+	}
+	var before trail.Target
+	for i, w := range were {
+		state := map[string]string{"version": w[0], "url": w[1], "other_urls": w[2], "file": w[3], "file_name": w[4], "file_size": w[5]}
+		before = trail.TargetOf(content, state).After(before, since[i])
+	}
 	*t = trail.TargetOf(content, attrs)
-	return err
+	t.Former = before.Former
+	return nil
 }
 
 // Counts is how much is known.
@@ -114,4 +126,11 @@ func (db *DB) Counts(ctx context.Context) (Counts, error) {
 		return Counts{}, err
 	}
 	return rows[0], nil
+}
+
+// ContactsSince returns the contacts that the CRM told us of after a time, by ID.
+func (db *DB) ContactsSince(ctx context.Context, since time.Time) ([]trail.ContactID, error) {
+	return query(ctx, db, "ContactsSince", func(rows driver.Rows, c *trail.ContactID) error {
+		return rows.Scan((*string)(c))
+	}, instant("as_of", forever), instant("since", since))
 }

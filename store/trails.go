@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -13,23 +14,27 @@ import (
 // trail returns the events that one of the ...Trail queries finds, newest first,
 // machines' too, with titles and the addresses of contacts, and which of them
 // are touches at the filter's level. A reply to a mail with two contents is two
-// rows.
+// rows. A mail that was read before its content was registered is known twice, and
+// is there with its content only.
 func (db *DB) trail(ctx context.Context, f Filter, name string, args ...any) (events, touches []trail.TrailRow, err error) {
-	var contents, contacts []string
+	var contents, contacts, messages []string
 	events, err = query(ctx, db, name, func(rows driver.Rows, e *trail.TrailRow) error {
 		var earns bool
-		err := rows.Scan(&e.ID, when{&e.At}, (*string)(&e.Kind), &e.Content, &e.Contacts, &e.Rep, &e.Deal, &e.Stage, &e.Note,
+		var message string
+		err := rows.Scan(&e.ID, &message, when{&e.At}, (*string)(&e.Kind), &e.Content, &e.Contacts, &e.Rep, &e.Deal, &e.Stage, &e.Note,
 			(*string)(&e.Verdict), &e.Probability, &e.Rules, &e.Source,
 			&e.Signal, &e.LedTo, (*string)(&e.Withheld), &e.Rule, &earns)
 		if earns {
 			touches = append(touches, *e)
 		}
+		messages = append(messages, message)
 		contents, contacts = append(contents, e.Content, e.LedTo), append(contacts, e.Contacts...)
 		return err
 	}, f.args(args...)...)
 	if err != nil {
 		return nil, nil, err
 	}
+	events = withoutTwins(events, messages)
 	titles, err := db.titles(ctx, f, contents)
 	if err != nil {
 		return nil, nil, err
@@ -49,6 +54,26 @@ func (db *DB) trail(ctx context.Context, f Filter, name string, args ...any) (ev
 		slices.Sort(e.Contacts)
 	}
 	return events, touches, nil
+}
+
+// withoutTwins leaves out mails without content that are there with content as
+// well. messages are those of the events.
+func withoutTwins(events []trail.TrailRow, messages []string) []trail.TrailRow {
+	type mail struct{ message, contact string }
+	of := func(i int) mail { return mail{messages[i], strings.Join(events[i].Contacts, " ")} }
+	carried := map[mail]bool{}
+	for i, e := range events {
+		if messages[i] != "" && e.Content != "" && (e.Kind == trail.Sent || e.Kind == trail.Forwarded) {
+			carried[of(i)] = true
+		}
+	}
+	kept := events[:0]
+	for i, e := range events {
+		if e.Kind != trail.Sent || e.Content != "" || !carried[of(i)] {
+			kept = append(kept, e)
+		}
+	}
+	return kept
 }
 
 // story returns the newest events of a trail with the newest last.

@@ -62,10 +62,11 @@ func field(e *trail.Event, name string) *string {
 
 func TestValidateAsksForWhatEachKindNeeds(t *testing.T) {
 	for kind, needs := range map[trail.Kind]string{
-		trail.Shared: "content share rep", trail.Sent: "content contact rep", trail.Opened: "content", trail.Clicked: "content", trail.Viewed: "content",
+		trail.Shared: "content share rep", trail.Sent: "contact rep", trail.Opened: "content", trail.Clicked: "content", trail.Viewed: "content",
 		trail.Replied: "contact", trail.Bounced: "message", trail.Autoreplied: "contact", trail.Forwarded: "content", trail.OptedOut: "contact",
 		trail.Consented: "contact", trail.Staged: "deal stage", trail.Assigned: "deal", trail.Noted: "rep note", trail.Requested: "rep note", trail.Answered: "note",
 		trail.Voted: "rep", trail.Decided: "note", trail.Retracted: "", trail.Erased: "", trail.ContentKind: "content", trail.ContactKind: "contact", trail.DealKind: "deal",
+		trail.Sighted: "", trail.Rescanned: "rep", trail.Measured: "",
 	} {
 		e := trail.Event{ID: trail.NewID(noon), Kind: kind, At: noon, ReceivedAt: noon, Source: "test"}
 		for _, f := range strings.Fields(needs) {

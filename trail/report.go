@@ -77,6 +77,7 @@ type ContentRow struct {
 
 	Reps     uint64    `json:"reps"`                  // reps who sent it
 	Sent     uint64    `json:"sent"`                  // sends: one per message and contact
+	Stale    uint64    `json:"stale"`                 // of these, of an older version
 	Reached  uint64    `json:"reached"`               // contacts it was sent to
 	Opened   uint64    `json:"opened"`                // shares opened at least once
 	Opens    uint64    `json:"opens"`                 // opens in all, repeats included
@@ -89,8 +90,16 @@ type ContentRow struct {
 	Won      uint64    `json:"won"`                   // of these, won
 	Lost     uint64    `json:"lost"`                  // of these, lost
 	LastSent time.Time `json:"last_sent,omitzero"`
+	Seen
 
 	Credit *Sum `json:"credit,omitempty"` // under the report's model, absent without a run
+}
+
+// Seen is what an open rate can be said of: a mail without a pixel may be opened
+// as often as any, and nobody sees it.
+type Seen struct {
+	Observable uint64 `json:"observable"` // sends whose opens can be seen
+	Observed   uint64 `json:"observed"`   // of these, opened at least once; of a mail to several people one
 }
 
 // TrailRow is one event as a report shows it: resolved to people and content
@@ -192,8 +201,10 @@ type ContactDetail struct {
 
 // RepRow is one rep and what came of the mail.
 type RepRow struct {
-	Rep     string `json:"rep"`
-	Sent    uint64 `json:"sent"`
+	Rep   string `json:"rep"`
+	Sent  uint64 `json:"sent"`
+	Stale uint64 `json:"stale"` // of these, of an older version
+	Seen
 	Content uint64 `json:"content"` // different pieces sent
 	Reached uint64 `json:"reached"`
 	Clicked uint64 `json:"clicked"` // shares clicked
@@ -240,6 +251,7 @@ type ReviewRow struct {
 	Replies     uint64    `json:"replies"`               // in the week
 	Sent        uint64    `json:"sent"`                  // in the week
 	LastTouch   time.Time `json:"last_touch,omitzero"`
+	LastMail    time.Time `json:"last_mail,omitzero"` // to or from its people, with content or without
 }
 
 // Touched is one content in a deal's trail.

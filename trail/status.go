@@ -82,14 +82,14 @@ type NodeStatus struct {
 type MailboxStatus struct {
 	Name       string    `json:"name"`
 	Rep        string    `json:"rep"`
-	State      string    `json:"state"` // connecting, ok, retrying or parked
+	State      string    `json:"state"` // connecting, ok, retrying, parked or paused
 	Reason     string    `json:"reason,omitzero"`
 	SentFolder string    `json:"sent_folder,omitzero"`
 	LastPoll   time.Time `json:"last_poll,omitzero"`
 	Messages   uint64    `json:"messages"`      // read since the start
 	Events     uint64    `json:"events"`        // made of them
 	SetAside   uint64    `json:"set_aside"`     // messages that could not be read
-	Todo       uint64    `json:"todo,omitzero"` // messages that are left of the reading under way
+	Left       uint64    `json:"left,omitzero"` // messages that are left of the reading under way
 
 	Wrapped   map[string]uint64 `json:"wrapped,omitempty"`  // sent mails with links that cannot be read, by who wrapped them
 	Trackers  map[string]uint64 `json:"trackers,omitempty"` // sent mails whose links go through another program, by its name

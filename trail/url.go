@@ -21,6 +21,9 @@ type Target struct {
 	File      string    `json:"file,omitzero"` // SHA-256 of the stored file in hex
 	FileName  string    `json:"file_name,omitzero"`
 	FileType  string    `json:"file_type,omitzero"` // media type
+	FileSize  int64     `json:"file_size,omitzero"` // bytes
+	Version   string    `json:"version,omitzero"`
+	Former    []Former  `json:"former,omitempty"` // what file and URLs were before and are no longer, the newest first
 
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // from then on links lead to the successor, or to the fallback
 	Successor ContentID `json:"successor,omitzero"`
@@ -32,9 +35,10 @@ func (t Target) Expired(now time.Time) bool { return !t.ExpiresAt.IsZero() && !n
 // TargetOf returns where a registered content's links lead.
 func TargetOf(content ContentID, attrs map[string]string) Target {
 	expires, _ := time.Parse(time.RFC3339, attrs["expires_at"]) // an unreadable one never comes
+	size, _ := strconv.ParseInt(attrs["file_size"], 10, 64)     // we wrote it ourselves
 	return Target{
 		Content: content, Title: attrs["title"], URL: attrs["url"], OtherURLs: strings.Fields(attrs["other_urls"]),
-		File: attrs["file"], FileName: attrs["file_name"], FileType: attrs["file_type"],
+		File: attrs["file"], FileName: attrs["file_name"], FileType: attrs["file_type"], FileSize: size, Version: attrs["version"],
 		ExpiresAt: expires.UTC(), Successor: attrs["successor"],
 	}
 }

@@ -122,10 +122,10 @@ func (cmd contentCmd) Run(e *env) error {
 		if r.Credit != nil {
 			credit, value, currency = fmt.Sprintf("%.4f", r.Credit.Credit), r.Credit.Value.Amount, r.Credit.Value.Currency
 		}
-		rows = append(rows, []string{r.ID, r.Title, r.Kind, num(r.Sent), num(r.Reached), num(r.Opened), num(r.Clicked), num(r.Replied), num(r.Deals), num(r.Won), credit, value, currency})
+		rows = append(rows, []string{r.ID, r.Title, r.Kind, num(r.Sent), num(r.Reached), num(r.Opened), num(r.Clicked), num(r.Replied), num(r.Deals), num(r.Won), credit, value, currency, num(r.Stale), num(r.Observable), num(r.Observed)})
 	}
 	cmd.title(e, cmd.Format)
-	return cmd.print(e, report, []string{"id", "title", "kind", "sent", "reached", "opened", "clicked", "replied", "deals", "won", "credit", "value", "currency"}, rows)
+	return cmd.print(e, report, []string{"id", "title", "kind", "sent", "reached", "opened", "clicked", "replied", "deals", "won", "credit", "value", "currency", "stale", "observable", "observed"}, rows)
 }
 
 type dealCmd struct {

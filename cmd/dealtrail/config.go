@@ -70,7 +70,8 @@ type Config struct {
 		ExcludeFolders []string `toml:"exclude_folders" default:"[]" doc:"Folders, or Gmail labels, whose mail leaves no trace wherever else it lies, such as Private."`
 		DailyMB        int      `toml:"daily_mb" default:"2000" doc:"Megabytes that are read from one mailbox a day at most: Gmail locks a mailbox for a day at 2500. The rest is read the next day."`
 	} `toml:"mailboxes"`
-	Boxes []Mailbox `toml:"mailbox"`
+	Providers []Provider `toml:"provider"`
+	Boxes     []Mailbox  `toml:"mailbox"`
 
 	path string // of the file
 }
@@ -78,12 +79,16 @@ type Config struct {
 // Mailbox is one [[mailbox]]: it is only ever read.
 type Mailbox struct {
 	Rep          string `toml:"rep" doc:"The rep's address."`
-	Host         string `toml:"host" doc:"The IMAP server, such as imap.gmail.com."`
+	Host         string `toml:"host" doc:"The IMAP server, such as imap.gmail.com. Empty: the provider's."`
 	Port         int    `toml:"port" default:"993" doc:"993 with tls, 143 with starttls."`
 	Security     string `toml:"security" default:"tls" doc:"tls, starttls, or none (this machine only)."`
 	Username     string `toml:"username" doc:"The sign-in name. Empty: the rep's address."`
-	PasswordFile string `toml:"password_file" doc:"A file that holds the password, readable by dealtrail only. Gmail wants an app password."`
+	PasswordFile string `toml:"password_file" doc:"A file that holds the password, readable by dealtrail only. Gmail wants an app password. Exactly one of password_file, password_env and provider."`
+	PasswordEnv  string `toml:"password_env" doc:"The name of an environment variable that holds the password."`
+	Provider     string `toml:"provider" doc:"The name of a [[provider]], to sign in by OAuth2."`
 	SentFolder   string `toml:"sent_folder" doc:"The folder of sent mail, when the server does not mark it."`
+
+	RefreshTokenFile string `toml:"refresh_token_file" doc:"With provider: a file that holds the rep's refresh token, which dealtrail must be able to write too, because Microsoft renews it. Empty: the provider's service account or the app's own credentials."`
 
 	Aliases []string `toml:"aliases" doc:"Other addresses that the rep writes from. What a mailbox holds of another rep's address is that rep's."`
 }
@@ -133,16 +138,7 @@ func loadConfig(path string, environ []string) (*Config, error) {
 		return nil, explainTOML(path, err)
 	}
 	for i := range c.Boxes {
-		m := &c.Boxes[i]
-		if m.Security == "" {
-			m.Security = "tls"
-		}
-		if m.Port == 0 {
-			m.Port = map[string]int{"tls": 993, "starttls": 143, "none": 143}[m.Security]
-		}
-		if m.Username == "" {
-			m.Username = m.Rep
-		}
+		c.fill(&c.Boxes[i])
 	}
 	if err := c.override(environ); err != nil {
 		return nil, err
@@ -313,21 +309,7 @@ func (c *Config) check() error {
 	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on")); err != nil {
 		return err
 	}
-	for i, m := range c.Boxes {
-		name := fmt.Sprintf("mailbox %d (%s)", i+1, m.Rep)
-		for key, value := range map[string]string{"rep": m.Rep, "host": m.Host, "password_file": m.PasswordFile} {
-			if value == "" {
-				return fmt.Errorf("%s: %s: %s is missing", c.path, name, key)
-			}
-		}
-		if err := oneOf(name+": security", m.Security, "tls", "starttls", "none"); err != nil {
-			return err
-		}
-		if m.Security == "none" && !isLoopback(m.Host) {
-			return fmt.Errorf("%s: %s: security none would send the password in the clear; it is for this machine only, use tls", c.path, name)
-		}
-	}
-	return nil
+	return c.checkMailboxes()
 }
 
 func isLoopback(host string) bool {

@@ -84,14 +84,14 @@ func TestMissingSecretIsNamed(t *testing.T) {
 
 func TestEnvironmentWins(t *testing.T) {
 	path := writeConfig(t, "[server]\nlisten = \"127.0.0.1:1\"")
-	c, err := loadConfig(path, []string{"DEALTRAIL_SERVER_LISTEN=127.0.0.1:2", "DEALTRAIL_COMPANY_DOMAINS=a.com,b.com", "DEALTRAIL_MAIL_EVERY=5s", "DEALTRAIL_COMPANY_RATES=USD=0.9"})
+	c, err := loadConfig(path, []string{"DEALTRAIL_SERVER_LISTEN=127.0.0.1:2", "DEALTRAIL_COMPANY_DOMAINS=a.com,b.com", "DEALTRAIL_MAILBOXES_EVERY=5s", "DEALTRAIL_COMPANY_RATES=USD=0.9"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Server.Listen != "127.0.0.1:2" || len(c.Company.Domains) != 2 || shortDuration(c.Mailboxes.Every) != "5s" || c.Company.Rates["USD"] != "0.9" {
 		t.Errorf("got %+v", c)
 	}
-	if _, err := loadConfig(path, []string{"DEALTRAIL_MAIL_BACK_DAYS=many"}); err == nil || !strings.Contains(err.Error(), "DEALTRAIL_MAIL_BACK_DAYS") {
+	if _, err := loadConfig(path, []string{"DEALTRAIL_MAILBOXES_SINCE=many"}); err == nil || !strings.Contains(err.Error(), "DEALTRAIL_MAILBOXES_SINCE") {
 		t.Errorf("a wrong variable: %v", err)
 	}
 }

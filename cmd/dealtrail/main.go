@@ -42,7 +42,7 @@ type cli struct {
 	Status    statusCmd    `cmd:"" help:"How the installation is doing; exit 1 when something needs a person."`
 	Judge     judgeCmd     `cmd:"" help:"Who made each recorded request, as JSON lines; stores nothing."`
 	Read      readCmd      `cmd:"" help:"What mails would yield, as JSON lines; stores nothing."`
-	Mailbox   mailboxCmd   `cmd:"" help:"Check or list the mailboxes."`
+	Mailbox   mailboxCmd   `cmd:"" help:"Add, check, list, pause, resume or remove mailboxes."`
 	Bad       badCmd       `cmd:"" help:"List what could not become events, or hand it in again."`
 	Keys      keyCmd       `cmd:"" name:"key" help:"Make, list or revoke API keys."`
 	User      userCmd      `cmd:"" help:"Let a person sign in."`

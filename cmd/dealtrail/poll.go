@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"dealtrail/ingest"
 	"dealtrail/ingest/mailbox"
@@ -15,64 +12,31 @@ import (
 
 func (p *program) newPoller(keys *trail.Keyring, contacts trail.ContactKey) *mailbox.Poller {
 	c := p.config
+	reader := p.newReader(keys, contacts)
+	reader.RepOf = p.repOf
 	return &mailbox.Poller{
-		Boxes: c.boxes(contacts), Emit: p.buffer.Append, Memory: mailMemory(p.redis), Every: time.Duration(c.Mailboxes.Every),
-		CatalogueVersion: p.catalogue.Version, Now: time.Now, Log: p.log, Share: p.shareMailboxes,
-		Reader: &mailbox.Reader{
-			Keys: keys, Contacts: contacts, OwnDomains: c.Company.Domains,
-			ByURL: p.catalogue.ByURL,
-			ByKey: func(k trail.ContentKey) (trail.ContentID, bool, error) {
-				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-				defer cancel()
-				t, ok, err := p.catalogue.Lookup(ctx, k)
-				return t.Content, ok, err
-			},
-		},
+		Boxes: c.boxes(contacts, p.providers), Emit: p.buffer.Append, Memory: mailMemory(p.redis), Every: time.Duration(c.Mailboxes.Every),
+		CatalogueVersion: p.mailMeaning, Now: time.Now, Log: p.log, Share: p.shareMailboxes,
+		Reader: reader, ExcludeFolders: c.Mailboxes.ExcludeFolders,
 	}
 }
 
-// mailMemory keeps the poller's cursors and the hashes of sent mails in Redis.
-func mailMemory(rdb redis.UniversalClient) mailbox.Memory {
-	const cursors, sent = "dealtrail:mail:cursors", "dealtrail:mail:sent"
-	return mailbox.Memory{
-		Load: func(ctx context.Context, key string) (string, error) {
-			v, err := rdb.HGet(ctx, cursors, key).Result()
-			if errors.Is(err, redis.Nil) {
-				return "", nil
-			}
-			return v, err
-		},
-		Save: func(ctx context.Context, key, value string) error { return rdb.HSet(ctx, cursors, key, value).Err() },
-		MarkSent: func(ctx context.Context, messages ...string) error {
-			members := make([]any, len(messages))
-			for i, m := range messages {
-				members[i] = m
-			}
-			return rdb.SAdd(ctx, sent, members...).Err()
-		},
-		WasSent: func(ctx context.Context, messages ...string) (map[string]bool, error) {
-			members := make([]any, len(messages))
-			for i, m := range messages {
-				members[i] = m
-			}
-			is, err := rdb.SMIsMember(ctx, sent, members...).Result()
-			if err != nil {
-				return nil, err
-			}
-			known := map[string]bool{}
-			for i, m := range messages {
-				known[m] = is[i]
-			}
-			return known, nil
-		},
-	}
-}
-
-// shareMailboxes divides mailboxes among the processes that poll.
-func (p *program) shareMailboxes(ctx context.Context, names []string, work func(context.Context, string)) error {
+// shareMailboxes divides mailboxes among the processes that poll. Until it is
+// known which are paused none is read.
+func (p *program) shareMailboxes(ctx context.Context, names func() []string, work func(context.Context, string)) error {
 	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "poll", Log: p.log}
-	for _, name := range names {
-		leases.Names = append(leases.Names, ingest.MailboxLease+name)
+	leases.Ask = func() (keys []string) {
+		if !p.mailboxes.Loaded() {
+			return nil
+		}
+		for _, name := range names() {
+			keys = append(keys, ingest.MailboxLease+name)
+		}
+		return keys
 	}
 	return leases.Each(ctx, func(ctx context.Context, lease string) { work(ctx, strings.TrimPrefix(lease, ingest.MailboxLease)) })
 }
+
+// mailMeaning grows when mail may mean more than it did: content was registered,
+// or the CRM knows more contacts.
+func (p *program) mailMeaning() uint64 { return p.catalogue.Version() + p.acquaintances.Epoch()<<40 }

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/mail"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"dealtrail/ingest/crm"
@@ -20,7 +24,7 @@ type readCmd struct {
 	Files   []string `arg:"" help:"Mails as a mail program saves them (.eml)." type:"existingfile"`
 	Rep     string   `required:"" help:"Whose mailbox they are from."`
 	Folder  string   `help:"sent or inbox. Default: sent if the rep wrote it." enum:"sent,inbox," default:""`
-	Content string   `help:"A CSV of content, as import takes it, to look links up in; no server is needed then." type:"existingfile"`
+	Content string   `help:"A CSV of content, as import takes it, to look links up in, or a folder of files to compare attachments with; no server is needed then." type:"path"`
 }
 
 // readLine is one line of output: an event, or why there is none.
@@ -47,17 +51,17 @@ func (cmd readCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		events, reason, err := r.Events(raw, cmd.folder(raw), cmd.Rep, time.Now())
+		got, err := r.Read(raw, cmd.folder(raw), cmd.Rep, time.Now())
 		if err != nil {
 			return err
 		}
-		if len(events) == 0 {
-			if err := out.Encode(readLine{File: path, Reason: reason}); err != nil {
+		if len(got.Events) == 0 {
+			if err := out.Encode(readLine{File: path, Reason: got.Reason}); err != nil {
 				return err
 			}
 		}
-		for i := range events {
-			if err := out.Encode(readLine{File: path, Event: &events[i]}); err != nil {
+		for i := range got.Events {
+			if err := out.Encode(readLine{File: path, Event: &got.Events[i]}); err != nil {
 				return err
 			}
 		}
@@ -97,18 +101,32 @@ func (cmd readCmd) reader(e *env) (*mailbox.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	byKey, byURL := map[trail.ContentKey]trail.ContentID{}, map[string]trail.ContentID{}
+	byKey, byURL, byFile := map[trail.ContentKey]trail.ContentID{}, map[string]trail.ContentID{}, map[string]trail.ContentID{}
+	var sizes []int64
 	for _, t := range targets {
 		byKey[trail.KeyOf(t.Content)] = t.Content
+		if t.File != "" {
+			byFile[t.File] = t.Content
+			sizes = append(sizes, t.FileSize)
+		}
 		for _, u := range append([]string{t.URL}, t.OtherURLs...) {
 			if normal := trail.NormalURL(u); normal != "" {
 				byURL[normal] = cmp.Or(byURL[normal], t.Content)
 			}
 		}
 	}
+	slices.Sort(sizes)
 	return &mailbox.Reader{
 		Keys: keys, Contacts: trail.ContactKey(secrets.ContactKey), OwnDomains: append(config.Company.Domains, trail.Domain(cmd.Rep)),
-		ByURL: func(u string) (trail.ContentID, bool) { id, ok := byURL[trail.NormalURL(u)]; return id, ok },
+		ByURL: func(u string) (id trail.ContentID, until time.Time, ok bool) {
+			id, ok = byURL[trail.NormalURL(u)]
+			return id, until, ok
+		},
+		ByFile: func(sha string) (id trail.ContentID, until time.Time, ok bool) {
+			id, ok = byFile[sha]
+			return id, until, ok
+		},
+		FileSizes: func() []int64 { return sizes }, Exclude: config.excludes,
 		ByKey: func(k trail.ContentKey) (trail.ContentID, bool, error) { id, ok := byKey[k]; return id, ok, nil },
 		WasSent: func(messages ...string) (map[string]bool, error) {
 			sent := map[string]bool{}
@@ -128,6 +146,9 @@ func (cmd readCmd) targets(e *env) (targets []trail.Target, err error) {
 			targets = append(targets, trail.Target{Content: r.ID, URL: r.URL, OtherURLs: r.OtherURLs})
 		}
 		return targets, err
+	}
+	if info, err := os.Stat(cmd.Content); err == nil && info.IsDir() {
+		return filesIn(cmd.Content)
 	}
 	f, err := os.Open(cmd.Content)
 	if err != nil {
@@ -149,4 +170,24 @@ func (cmd readCmd) targets(e *env) (targets []trail.Target, err error) {
 		fmt.Fprintf(e.err, "%s line %d: %s\n", cmd.Content, r.Line, r.Reason)
 	}
 	return targets, nil
+}
+
+// filesIn are the files of a folder as contents that are named after them.
+func filesIn(dir string) (targets []trail.Target, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(data)
+		name := entry.Name()
+		targets = append(targets, trail.Target{
+			Content: strings.TrimSuffix(name, filepath.Ext(name)), File: hex.EncodeToString(sum[:]), FileName: name, FileSize: int64(len(data)),
+		})
+	}
+	return targets, err
 }

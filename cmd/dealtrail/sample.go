@@ -38,24 +38,32 @@ func (c *Config) sample() []byte {
 			fmt.Fprintf(&b, "\n%s = %v\n", key, v)
 		}
 	})
+	b.WriteString("\n# Sign-in by OAuth2: one block for each of Google, Microsoft or another provider. Reps connect their mailboxes themselves\n# in the browser, or an administrator lets all of them be read.\n")
+	provider := Provider{Name: "google", Kind: "google", ClientID: "123.apps.googleusercontent.com", ClientSecretFile: "secrets/google", ServiceAccountFile: "secrets/google.json", Mailboxes: []string{"ana@example.com", "sales@example.com=ana@example.com"}}
+	blocks(&b, "provider", c.Providers, provider)
 	b.WriteString("\n# One block for each rep's mailbox. It is only ever read.\n")
-	if len(c.Boxes) == 0 {
-		example := Mailbox{Rep: "anna@example.com", Host: "imap.example.com", Port: 993, Security: "tls", PasswordFile: "secrets/anna"}
-		for line := range strings.Lines(example.block(true)) {
-			b.WriteString("# " + line)
-		}
-	}
-	for i, m := range c.Boxes {
-		b.WriteString(m.block(i == 0))
-	}
+	blocks(&b, "mailbox", c.Boxes, Mailbox{Rep: "anna@example.com", Host: "imap.example.com", Port: 993, Security: "tls", PasswordFile: "secrets/anna"})
 	return b.Bytes()
 }
 
-// block returns the mailbox as TOML, explained or plain.
-func (m Mailbox) block(explained bool) string {
+// blocks writes a block of TOML for each value, the first with what its keys
+// mean; for no values the example as a comment.
+func blocks[T any](b *bytes.Buffer, name string, values []T, example T) {
+	if len(values) == 0 {
+		for line := range strings.Lines(block(name, example, true)) {
+			b.WriteString("# " + line)
+		}
+	}
+	for i, v := range values {
+		b.WriteString(block(name, v, i == 0))
+	}
+}
+
+// block returns a struct as a block of TOML, explained or plain.
+func block(name string, value any, explained bool) string {
 	var b strings.Builder
-	b.WriteString("[[mailbox]]\n")
-	v := reflect.ValueOf(m)
+	fmt.Fprintf(&b, "[[%s]]\n", name)
+	v := reflect.ValueOf(value)
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		value := fmt.Sprint(v.Field(i))

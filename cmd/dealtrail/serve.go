@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -46,24 +48,30 @@ type program struct {
 	prepare func(context.Context) error // before anything is served
 	routes  func(*echo.Group)
 
-	redis     redis.UniversalClient
-	db        *store.DB
-	buffer    *ingest.Buffer
-	loader    *ingest.Loader
-	auditor   *ingest.Auditor
-	nodes     *ingest.Nodes
-	catalogue *ingest.Catalogue
-	registry  *ingest.Registry
-	consents  *ingest.Consents
-	visitors  *ingest.Visitors
-	corrector *ingest.Corrector
-	importer  *crm.Importer
-	tracker   *track.Tracker
-	poller    *mailbox.Poller
-	job       *attribution.Job
-	access    *api.Access
-	site      *dashboards.Site
-	server    *api.Server
+	redis         redis.UniversalClient
+	db            *store.DB
+	buffer        *ingest.Buffer
+	loader        *ingest.Loader
+	auditor       *ingest.Auditor
+	nodes         *ingest.Nodes
+	catalogue     *ingest.Catalogue
+	registry      *ingest.Registry
+	consents      *ingest.Consents
+	visitors      *ingest.Visitors
+	corrector     *ingest.Corrector
+	acquaintances *ingest.Acquaintances
+	importer      *crm.Importer
+	tracker       *track.Tracker
+	mailboxes     *ingest.Mailboxes
+	poller        *mailbox.Poller
+	job           *attribution.Job
+	access        *api.Access
+	site          *dashboards.Site
+	server        *api.Server
+
+	providers map[string]*mailbox.Provider      // of mail, by name
+	reps      atomic.Pointer[map[string]string] // whose an address on our side is
+	adding    sync.Mutex                        // a mailbox
 
 	main     net.Listener
 	tracking net.Listener // nil: the main one serves links too
@@ -155,17 +163,28 @@ func (p *program) open(ctx context.Context) (err error) {
 	if err := p.openTracker(keys, files); err != nil {
 		return err
 	}
+	p.acquaintances = &ingest.Acquaintances{Redis: p.redis, DB: p.db, Log: p.log}
+	if p.providers, err = c.providers(); err != nil {
+		return err
+	}
+	p.mailboxes = &ingest.Mailboxes{Redis: p.redis, Key: contacts, Log: p.log, Now: time.Now, Changed: p.takeMailboxes}
 	p.poller = p.newPoller(keys, contacts)
+	p.takeMailboxes(nil)
+	p.mailboxes.Load(ctx)
+	connect, err := p.connect()
+	if err != nil {
+		return err
+	}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Status: p.status, Demo: p.demo, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
+		Status: p.status, Demo: p.demo, Connect: connect, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
 	})
 	if err != nil {
 		return err
 	}
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Access: p.access,
-		Status: p.status, Ready: p.ready, Metrics: p.metrics(),
+		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
 		Exports: exports(), Zone: p.zone, Now: time.Now, Log: p.log,
 	}
 	return nil
@@ -293,7 +312,7 @@ func (p *program) openStore(ctx context.Context, dir string) error {
 func (p *program) runJobs(ctx context.Context) error {
 	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "jobs", Names: []string{ingest.JobsLease}, Log: p.log}
 	return leases.Each(ctx, func(ctx context.Context, _ string) {
-		if err := all(ctx, p.job.Run, p.auditor.Run, p.corrector.Run); err != nil {
+		if err := all(ctx, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run); err != nil {
 			p.log.Error("jobs stopped, beginning again", "err", err)
 		}
 	})
@@ -304,7 +323,7 @@ func (p *program) runJobs(ctx context.Context) error {
 func (p *program) run(ctx context.Context, started func(context.Context) error) (err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	sinks := []func(context.Context) error{p.buffer.Run, p.catalogue.Run, p.consents.Run, p.visitors.Run, p.nodes.Run}
+	sinks := []func(context.Context) error{p.buffer.Run, p.catalogue.Run, p.consents.Run, p.visitors.Run, p.nodes.Run, p.acquaintances.Run, p.mailboxes.Run}
 	if p.roles.has("load") {
 		sinks = append(sinks, p.loader.Run)
 	}

@@ -245,7 +245,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/v1/status", "/v1/content", "/v1/content/C2?agents=all", "/v1/deals?limit=2", "/v1/deals/D1?model=first", "/v1/contacts/ann@acme.test",
-		"/v1/accounts/acme.test", "/v1/reps", "/v1/attribution", "/v1/attribution?by=owner", "/v1/runs", "/v1/review?week=2026-W09", "/v1/keys"} {
+		"/v1/accounts/acme.test", "/v1/reps", "/v1/sighted?dismissed=true", "/v1/baseline", "/v1/attribution", "/v1/attribution?by=owner", "/v1/runs", "/v1/review?week=2026-W09", "/v1/keys", "/v1/mailboxes"} {
 		check("GET", path, "", 200)
 	}
 	check("POST", "/v1/shares", `{"content":"C1","rep":"rita@ours.test","to":["ann@acme.test"],"deal":"D1"}`, 201)
@@ -261,6 +261,13 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	check("POST", "/v1/content", `{"id":"C9","titel":"misspelt"}`, 400)
 	check("POST", "/v1/shares", `{"content":"none","rep":"rita@ours.test"}`, 404)
 	check("DELETE", "/v1/keys/grafana", "", 204)
+	check("POST", "/v1/mailboxes", `[{"rep":"ana@ours.test","host":"127.0.0.1","port":1,"security":"none","password":"pw"},{"rep":"ana"}]`, 200)
+	check("GET", "/v1/mailboxes", "", 200)
+	check("POST", "/v1/mailboxes/ana@ours.test/pause", "", 204)
+	check("POST", "/v1/mailboxes/ana@ours.test/resume", "", 204)
+	check("POST", "/v1/mailboxes/ana@ours.test/check", "", 503)
+	check("DELETE", "/v1/mailboxes/ana@ours.test", "", 204)
+	check("POST", "/v1/mailboxes/ana@ours.test/check", "", 404)
 	for _, key := range []string{"", "dt_wrong"} {
 		r.api.Key = key
 		check("GET", "/v1/deals", "", 401)

@@ -38,7 +38,7 @@ func (p *program) nodeStatus() trail.NodeStatus {
 		n.Mailboxes = append(n.Mailboxes, trail.MailboxStatus{
 			Name: m.Name, Rep: m.Rep, State: string(m.State), Reason: m.Reason, SentFolder: m.SentFolder,
 			LastPoll: m.LastPoll, Messages: m.Messages, Events: m.Events, SetAside: m.SetAside,
-			Todo: m.Todo, Wrapped: m.Wrapped, Trackers: m.Trackers, Rescanned: m.Rescanned,
+			Left: m.Left, Wrapped: m.Wrapped, Trackers: m.Trackers, Rescanned: m.Rescanned,
 		})
 	}
 	return n
@@ -113,7 +113,7 @@ func (p *program) tellNodes(s *trail.Status, trouble func(string, ...any)) {
 	}
 }
 
-// tellMailboxes says how each configured mailbox is doing, by who reads it.
+// tellMailboxes says how each mailbox is doing, by who reads it.
 func (p *program) tellMailboxes(s *trail.Status, trouble func(string, ...any)) {
 	read := map[string]trail.MailboxStatus{}
 	for _, n := range s.Nodes {
@@ -128,9 +128,12 @@ func (p *program) tellMailboxes(s *trail.Status, trouble func(string, ...any)) {
 		if !ok {
 			m = trail.MailboxStatus{Name: b.Name, Rep: b.Rep, State: string(mailbox.Connecting)}
 		}
+		if b.State == mailbox.Paused { // whatever who read it said last
+			m.State, m.Reason = string(mailbox.Paused), ""
+		}
 		s.Mailboxes = append(s.Mailboxes, m)
 		if m.State == string(mailbox.Parked) {
-			trouble("The mailbox of %s is parked: %s", m.Rep, m.Reason)
+			trouble("The mailbox of %s is parked: %s Mend it, then: dealtrail mailbox resume %s", m.Rep, m.Reason, m.Rep)
 		}
 	}
 }

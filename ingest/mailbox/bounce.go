@@ -32,20 +32,19 @@ const (
 	maxOriginals = 10
 )
 
-// bounced returns what a mail says of another that did not arrive. raw is the
-// mail itself: parts that no mail program shows are read only here, where few
-// mails get. The result is false for all other mail, and then only late may be
-// set.
-func (m *message) bounced(raw []byte) (bounce, bool) {
+// bounced returns what a mail says of another that did not arrive. Parts that no
+// mail program shows are read only here, where few mails get. The result is false
+// for all other mail, and then only late may be set.
+func (m *message) bounced() (bounce, bool) {
 	var b bounce
 	if !m.fromMailSystem() {
 		return b, false
 	}
 	var reports []string
-	err := walk(raw, func(h textproto.MIMEHeader, kind string, part []byte) {
+	err := walk(m.header, m.body, func(h textproto.MIMEHeader, kind string, part []byte) {
 		switch kind {
 		case "message/delivery-status", "message/global-delivery-status":
-			reports = append(reports, text(part))
+			reports = append(reports, text(h, part))
 		case "message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers":
 			b.returned(undecorated(h, part))
 		}
@@ -124,10 +123,9 @@ func (b *bounce) name(m *message, said string) {
 func undecorated(h textproto.MIMEHeader, part []byte) []byte {
 	switch strings.ToLower(strings.TrimSpace(h.Get("Content-Transfer-Encoding"))) {
 	case "base64", "quoted-printable":
-		return []byte(text(part))
+		return []byte(text(h, part))
 	}
-	_, body := split(part)
-	return body
+	return part
 }
 
 // report reads one block of a delivery-status part and tells whether it says

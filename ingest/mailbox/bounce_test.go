@@ -77,7 +77,7 @@ var samples = map[string]map[string][]string{
 		"delivered-report":          {"does not say which mail"},
 		"relayed-report":            {"does not say which mail"},
 		"relayed-no-report":         {"does not say which mail"},
-		"read-receipt":              {"read receipt"},
+		"read-receipt":              {"opened"},
 		"read-receipt-no-type":      {"does not say which mail"},
 		"feedback-report":           {"does not say which mail"},
 		"unknown-original":          {"not known to have carried content"},
@@ -182,7 +182,7 @@ func TestBounceIsTiedToTheMailThatDidNotArrive(t *testing.T) {
 func TestEachFailedRecipientHasItsOwnEvent(t *testing.T) {
 	message := sample(t, "postfix-two-recipients")
 	_, first := yields(t, message)
-	again, _, _ := knows(t, "m1@harbor.example").Events([]byte(message), mailbox.Inbox, rep, arrived.Add(time.Hour))
+	again, _, _ := readAs(knows(t, "m1@harbor.example"), []byte(message), mailbox.Inbox, rep, arrived.Add(time.Hour))
 	if len(first) != 2 || first[0].ID == first[1].ID || again[0].ID != first[0].ID || again[1].ID != first[1].ID {
 		t.Errorf("%+v, read again %+v", first, again)
 	}
@@ -269,7 +269,7 @@ func TestAutomaticRepliesAreNoReplies(t *testing.T) {
 func TestUnknownOriginalIsAnErrorNotALoss(t *testing.T) {
 	r := reader(t)
 	r.WasSent = func(...string) (map[string]bool, error) { return nil, os.ErrDeadlineExceeded }
-	if _, _, err := r.Events([]byte(sample(t, "postfix")), mailbox.Inbox, rep, arrived); err == nil {
+	if _, _, err := readAs(r, []byte(sample(t, "postfix")), mailbox.Inbox, rep, arrived); err == nil {
 		t.Error("no error, so the bounce would be passed over for ever")
 	}
 }
@@ -289,7 +289,7 @@ func TestLargeBouncesAreReadInBoundedTime(t *testing.T) {
 		"one field":      head + "Content-Type: multipart/report; boundary=b; report-type=delivery-status\n\n--b\nContent-Type: message/delivery-status\n\nA: b\n" + strings.Repeat(" c\n", big/3),
 	} {
 		began := time.Now()
-		if _, _, err := knows(t, "m1@harbor.example").Events([]byte(message), mailbox.Inbox, rep, arrived); err != nil {
+		if _, _, err := readAs(knows(t, "m1@harbor.example"), []byte(message), mailbox.Inbox, rep, arrived); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(began); took > 10*time.Second {
@@ -311,14 +311,14 @@ func FuzzBounce(f *testing.F) {
 	r := knows(f, "m1@harbor.example")
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		began := time.Now()
-		got, reason, err := r.Events(raw, mailbox.Inbox, rep, arrived)
+		got, reason, err := readAs(r, raw, mailbox.Inbox, rep, arrived)
 		if took := time.Since(began); took > 5*time.Second {
 			t.Fatalf("%d bytes took %s", len(raw), took)
 		}
 		if err != nil || (len(got) == 0) == (reason == "") {
 			t.Fatalf("%d events, reason %q, error %v", len(got), reason, err)
 		}
-		again, _, _ := r.Events(raw, mailbox.Inbox, rep, arrived.Add(time.Hour))
+		again, _, _ := readAs(r, raw, mailbox.Inbox, rep, arrived.Add(time.Hour))
 		ids := map[trail.ID]bool{}
 		for i, e := range got {
 			if err := e.Validate(); err != nil {

@@ -3,9 +3,13 @@ package mailbox
 import (
 	"context"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"time"
+
+	"github.com/emersion/go-imap/v2"
 
 	"dealtrail/trail"
 )
@@ -21,8 +25,8 @@ type Box struct {
 	CAs      *x509.CertPool // whom to trust for the server's certificate; nil: the system's
 
 	Username string
-	Password func() (string, error)                    // asked at every sign-in, so that a changed file is seen; never printed
-	Token    func(ctx context.Context) (string, error) // an OAuth2 access token, instead of a password; never printed
+	Password func() (string, error) // asked at every sign-in, so that a changed file is seen; never printed
+	Token    TokenSource            // an OAuth2 access token, instead of a password; never printed
 
 	SentFolder string        // overrides what the server says; usually empty
 	Since      time.Duration // how far back the first reading goes; 0: 30 days
@@ -99,4 +103,27 @@ func (b *Box) Validate() error {
 		return trail.Problemf(trail.Invalid, "Mailbox %q: security is %q; it must be tls, starttls or none.", b.Name, b.Security)
 	}
 	return nil
+}
+
+// secret returns what the box signs in with: a token, but not the refused one, or
+// else the password.
+func (b *Box) secret(ctx context.Context, refused string) (string, error) {
+	if b.Token == nil {
+		password, err := b.Password()
+		if err != nil {
+			return "", fmt.Errorf("read password: %w", errors.Join(errPassword, err))
+		}
+		return password, nil
+	}
+	token, err := b.Token(ctx, refused)
+	problem := (*trail.Problem)(nil)
+	switch {
+	case err == nil:
+		return token, nil
+	case errors.As(err, &problem) && problem.Code == trail.Unauthorized: // as good as a refused password: only the rep can mend it
+		err = errors.Join(&refusal{code: imap.ResponseCodeAuthenticationFailed}, err)
+	case problem == nil:
+		err = errors.Join(errToken, err)
+	}
+	return "", fmt.Errorf("ask for a token: %w", err)
 }

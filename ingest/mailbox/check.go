@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -58,11 +59,11 @@ func (p *Poller) check(ctx context.Context, b *Box) (report CheckReport, err err
 	for _, f := range list {
 		report.Folders = append(report.Folders, f.Mailbox)
 	}
-	folders, problem := choose(list, b.SentFolder)
+	folders, problem := choose(p.allowed(list), b.SentFolder)
 	report.SentFolder, report.Problem = sentFolder(folders), problem
-	sent := map[string]bool{}
+	marked := map[string]bool{}
 	for _, f := range folders {
-		mails, err := p.newest(ctx, s, b, f, sent)
+		mails, err := p.newest(ctx, s, b, f, marked)
 		if err != nil {
 			return report, err
 		}
@@ -73,9 +74,9 @@ func (p *Poller) check(ctx context.Context, b *Box) (report CheckReport, err err
 	return report, nil
 }
 
-// newest reads the newest mails of a folder. sent gathers the mail that yields
-// sent events, so that replies to it are told from other mail.
-func (p *Poller) newest(ctx context.Context, s *session, b *Box, f folder, sent map[string]bool) ([]Checked, error) {
+// newest reads the newest mails of a folder. marked gathers their marks, so that
+// replies to mail with content are told from other mail.
+func (p *Poller) newest(ctx context.Context, s *session, b *Box, f folder, marked map[string]bool) ([]Checked, error) {
 	data, err := s.examine(ctx, f.name)
 	if err != nil || data.NumMessages == 0 {
 		return nil, err
@@ -85,42 +86,38 @@ func (p *Poller) newest(ctx context.Context, s *session, b *Box, f folder, sent 
 	if err != nil {
 		return nil, err
 	}
-	r := *p.Reader
-	r.WasSent = func(messages ...string) (map[string]bool, error) {
-		known := map[string]bool{}
-		if p.Memory.WasSent != nil {
-			if known, err = p.Memory.WasSent(ctx, messages...); err != nil {
-				return nil, err
-			}
-		}
-		out := map[string]bool{}
-		for _, m := range messages {
-			out[m] = known[m] || sent[m]
-		}
-		return out, nil
+	w := watch{p: p, b: b, session: s, plain: map[string]bool{}}
+	letters, err := s.gather(ctx, uids, gathering{
+		needs: func(l *letter) { w.needs(ctx, f, l) }, sizes: p.Reader.sizes(), plain: func(imap.UID) bool { return false },
+	})
+	if err != nil {
+		return nil, err
 	}
 	var mails []Checked
-	incomplete, err := s.fetch(ctx, uids, func(_ imap.UID, a *arrival) {
-		if a == nil {
-			return
+	for _, l := range letters {
+		if l.done && l.a == nil {
+			continue // deleted since we asked
 		}
-		c := Checked{Folder: f.kind, At: a.at.UTC(), Reason: "larger than 25 MB"}
-		if !a.large {
-			var failed error
-			c.Events, c.Reason, failed = r.Events(a.raw, f.kind, b.Rep, a.at)
-			if failed != nil {
-				c.Reason = "what it links to or answers cannot be looked up right now"
-			}
-		}
-		for _, e := range c.Events {
-			if e.Kind == trail.Sent {
-				sent[e.Message] = true
-			}
-		}
-		mails = append(mails, c)
-	})
-	for range incomplete {
-		mails = append(mails, Checked{Folder: f.kind, Reason: "the mail server does not deliver it whole"})
+		mails = append(mails, w.checked(ctx, f, l, marked))
 	}
-	return mails, err
+	return mails, nil
+}
+
+// checked returns what a mail would yield.
+func (w *watch) checked(ctx context.Context, f folder, l *letter, marked map[string]bool) Checked {
+	c := Checked{Folder: f.kind, Reason: "the mail server does not deliver it whole"}
+	if l.a != nil {
+		c.At = l.a.at.UTC()
+	}
+	if !l.done {
+		return c
+	}
+	o, err := w.yield(ctx, f, l, marked)
+	for _, m := range o.Marks {
+		marked[m] = true
+	}
+	if c.Events, c.Reason = o.Events, cmp.Or(o.aside, o.Reason, l.need.reason); err != nil {
+		c.Reason = "what it links to or answers cannot be looked up right now"
+	}
+	return c
 }

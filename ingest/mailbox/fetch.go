@@ -3,110 +3,108 @@ package mailbox
 import (
 	"context"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 )
 
-// maxGroup is how many bytes of mail one command asks for, so that strays fit
-// into memory.
-const maxGroup = 16 << 20
+// arrival is what arrived of one message.
+type arrival struct {
+	at        time.Time // the server's INTERNALDATE
+	size      int64     // RFC822.SIZE: servers are not always exact
+	structure imap.BodyStructure
+	sections  map[string][]byte // by sectionName; without those that the server says are NIL
+}
 
-// fetch reads messages and hands each to take as it arrives, or, when it is
-// gone from the server, a nil arrival. It returns the UIDs that the server has
-// but does not deliver whole; nothing may be concluded about those.
-func (s *session) fetch(ctx context.Context, uids []imap.UID, take func(imap.UID, *arrival)) (incomplete []imap.UID, err error) {
-	sizes, err := s.sizes(ctx, uids)
+// request is what is asked of some messages.
+type request struct {
+	uids    []imap.UID
+	options imap.FetchOptions
+}
+
+// whole reports whether an arrival has all that was asked for. Size and date may
+// be missing: nothing depends on them.
+func (q *request) whole(a *arrival) bool {
+	if q.options.BodyStructure != nil && a.structure == nil {
+		return false
+	}
+	for _, section := range q.options.BodySection {
+		if _, ok := a.sections[sectionName(section)]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// sectionName names a section as requests and responses have it in common.
+func sectionName(s *imap.FetchItemBodySection) string {
+	name := strings.Trim(strings.ReplaceAll(fmt.Sprint(s.Part), " ", "."), "[]") + " " + string(s.Specifier)
+	if len(s.HeaderFields) > 0 {
+		name += ".FIELDS"
+	}
+	return name
+}
+
+// fetch asks for something of messages, without marking them as read, and hands
+// each that arrived whole to take, or nil when it is gone from the server. It
+// returns the UIDs that the server has and of which it does not deliver what was
+// asked for, each after two more tries for it alone; nothing may be concluded
+// about those.
+func (s *session) fetch(ctx context.Context, q request, take func(imap.UID, *arrival)) (incomplete []imap.UID, err error) {
+	if len(q.uids) == 0 {
+		return nil, nil
+	}
+	missing, err := s.ask(ctx, q, take)
 	if err != nil {
 		return nil, err
 	}
-	var group []imap.UID
-	var bytes int64
-	flush := func() error {
-		missing, err := s.bodies(ctx, group, take)
+	for _, uid := range missing {
+		gone, whole, err := s.single(ctx, uid, q.options, take)
 		if err != nil {
-			return err
-		}
-		for _, uid := range missing {
-			a, gone, err := s.single(ctx, uid)
-			if err != nil {
-				return err
-			}
-			if a == nil && !gone {
-				incomplete = append(incomplete, uid)
-				continue
-			}
-			take(uid, a)
-		}
-		group, bytes = nil, 0
-		return nil
-	}
-	for _, uid := range uids {
-		if sizes[uid] > MaxMessage {
-			take(uid, &arrival{large: true})
-			continue
-		}
-		if len(group) > 0 && bytes+sizes[uid] > maxGroup {
-			if err := flush(); err != nil {
-				return nil, err
-			}
-		}
-		group = append(group, uid)
-		bytes += sizes[uid]
-	}
-	if len(group) > 0 {
-		if err := flush(); err != nil {
 			return nil, err
+		}
+		switch {
+		case gone:
+			take(uid, nil)
+		case !whole:
+			incomplete = append(incomplete, uid)
 		}
 	}
 	return incomplete, nil
 }
 
-// sizes asks how large messages are. What the server does not say is 0: the
-// body itself will tell.
-func (s *session) sizes(ctx context.Context, uids []imap.UID) (map[imap.UID]int64, error) {
-	sizes := map[imap.UID]int64{}
-	err := s.step(ctx, func() error {
-		cmd := s.client.Fetch(imap.UIDSetNum(uids...), &imap.FetchOptions{UID: true, RFC822Size: true})
-		defer cmd.Close()
-		for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
-			s.alive()
-			var uid imap.UID
-			var size int64
-			for item := msg.Next(); item != nil; item = msg.Next() {
-				switch item := item.(type) {
-				case imapclient.FetchItemDataUID:
-					uid = item.UID
-				case imapclient.FetchItemDataRFC822Size:
-					size = item.Size
-				}
-			}
-			sizes[uid] = size
+// single asks for a message that did not arrive with the others.
+func (s *session) single(ctx context.Context, uid imap.UID, options imap.FetchOptions, take func(imap.UID, *arrival)) (gone, whole bool, err error) {
+	for range 2 {
+		missing, err := s.ask(ctx, request{uids: []imap.UID{uid}, options: options}, take)
+		if err != nil || len(missing) == 0 {
+			return false, true, err
 		}
-		return cmd.Close()
-	})
-	if err != nil {
-		return nil, fmt.Errorf("fetch sizes: %w", err)
+		there, err := s.search(ctx, &imap.SearchCriteria{UID: []imap.UIDSet{imap.UIDSetNum(uid)}})
+		if err != nil || len(there) == 0 {
+			return true, false, err
+		}
 	}
-	return sizes, nil
+	return false, false, nil
 }
 
-// bodies fetches messages by one command, without marking them as read, and
-// returns the UIDs that did not arrive whole.
-func (s *session) bodies(ctx context.Context, uids []imap.UID, take func(imap.UID, *arrival)) (missing []imap.UID, err error) {
-	s.want(uids)
+// ask sends one command and returns the UIDs that did not arrive whole.
+func (s *session) ask(ctx context.Context, q request, take func(imap.UID, *arrival)) (missing []imap.UID, err error) {
+	q.options.UID = true
+	s.want(&q)
 	defer s.want(nil)
 	arrived := map[imap.UID]bool{}
 	err = s.step(ctx, func() error {
-		cmd := s.client.Fetch(imap.UIDSetNum(uids...), &imap.FetchOptions{
-			UID: true, InternalDate: true, BodySection: []*imap.FetchItemBodySection{{Peek: true}},
-		})
+		cmd := s.client.Fetch(imap.UIDSetNum(q.uids...), &q.options)
 		defer cmd.Close()
 		for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
-			if uid, a, ok := s.collect(msg); ok {
+			uid, a, err := s.collect(msg)
+			if err == nil && uid != 0 && q.whole(a) {
 				arrived[uid] = true
-				take(uid, &a)
+				take(uid, a)
 			}
 			s.alive()
 		}
@@ -115,12 +113,12 @@ func (s *session) bodies(ctx context.Context, uids []imap.UID, take func(imap.UI
 	if err != nil {
 		return nil, fmt.Errorf("fetch: %w", err)
 	}
-	for _, uid := range uids {
+	for _, uid := range q.uids {
 		if arrived[uid] {
 			continue
 		}
 		if a, ok := s.landing(uid); ok {
-			take(uid, &a)
+			take(uid, a)
 			continue
 		}
 		missing = append(missing, uid)
@@ -128,41 +126,35 @@ func (s *session) bodies(ctx context.Context, uids []imap.UID, take func(imap.UI
 	return missing, nil
 }
 
-// single fetches one message that did not arrive with the others. A nil arrival
-// with gone means that the server no longer has it.
-func (s *session) single(ctx context.Context, uid imap.UID) (a *arrival, gone bool, err error) {
-	for range 2 {
-		missing, err := s.bodies(ctx, []imap.UID{uid}, func(_ imap.UID, got *arrival) { a = got })
-		if err != nil {
-			return nil, false, err
-		}
-		if len(missing) == 0 {
-			return a, false, nil
-		}
-		there, err := s.search(ctx, &imap.SearchCriteria{UID: []imap.UIDSet{imap.UIDSetNum(uid)}})
-		if err != nil {
-			return nil, false, err
-		}
-		if len(there) == 0 {
-			return nil, true, nil
-		}
-	}
-	return nil, false, nil
-}
-
 // want says which strays to keep; nil forgets them.
-func (s *session) want(uids []imap.UID) {
+func (s *session) want(q *request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wanted, s.strays = map[imap.UID]bool{}, map[imap.UID]arrival{}
-	for _, uid := range uids {
-		s.wanted[uid] = true
+	s.strays, s.wanted = map[imap.UID]*arrival{}, map[imap.UID]bool{}
+	if s.wants = q; q != nil {
+		for _, uid := range q.uids {
+			s.wanted[uid] = true
+		}
 	}
 }
 
-// landing returns the body of a message that came as a stray. The command is
-// over, so it has been read from the wire; only its goroutine may be late.
-func (s *session) landing(uid imap.UID) (arrival, bool) {
+// stray takes a FETCH response that go-imap matched to no command.
+func (s *session) stray(msg *imapclient.FetchMessageData) {
+	uid, a, err := s.collect(msg)
+	s.mu.Lock()
+	if err == nil && s.wants != nil && s.wanted[uid] && s.wants.whole(a) {
+		s.strays[uid] = a
+	}
+	s.mu.Unlock()
+	select {
+	case s.landed <- struct{}{}:
+	default:
+	}
+}
+
+// landing returns what of a message came as a stray. The command is over, so it
+// has been read from the wire; only its goroutine may be late.
+func (s *session) landing(uid imap.UID) (*arrival, bool) {
 	late := time.NewTimer(100 * time.Millisecond)
 	defer late.Stop()
 	for {
@@ -175,7 +167,60 @@ func (s *session) landing(uid imap.UID) (arrival, bool) {
 		select {
 		case <-s.landed:
 		case <-late.C:
-			return arrival{}, false
+			return nil, false
 		}
 	}
+}
+
+// collect reads one FETCH response to its end.
+func (s *session) collect(msg *imapclient.FetchMessageData) (uid imap.UID, a *arrival, err error) {
+	a = &arrival{sections: map[string][]byte{}}
+	for item := msg.Next(); item != nil; item = msg.Next() {
+		switch item := item.(type) {
+		case imapclient.FetchItemDataUID:
+			uid = item.UID
+		case imapclient.FetchItemDataInternalDate:
+			a.at = item.Time
+		case imapclient.FetchItemDataRFC822Size:
+			a.size = item.Size
+		case imapclient.FetchItemDataBodyStructure:
+			a.structure = item.BodyStructure
+		case imapclient.FetchItemDataBodySection:
+			if item.Literal == nil {
+				continue // NIL: there should be something and is nothing
+			}
+			data, e := s.literal(item.Literal)
+			a.sections[sectionName(item.Section)] = data
+			if e != nil {
+				err = e
+			}
+		}
+	}
+	return uid, a, err
+}
+
+// literal reads what the server announced, up to the bound on a message.
+func (s *session) literal(l imap.LiteralReader) ([]byte, error) {
+	in := &lively{s, l}
+	if l.Size() > MaxMessage {
+		_, err := io.Copy(io.Discard, in)
+		return nil, err
+	}
+	data := make([]byte, l.Size())
+	_, err := io.ReadFull(in, data)
+	return data, err
+}
+
+// lively reads and tells the watchdog.
+type lively struct {
+	s *session
+	r io.Reader
+}
+
+func (l *lively) Read(b []byte) (int, error) {
+	n, err := l.r.Read(b)
+	if n > 0 {
+		l.s.alive()
+	}
+	return n, err
 }

@@ -2,71 +2,108 @@ package mailbox
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/html"
 
 	"dealtrail/trail"
 )
 
-// finding is one piece of content that a message links to.
+// finding is one piece of content that a message has.
 type finding struct {
 	content trail.ContentID
-	share   trail.ShareID // empty: a plain link
+	share   trail.ShareID // empty: a plain link or a file
+	file    bool          // the content's file is attached
+	stale   bool          // it is an older version of the content
 	depth   int           // 0: written by the sender; more: in quoted text, that many quotes deep
 }
 
 type findings []finding
 
-// find returns the content that a message links to, each content and share
-// once, at its least depth, in the order of the text; and if nothing of it was
-// written by the sender, why. Where the HTML part has a link, the text part has
-// no say on it: its quotes are harder to tell. The error is that of ByKey.
-func (r *Reader) find(m *message) (findings, string, error) {
-	s := sightings{r: r}
+// finds are all that a message has of content.
+type finds struct {
+	findings
+	why      string                 // if the sender put none in
+	pixels   map[trail.ShareID]bool // the shares whose pixel is there
+	sighted  []Sighting
+	wrapped  []string // who wrapped links that cannot be read
+	trackers []string // other programs that links go through
+}
+
+// find returns the content that a message has, each content and share once, at
+// its least depth, in the order of the text. Where the HTML part has a link, the
+// text part has no say on it: its quotes are harder to tell. A mail that is
+// attached counts as quoted. The error is that of ByKey.
+func (r *Reader) find(m *message) (finds, error) {
+	s := sightings{r: r, at: m.date, pixels: map[trail.ShareID]bool{}}
+	if err := s.read(m, 0); err != nil {
+		return finds{}, err
+	}
+	for _, f := range m.files {
+		s.attached(f)
+	}
+	out := finds{pixels: s.pixels, sighted: s.sighted, wrapped: s.through(), trackers: s.behind()}
+	for i, f := range s.found.all {
+		f.depth = s.found.depths[i]
+		out.findings = append(out.findings, f)
+	}
+	switch {
+	case len(out.findings) > 0:
+		out.why = "links to content only in quoted text"
+	case s.unknown:
+		out.why = "a tracked link to content that is not registered"
+	case s.damaged:
+		out.why = "a tracked link whose token was changed or is under a key that is gone"
+	default:
+		out.why = "no tracked link and no link to registered content" + s.hidden()
+	}
+	return out, nil
+}
+
+// sightings are what a message's links and files turn out to be.
+type sightings struct {
+	r                *Reader
+	at               time.Time        // the mail's date
+	found            least[finding]   // at depth 0 each
+	opaque           least[[2]string] // links that cannot be read, behind who wrapped them
+	trackers         least[string]    // other programs that links go through
+	pixels           map[trail.ShareID]bool
+	sighted          []Sighting
+	damaged, unknown bool
+}
+
+// read takes in the texts of a message that stands depth quotes deep.
+func (s *sightings) read(m *message, depth int) error {
 	for _, part := range m.html {
-		if err := s.look(htmlLines(part), originals(part)); err != nil {
-			return nil, "", err
+		if err := s.look(htmlLines(part), originals(part), depth); err != nil {
+			return err
 		}
 	}
 	for _, part := range m.text {
 		s.found.settle()
 		s.opaque.settle()
 		s.trackers.settle()
-		if err := s.look(textLines(part), nil); err != nil {
-			return nil, "", err
+		if err := s.look(textLines(part), nil, depth); err != nil {
+			return err
 		}
 	}
-	switch {
-	case len(s.found.all) > 0:
-		out := make(findings, len(s.found.all))
-		for i, f := range s.found.all {
-			f.depth = s.found.depths[i]
-			out[i] = f
+	for _, inner := range m.nested {
+		s.found.settle()
+		if err := s.read(inner, depth+1); err != nil {
+			return err
 		}
-		return out, "links to content only in quoted text", nil
-	case s.unknown:
-		return nil, "a tracked link to content that is not registered", nil
-	case s.damaged:
-		return nil, "a tracked link whose token was changed or is under a key that is gone", nil
 	}
-	return nil, "no tracked link and no link to registered content" + s.hidden(), nil
-}
-
-// sightings are what a message's links turn out to be.
-type sightings struct {
-	r                *Reader
-	found            least[finding]   // at depth 0 each
-	opaque           least[[2]string] // links that cannot be read, behind who wrapped them
-	trackers         least[string]    // other programs that links go through
-	damaged, unknown bool
+	return nil
 }
 
 // look takes in the links of a part. original is what some of them were before
 // a gateway rewrote them.
-func (s *sightings) look(lines []line, original map[string]string) error {
+func (s *sightings) look(lines []line, original map[string]string, depth int) error {
 	for _, l := range lines {
+		l.depth += depth
 		for _, link := range l.links {
 			target, opaque := unwrap(link)
 			if before := original[link]; before != "" {
@@ -83,23 +120,25 @@ func (s *sightings) look(lines []line, original map[string]string) error {
 				s.opaque.add([2]string{by, link}, l.depth)
 			} else if by := tracker(target); by != "" {
 				s.trackers.add(by, l.depth)
+			} else if l.depth == 0 {
+				s.sightLink(target)
 			}
 		}
 	}
 	return nil
 }
 
+// stale reports whether what a content had until a time was out of date when the
+// mail was written.
+func (s *sightings) stale(until time.Time) bool { return !until.IsZero() && s.at.After(until) }
+
 // hidden says which links of the sender's there are that may lead to content,
 // for the end of a reason.
 func (s *sightings) hidden() string {
-	var by []string
-	links := 0
-	for i, o := range s.opaque.all {
-		if s.opaque.depths[i] > 0 {
-			continue
-		}
-		if links++; !slices.Contains(by, o[0]) {
-			by = append(by, o[0])
+	by, links := s.through(), 0
+	for _, depth := range s.opaque.depths {
+		if depth == 0 {
+			links++
 		}
 	}
 	said := ""
@@ -108,16 +147,30 @@ func (s *sightings) hidden() string {
 	} else if links > 1 {
 		said = fmt.Sprintf("; %d links are wrapped by %s and cannot be read without following them", links, strings.Join(by, " and "))
 	}
-	var through []string
-	for i, name := range s.trackers.all {
-		if s.trackers.depths[i] == 0 {
-			through = append(through, name)
-		}
-	}
-	if len(through) > 0 {
+	if through := s.behind(); len(through) > 0 {
 		said += "; its links go through " + strings.Join(through, " and ")
 	}
 	return said
+}
+
+// through returns who wrapped links of the sender's so that they cannot be read.
+func (s *sightings) through() (by []string) {
+	for i, o := range s.opaque.all {
+		if s.opaque.depths[i] == 0 && !slices.Contains(by, o[0]) {
+			by = append(by, o[0])
+		}
+	}
+	return by
+}
+
+// behind returns the other programs that the sender's links go through.
+func (s *sightings) behind() (names []string) {
+	for i, name := range s.trackers.all {
+		if s.trackers.depths[i] == 0 {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // least keeps things once each, in the order they came in, at the least depth
@@ -146,16 +199,45 @@ func (l *least[T]) add(t T, depth int) {
 	}
 }
 
-// written returns what the sender put in. A plain link beside a tracked one to
-// the same content says nothing new.
+// written returns what the sender put in. A plain link or a file beside a
+// tracked link to the same content says nothing new, nor does an old version
+// beside the new one or a link beside the file.
 func (fs findings) written() findings {
-	tracked := map[trail.ContentID]bool{}
+	best := map[trail.ContentID]int{}
 	for _, f := range fs {
-		tracked[f.content] = tracked[f.content] || f.depth == 0 && f.share != ""
+		if f.depth == 0 {
+			best[f.content] = max(best[f.content], f.weight())
+		}
 	}
 	var out findings
 	for _, f := range fs {
-		if f.depth == 0 && (f.share != "" || !tracked[f.content]) {
+		if f.depth == 0 && f.weight() == best[f.content] {
+			out = append(out, f)
+			if f.share == "" {
+				best[f.content]++ // once is enough
+			}
+		}
+	}
+	return out
+}
+
+// weight orders what one mail may have of one content by how much it tells.
+func (f finding) weight() int {
+	switch {
+	case f.share != "":
+		return 9
+	case f.stale:
+		return 1
+	case f.file:
+		return 5
+	}
+	return 3
+}
+
+// quotes returns the tracked content that is only quoted.
+func (fs findings) quotes() (out findings) {
+	for _, f := range fs {
+		if f.depth > 0 && f.share != "" {
 			out = append(out, f)
 		}
 	}
@@ -229,17 +311,23 @@ func (s *sightings) resolve(link, target string) (f finding, ok bool, err error)
 			return finding{}, false, fmt.Errorf("look up the content of a link: %w", err)
 		}
 		s.unknown = s.unknown || !ok
+		if pixel.MatchString(target) {
+			s.pixels[share] = true
+		}
 		return finding{content: content, share: share}, ok, nil
 	}
 	if r.ByURL == nil {
 		return f, false, nil
 	}
-	f.content, ok = r.ByURL(target)
+	content, until, ok := r.ByURL(target)
 	if !ok && target != link { // a redirector's link may be what was registered
-		f.content, ok = r.ByURL(link)
+		content, until, ok = r.ByURL(link)
 	}
-	return f, ok, nil
+	return finding{content: content, stale: s.stale(until)}, ok, nil
 }
+
+// pixel is a link to a pixel.
+var pixel = regexp.MustCompile(`(?i)/o/[a-z2-7]{27}`)
 
 // tokens returns what may be tokens in a link: 27 characters after /c/ or /o/.
 // What follows is ignored, because mail programs glue brackets and full stops

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,11 +18,13 @@ type folder struct {
 // choose returns the folders to read, Sent before Inbox, so that the mail a
 // reply answers is known when the reply is read. The configured Sent folder
 // counts before the server's \Sent attribute, and that before a name that Sent
-// folders have. Without any Sent folder the text says so, for people.
+// folders have. Without any Sent folder the text says so, for people. A folder of
+// all mail (\All, as Gmail has it) stands for the Inbox: answers that were
+// archived are only there.
 func choose(list []*imap.ListData, configured string) (folders []folder, problem string) {
 	var names []string
-	var inbox string
-	var marked, named []folder
+	var inbox, all string
+	var attributed, named []folder
 	for _, f := range list {
 		if slices.Contains(f.Attrs, imap.MailboxAttrNoSelect) || slices.Contains(f.Attrs, imap.MailboxAttrNonExistent) {
 			continue
@@ -32,12 +35,14 @@ func choose(list []*imap.ListData, configured string) (folders []folder, problem
 			last = last[strings.LastIndex(last, string(f.Delim))+1:]
 		}
 		switch {
+		case marked(f, imap.MailboxAttrAll):
+			all = f.Mailbox
 		case strings.EqualFold(f.Mailbox, "INBOX"):
 			inbox = f.Mailbox
 		case f.Mailbox == configured:
 			folders = append(folders, folder{name: f.Mailbox, kind: Sent})
-		case slices.ContainsFunc(f.Attrs, func(a imap.MailboxAttr) bool { return strings.EqualFold(string(a), string(imap.MailboxAttrSent)) }):
-			marked = append(marked, folder{name: f.Mailbox, kind: Sent})
+		case marked(f, imap.MailboxAttrSent):
+			attributed = append(attributed, folder{name: f.Mailbox, kind: Sent})
 		case sentNames[strings.ToLower(last)]:
 			named = append(named, folder{name: f.Mailbox, kind: Sent})
 		}
@@ -46,17 +51,19 @@ func choose(list []*imap.ListData, configured string) (folders []folder, problem
 	case configured != "" && len(folders) == 0:
 		problem = fmt.Sprintf("There is no folder %q; set sent_folder to one of these: %s.", configured, strings.Join(names, ", "))
 	case len(folders) > 0:
-	case len(marked) > 0:
-		folders = marked
+	case len(attributed) > 0:
+		folders = attributed
 	case len(named) > 0:
 		folders = named
 	default:
 		problem = "Sent folder unknown; set sent_folder to one of these: " + strings.Join(names, ", ") + "."
 	}
-	if inbox == "" {
-		inbox = "INBOX" // every server has it, listed or not
-	}
-	return append(folders, folder{name: inbox, kind: Inbox}), problem
+	return append(folders, folder{name: cmp.Or(all, inbox, "INBOX"), kind: Inbox}), problem // every server has an INBOX, listed or not
+}
+
+// marked reports whether the server says what a folder is for.
+func marked(f *imap.ListData, attr imap.MailboxAttr) bool {
+	return slices.ContainsFunc(f.Attrs, func(a imap.MailboxAttr) bool { return strings.EqualFold(string(a), string(attr)) })
 }
 
 // sentNames are the names of Sent folders, in lower case, on servers that do

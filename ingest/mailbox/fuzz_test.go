@@ -35,14 +35,14 @@ func FuzzEvents(f *testing.F) {
 			in = mailbox.Sent
 		}
 		began := time.Now()
-		got, reason, err := r.Events(raw, in, rep, arrived)
+		got, reason, err := readAs(r, raw, in, rep, arrived)
 		if took := time.Since(began); took > 5*time.Second {
 			t.Fatalf("%d bytes took %s", len(raw), took)
 		}
 		if err != nil || (len(got) == 0) == (reason == "") {
 			t.Fatalf("%d events, reason %q, error %v", len(got), reason, err)
 		}
-		again, _, _ := r.Events(raw, in, rep, arrived.Add(time.Hour))
+		again, _, _ := readAs(r, raw, in, rep, arrived.Add(time.Hour))
 		ids := map[trail.ID]bool{}
 		for i, e := range got {
 			if err := e.Validate(); err != nil {
@@ -80,7 +80,7 @@ func TestHostileStructureIsBounded(t *testing.T) {
 		"many references":   reply("h@h", link, "References: "+strings.Repeat("<a@b> ", big/6)),
 	} {
 		began := time.Now()
-		if _, _, err := reader(t).Events([]byte(message), mailbox.Sent, rep, arrived); err != nil {
+		if _, _, err := readAs(reader(t), []byte(message), mailbox.Sent, rep, arrived); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(began); took > 10*time.Second {

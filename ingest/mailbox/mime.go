@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"net/textproto"
+	"regexp"
 	"strings"
 
 	"github.com/jhillyerd/enmime/v2"
@@ -22,7 +23,7 @@ const (
 var errParts = errors.New("too many parts")
 
 // walk calls leaf for every part of a mail that is not a multipart, with its
-// header, media type and raw bytes, header included. It takes a mail apart by
+// header, media type and body as stored. It takes a mail apart by
 // itself, because a multipart parser that nests readers spends minutes on a few
 // megabytes of nested parts; what is left to enmime is what it is good at:
 // broken headers, encodings and charsets.
@@ -30,17 +31,16 @@ var errParts = errors.New("too many parts")
 // What is broken is read as a mail program would: a multipart without a
 // boundary takes the first line that looks like one, a missing end is the end
 // of the part around it.
-func walk(raw []byte, leaf func(header textproto.MIMEHeader, kind string, raw []byte)) error {
+func walk(header textproto.MIMEHeader, body []byte, leaf func(header textproto.MIMEHeader, kind string, body []byte)) error {
 	count := 0
-	var part func(raw []byte, depth int) error
-	part = func(raw []byte, depth int) error {
+	var part func(header textproto.MIMEHeader, body []byte, depth int) error
+	part = func(header textproto.MIMEHeader, body []byte, depth int) error {
 		if count++; count > maxParts {
 			return errParts
 		}
-		header, body := split(raw)
 		kind, params := mediaType(header.Get("Content-Type"))
 		if !strings.HasPrefix(kind, "multipart/") {
-			leaf(header, kind, raw)
+			leaf(header, kind, body)
 			return nil
 		}
 		boundary := params["boundary"]
@@ -48,20 +48,21 @@ func walk(raw []byte, leaf func(header textproto.MIMEHeader, kind string, raw []
 			boundary = guess(body)
 		}
 		if boundary == "" {
-			leaf(header, "text/plain", raw)
+			leaf(header, "text/plain", body)
 			return nil
 		}
 		if depth == maxDepth {
 			return nil
 		}
 		for _, inner := range cutParts(body, boundary) {
-			if err := part(inner, depth+1); err != nil {
+			header, body := split(inner)
+			if err := part(header, body, depth+1); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return part(raw, 0)
+	return part(header, body, 0)
 }
 
 // nothing collects the parser's complaints.
@@ -83,13 +84,35 @@ func split(raw []byte) (textproto.MIMEHeader, []byte) {
 		}
 		end += len(line)
 	}
-	header, err := enmime.ReadHeader(bufio.NewReader(bytes.NewReader(raw[:end])), nothing{})
+	if end == 0 {
+		return textproto.MIMEHeader{}, body(raw)
+	}
+	header, err := enmime.ReadHeader(bufio.NewReader(bytes.NewReader(fields(raw[:end]))), nothing{})
 	if err != nil || header == nil {
 		header = textproto.MIMEHeader{} // what is left of a header that makes no sense does not help
 	}
-	body := raw[end:]
-	body = bytes.TrimPrefix(body, []byte("\r"))
-	return header, bytes.TrimPrefix(body, []byte("\n"))
+	return header, body(raw[end:])
+}
+
+// body returns what follows the empty line that ends a header.
+func body(rest []byte) []byte {
+	return bytes.TrimPrefix(bytes.TrimPrefix(rest, []byte("\r")), []byte("\n"))
+}
+
+var field = regexp.MustCompile(`(?m)^([!-9;-~]+)[ \t]*:`)
+
+// fields returns a header as the parser wants it: what stands before the first
+// field hides all others from it, and blanks before a colon the field.
+func fields(header []byte) []byte {
+	at := field.FindIndex(header)
+	if at == nil {
+		return nil
+	}
+	header = header[at[0]:]
+	if bytes.Contains(header, []byte(" :")) || bytes.Contains(header, []byte("\t:")) {
+		return field.ReplaceAll(header, []byte("$1:"))
+	}
+	return header
 }
 
 // mediaType returns the kind of a part, in lower case, and its parameters. What
@@ -143,7 +166,7 @@ func cutParts(body []byte, boundary string) [][]byte {
 			continue
 		}
 		if begin >= 0 {
-			parts = append(parts, body[begin:i])
+			parts = append(parts, withoutBreak(body[begin:i]))
 		}
 		at += len(rest)
 		if begin = at; said == "--" {
@@ -156,9 +179,23 @@ func cutParts(body []byte, boundary string) [][]byte {
 	return parts
 }
 
+// withoutBreak returns a part without the line break before the boundary, which
+// belongs to that (RFC 2046 section 5.1.1).
+func withoutBreak(part []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(part, []byte("\n")), []byte("\r"))
+}
+
 // text returns the decoded text of a part, in UTF-8, of which only the broken
 // pieces are missing.
-func text(raw []byte) string {
+func text(header textproto.MIMEHeader, body []byte) string {
+	var raw bytes.Buffer
+	for _, name := range []string{"Content-Type", "Content-Transfer-Encoding"} { // the parser shall not read all others again
+		if v := header.Get(name); v != "" {
+			raw.WriteString(name + ": " + cut(v, maxMediaType) + "\r\n")
+		}
+	}
+	raw.WriteString("\r\n")
+	raw.Write(body)
 	parser := enmime.NewParser(
 		enmime.SkipMalformedParts(true),
 		enmime.MultipartWOBoundaryAsSinglePart(true),
@@ -177,9 +214,8 @@ func text(raw []byte) string {
 			return kind, map[string]string{"charset": charset}, nil, nil
 		}),
 	)
-	part, err := parser.ReadParts(bytes.NewReader(raw))
+	part, err := parser.ReadParts(&raw)
 	if err != nil || part == nil || len(part.Content) == 0 {
-		_, body := split(raw)
 		return string(body)
 	}
 	return string(part.Content)

@@ -5,30 +5,34 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
 	"dealtrail/trail"
 )
 
-// Poller watches mailboxes. Set the fields, then call Run; Status, Poke and
-// Check may be called at any time.
+// Poller watches mailboxes. Set the fields, then call Run; Set, Status, Poke
+// and Check may be called at any time.
 type Poller struct {
-	Boxes  []Box
+	Boxes  []Box   // at the start; Set replaces them
 	Reader *Reader // its WasSent is not used: Memory's is
 	Emit   trail.Emit
 	Memory Memory
 	Log    *slog.Logger
 
 	// Share divides mailboxes among processes: it calls work for each name while that mailbox is ours, and ends its
-	// context when it is not. nil: all of them are.
-	Share func(ctx context.Context, names []string, work func(ctx context.Context, name string)) error
+	// context when it is not. What names returns changes; work that ends while its mailbox is ours is to be called
+	// again. nil: all of them are.
+	Share func(ctx context.Context, names func() []string, work func(ctx context.Context, name string)) error
 
 	// CatalogueVersion is any number that changes when content is registered.
 	// Then the last 30 days of mail are read again, for they may link to it. The
 	// number that was last acted on is kept in Memory, so it should survive
 	// restarts; else each start reads those days again. nil: never changes.
 	CatalogueVersion func() uint64
+
+	ExcludeFolders []string // names of folders or Gmail labels, whose mail leaves no trace wherever else it lies
 
 	Every    time.Duration               // between two looks into a mailbox; 0: 2 minutes
 	Settle   time.Duration               // how long the catalogue must be still before mail is read again for it; 0: 30 seconds
@@ -39,7 +43,9 @@ type Poller struct {
 
 	mu       sync.Mutex
 	boxes    map[string]*box
-	backfill uint64 // grows when sent mail is seen late: replies to it may have been read before
+	order    []string      // their names, as they were set
+	changed  chan struct{} // told after Set, buffered 1
+	backfill uint64        // grows when sent mail is seen late: replies to it may have been read before
 }
 
 // State is how a mailbox is doing.
@@ -51,6 +57,7 @@ const (
 	OK         State = "ok"         // read at the last look
 	Retrying   State = "retrying"   // something failed; it is tried again by itself
 	Parked     State = "parked"     // a person has to change something; then Poke or restart
+	Paused     State = "paused"     // a person does not want it read for now
 )
 
 // BoxStatus is what status shows of a mailbox. A reason in state ok says that
@@ -65,7 +72,7 @@ type BoxStatus struct {
 	Messages   uint64    `json:"messages"`           // read since the start
 	Events     uint64    `json:"events"`             // handed over since the start; those of mail read again count again
 	SetAside   uint64    `json:"set_aside"`          // messages since the start that could not be read
-	Todo       uint64    `json:"todo,omitzero"`      // messages that are left of the reading under way
+	Left       uint64    `json:"left,omitzero"`      // messages that are left of the reading under way
 
 	Wrapped   map[string]uint64 `json:"wrapped,omitempty"`  // sent mails since the start with links that cannot be read, by who wrapped them
 	Trackers  map[string]uint64 `json:"trackers,omitempty"` // sent mails since the start whose links go through another program, by its name
@@ -75,9 +82,20 @@ type BoxStatus struct {
 
 // box is what the poller knows of one mailbox.
 type box struct {
+	Box
+	poke   chan struct{}      // buffered 1
+	paused bool               // the poller's mu guards it
+	stop   context.CancelFunc // ends the watch; nil while there is none. The poller's mu guards it
+
 	mu     sync.Mutex
 	status BoxStatus
-	poke   chan struct{} // buffered 1
+}
+
+func newBox(b Box) *box {
+	return &box{
+		Box: b, poke: make(chan struct{}, 1),
+		status: BoxStatus{Name: b.Name, Rep: trail.NormalAddress(b.Rep), State: Connecting},
+	}
 }
 
 func (b *box) update(f func(*BoxStatus)) {
@@ -90,44 +108,158 @@ func (b *box) hold(held bool) {
 	b.update(func(s *BoxStatus) { s.Held = held })
 }
 
+// same reports whether two mailboxes are signed in to and read in the same way.
+// Secrets do not count, for they are asked for at every sign-in.
+func (b *Box) same(o *Box) bool {
+	return b.Rep == o.Rep && slices.Equal(b.Aliases, o.Aliases) && b.Host == o.Host && b.Port == o.Port && b.Security == o.Security &&
+		b.Username == o.Username && b.SentFolder == o.SentFolder && (b.Token == nil) == (o.Token == nil)
+}
+
 // Run watches all mailboxes, each on its own connection, until the context
 // ends. A mailbox with wrong settings, a wrong password or a broken server
 // never stops the others. It returns a Problem if two mailboxes share a name.
 func (p *Poller) Run(ctx context.Context) error {
-	boxes, names := map[string]*Box{}, []string{}
-	for i, b := range p.Boxes {
-		if boxes[b.Name] != nil {
+	seen := map[string]bool{}
+	for _, b := range p.Boxes {
+		if seen[b.Name] {
 			return trail.Problemf(trail.Invalid, "Two mailboxes are named %q; names must differ.", b.Name)
 		}
-		boxes[b.Name] = &p.Boxes[i]
-		names = append(names, b.Name)
+		seen[b.Name] = true
 	}
-	work := func(ctx context.Context, name string) {
-		w := watch{p: p, b: boxes[name], box: p.box(name)}
-		w.box.hold(true)
-		defer w.box.hold(false)
-		w.run(ctx)
+	share := p.Share
+	if share == nil {
+		share = p.alone
 	}
-	if p.Share != nil {
-		return p.Share(ctx, names, work)
-	}
-	var all sync.WaitGroup
-	for _, name := range names {
-		all.Go(func() { work(ctx, name) })
-	}
-	all.Wait()
-	<-ctx.Done()
-	return nil
+	return share(ctx, p.names, p.work)
 }
 
-// Status returns how each mailbox is doing, in the order of Boxes.
+// Set replaces the mailboxes; of several with one name the first counts. Those
+// that stay as they were are not disturbed. Those that are gone or changed are
+// left at once, those that are new or changed begin when their turn comes. paused
+// are the names of those that are not read for now.
+func (p *Poller) Set(boxes []Box, paused map[string]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.known()
+	p.boxes, p.order = map[string]*box{}, nil
+	for _, b := range boxes {
+		if p.boxes[b.Name] != nil {
+			continue
+		}
+		known := old[b.Name]
+		if known == nil || !known.same(&b) {
+			known = newBox(b)
+		}
+		if known.paused && !paused[b.Name] {
+			known.update(func(s *BoxStatus) { s.State, s.Reason = Connecting, "" })
+		}
+		known.paused = paused[b.Name]
+		p.boxes[b.Name], p.order = known, append(p.order, b.Name)
+	}
+	for name, was := range old {
+		if now := p.boxes[name]; was.stop != nil && (now != was || now.paused) {
+			was.stop()
+		}
+	}
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+// known returns the mailboxes by name. The caller holds mu.
+func (p *Poller) known() map[string]*box {
+	if p.boxes == nil {
+		p.boxes, p.changed = map[string]*box{}, make(chan struct{}, 1)
+		for _, b := range p.Boxes {
+			p.boxes[b.Name] = newBox(b)
+			p.order = append(p.order, b.Name)
+		}
+	}
+	return p.boxes
+}
+
+// names returns the mailboxes that are to be read.
+func (p *Poller) names() (names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known := p.known()
+	for _, name := range p.order {
+		if !known[name].paused {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// work watches one mailbox until ctx ends, or until Set changes it, pauses it or
+// takes it away.
+func (p *Poller) work(ctx context.Context, name string) {
+	p.mu.Lock()
+	known := p.known()[name]
+	if known == nil || known.paused {
+		p.mu.Unlock()
+		return
+	}
+	ctx, known.stop = context.WithCancel(ctx)
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		known.stop()
+		known.stop = nil
+	}()
+	w := watch{p: p, b: &known.Box, box: known}
+	known.hold(true)
+	defer known.hold(false)
+	w.run(ctx)
+}
+
+// alone shares with nobody: all mailboxes are ours.
+func (p *Poller) alone(ctx context.Context, names func() []string, work func(context.Context, string)) error {
+	var all sync.WaitGroup
+	defer all.Wait()
+	watched := map[string]bool{}
+	ended := make(chan string)
+	for {
+		for _, name := range names() {
+			if watched[name] {
+				continue
+			}
+			watched[name] = true
+			all.Go(func() {
+				work(ctx, name)
+				select {
+				case ended <- name:
+				case <-ctx.Done():
+				}
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case name := <-ended:
+			delete(watched, name)
+		case <-p.changed:
+		}
+	}
+}
+
+// Status returns how each mailbox is doing, in the order in which they were set.
 func (p *Poller) Status() []BoxStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var out []BoxStatus
-	for _, b := range p.Boxes {
-		known := p.box(b.Name)
-		known.mu.Lock()
-		out = append(out, known.status)
-		known.mu.Unlock()
+	known := p.known()
+	for _, name := range p.order {
+		b := known[name]
+		b.mu.Lock()
+		s := b.status
+		b.mu.Unlock()
+		if b.paused {
+			s.State, s.Reason = Paused, ""
+		}
+		out = append(out, s)
 	}
 	return out
 }
@@ -147,16 +279,7 @@ func (p *Poller) Poke(name string) {
 func (p *Poller) box(name string) *box {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.boxes == nil {
-		p.boxes = map[string]*box{}
-		for _, b := range p.Boxes {
-			p.boxes[b.Name] = &box{
-				status: BoxStatus{Name: b.Name, Rep: trail.NormalAddress(b.Rep), State: Connecting},
-				poke:   make(chan struct{}, 1),
-			}
-		}
-	}
-	return p.boxes[name]
+	return p.known()[name]
 }
 
 func (p *Poller) now() time.Time {

@@ -1,11 +1,9 @@
 package mailbox_test
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,182 +14,6 @@ import (
 	"dealtrail/ingest/mailbox/mailtest"
 	"dealtrail/trail"
 )
-
-// script is an IMAP server that answers as a test wants: well, unless told.
-type script struct {
-	greeting string
-	folders  []string                                 // LIST lines
-	mails    map[string][]string                      // by folder; the UID of the first is 1
-	login    func() string                            // the tagged answer to LOGIN, without the tag; nil: OK
-	body     func(uid, asked int, mail string) string // the answer to a request for a body; nil: as it should be
-
-	mu       sync.Mutex
-	commands []string
-	asked    map[int]int
-	address  *net.TCPAddr
-}
-
-func literal(text string) string {
-	text = strings.ReplaceAll(text, "\n", "\r\n")
-	return fmt.Sprintf("{%d}\r\n%s", len(text), text)
-}
-
-const arrival = `INTERNALDATE "02-Mar-2026 12:00:00 +0000"`
-
-func whole(uid int, mail string) string {
-	return fmt.Sprintf("* %d FETCH (UID %d %s BODY[] %s)\r\n", uid, uid, arrival, literal(mail))
-}
-
-// start serves until the test ends.
-func (s *script) start(t *testing.T) mailbox.Box {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.asked = map[int]int{}
-	s.address = l.Addr().(*net.TCPAddr)
-	if s.greeting == "" {
-		s.greeting = "* OK [CAPABILITY IMAP4rev1] ready\r\n"
-	}
-	if s.folders == nil {
-		s.folders = []string{`(\HasNoChildren) "/" "INBOX"`, `(\Sent) "/" "Sent"`}
-	}
-	var conns sync.WaitGroup
-	var mu sync.Mutex
-	var open []net.Conn
-	conns.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open = append(open, c)
-			mu.Unlock()
-			conns.Go(func() { defer c.Close(); s.serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		conns.Wait()
-	})
-	return mailbox.Box{
-		Name: "scripted", Rep: rep, Host: "127.0.0.1", Port: s.address.Port, Security: "none", Username: "ana",
-		Password: func() (string, error) { return "hunter2", nil },
-	}
-}
-
-var uidSet = regexp.MustCompile(`^UID FETCH (\S+) `)
-
-// times returns how often the body of a message was asked for.
-func (s *script) times(uid int) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.asked[uid]
-}
-
-// said returns the commands so far.
-func (s *script) said() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.commands)
-}
-
-func (s *script) serve(c net.Conn) {
-	fmt.Fprint(c, s.greeting)
-	lines := bufio.NewScanner(c)
-	folder := ""
-	for lines.Scan() {
-		tag, command, _ := strings.Cut(lines.Text(), " ")
-		s.mu.Lock()
-		s.commands = append(s.commands, command)
-		s.mu.Unlock()
-		answer := "OK done"
-		switch word := strings.ToUpper(strings.Fields(command)[0]); {
-		case word == "CAPABILITY":
-			fmt.Fprint(c, "* CAPABILITY IMAP4rev1\r\n")
-		case word == "STARTTLS":
-			answer = "NO not here"
-		case word == "LOGIN" && s.login != nil:
-			answer = s.login()
-		case word == "LIST":
-			for _, f := range s.folders {
-				fmt.Fprintf(c, "* LIST %s\r\n", f)
-			}
-		case word == "EXAMINE":
-			folder = strings.Trim(strings.TrimPrefix(command, "EXAMINE "), `"`)
-			fmt.Fprintf(c, "* %d EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n", len(s.mails[folder])) // no UIDNEXT
-		case strings.HasPrefix(command, "UID SEARCH"):
-			s.search(c, command, len(s.mails[folder]))
-		case uidSet.MatchString(command):
-			if !s.fetch(c, command, s.mails[folder]) {
-				return
-			}
-		}
-		fmt.Fprintf(c, "%s %s\r\n", tag, answer)
-	}
-}
-
-// uids returns the numbers in a set, as servers read it: a range that begins
-// after the end holds the last message.
-func uids(set string, last int) []int {
-	var out []int
-	for _, part := range strings.Split(set, ",") {
-		from, to, isRange := strings.Cut(part, ":")
-		first, end := 0, last
-		fmt.Sscan(from, &first)
-		if !isRange {
-			end = first
-		} else if to != "*" {
-			fmt.Sscan(to, &end)
-		}
-		for n := min(first, end); n <= max(first, end); n++ {
-			if n <= last {
-				out = append(out, n)
-			}
-		}
-	}
-	return out
-}
-
-func (s *script) search(c net.Conn, command string, last int) {
-	set := "1:*"
-	if _, after, ok := strings.Cut(command, " UID "); ok && !strings.Contains(after, "SINCE") {
-		set = strings.Trim(strings.TrimPrefix(after, "SEARCH UID "), " ()")
-	}
-	fmt.Fprint(c, "* SEARCH")
-	for _, uid := range uids(set, last) {
-		fmt.Fprintf(c, " %d", uid)
-	}
-	fmt.Fprint(c, "\r\n")
-}
-
-func (s *script) fetch(c net.Conn, command string, mails []string) bool {
-	for _, uid := range uids(uidSet.FindStringSubmatch(command)[1], len(mails)) {
-		if !strings.Contains(command, "BODY") {
-			fmt.Fprintf(c, "* %d FETCH (UID %d RFC822.SIZE %d)\r\n", uid, uid, len(mails[uid-1]))
-			continue
-		}
-		s.mu.Lock()
-		s.asked[uid]++
-		asked := s.asked[uid]
-		s.mu.Unlock()
-		answer := whole(uid, mails[uid-1])
-		if s.body != nil {
-			answer = s.body(uid, asked, mails[uid-1])
-		}
-		if answer == "hang up" {
-			return false
-		}
-		fmt.Fprint(c, answer)
-	}
-	return true
-}
 
 // three returns three mails with content, and the events they yield.
 func three(t *testing.T) (mails, lines []string) {
@@ -206,7 +28,7 @@ func three(t *testing.T) (mails, lines []string) {
 func TestNoMessageIsLostToOddFetchResponses(t *testing.T) {
 	t.Parallel()
 	mails, lines := three(t)
-	f := func(name string, body func(uid, asked int, mail string) string) {
+	f := func(name string, body func(uid, asked int, section, mail string) string) {
 		t.Helper()
 		s := &script{mails: map[string][]string{"Sent": mails}, body: body}
 		g := newGround()
@@ -226,27 +48,27 @@ func TestNoMessageIsLostToOddFetchResponses(t *testing.T) {
 	}
 	flags := func(uid int) string { return fmt.Sprintf("* %d FETCH (UID %d FLAGS (\\Seen))\r\n", uid, uid) }
 	f("well", nil)
-	f("volunteered flags, once", func(uid, asked int, mail string) string {
+	f("volunteered flags, once", func(uid, asked int, section, mail string) string {
 		if uid == 2 && asked == 1 {
-			return flags(uid) + whole(uid, mail)
+			return flags(uid) + whole(uid, section, mail)
 		}
-		return whole(uid, mail)
+		return whole(uid, section, mail)
 	})
-	f("volunteered flags, always", func(uid, _ int, mail string) string { return flags(uid) + whole(uid, mail) })
-	f("UID after the body", func(uid, _ int, mail string) string {
-		return fmt.Sprintf("* %d FETCH (BODY[] %s UID %d %s)\r\n", uid, literal(mail), uid, arrival)
+	f("volunteered flags, always", func(uid, _ int, section, mail string) string { return flags(uid) + whole(uid, section, mail) })
+	f("UID after the body", func(uid, _ int, section, mail string) string {
+		return fmt.Sprintf("* %d FETCH (%s UID %d %s)\r\n", uid, part(section, mail), uid, arrival)
 	})
-	f("no answer, at first", func(uid, asked int, mail string) string {
+	f("no answer, at first", func(uid, asked int, section, mail string) string {
 		if uid == 2 && asked < 3 {
 			return ""
 		}
-		return whole(uid, mail)
+		return whole(uid, section, mail)
 	})
-	f("connection lost within a body", func(uid, asked int, mail string) string {
+	f("connection lost within a body", func(uid, asked int, section, mail string) string {
 		if uid == 2 && asked < 3 {
-			return "hang up"
+			return hangUp
 		}
-		return whole(uid, mail)
+		return whole(uid, section, mail)
 	})
 }
 
@@ -255,11 +77,11 @@ func TestOneMessageThatNeverArrivesDoesNotStopTheMailbox(t *testing.T) {
 	mails, lines := three(t)
 	f := func(name, answer string) {
 		t.Helper()
-		s := &script{mails: map[string][]string{"Sent": mails}, body: func(uid, _ int, mail string) string {
+		s := &script{mails: map[string][]string{"Sent": mails}, body: func(uid, _ int, section, mail string) string {
 			if uid == 2 {
 				return answer
 			}
-			return whole(uid, mail)
+			return whole(uid, section, mail)
 		}}
 		g := newGround()
 		p := g.poller(t, s.start(t))
@@ -268,14 +90,14 @@ func TestOneMessageThatNeverArrivesDoesNotStopTheMailbox(t *testing.T) {
 		want(t, g, lines[0], lines[2])
 		looked(t, p)
 		status := p.Status()[0]
-		if status.SetAside != 1 || s.times(2) < 5 {
-			t.Errorf("%s: asked %d times, status %+v", name, s.times(2), status)
+		if status.SetAside != 1 || s.times("HEADER", 2)+s.times("TEXT", 2) < 5 {
+			t.Errorf("%s: asked %d times, status %+v", name, s.times("TEXT", 2), status)
 		}
 	}
-	f("NIL", fmt.Sprintf("* 2 FETCH (UID 2 %s BODY[] NIL)\r\n", arrival))
+	f("NIL", fmt.Sprintf("* 2 FETCH (UID 2 %s BODY[HEADER.FIELDS (From)] NIL BODY[TEXT]<0> NIL)\r\n", arrival))
 	f("nothing", "")
 	f("what the client cannot read", "* 2 FETCH (UID 2 X-ODD (a \"b))\r\n")
-	f("hang up", "hang up")
+	f("hang up", hangUp)
 }
 
 func TestLastMailIsNotReadAgainAndAgain(t *testing.T) {
@@ -288,8 +110,8 @@ func TestLastMailIsNotReadAgainAndAgain(t *testing.T) {
 	want(t, g, lines...)
 	looked(t, p)
 	looked(t, p)
-	if s.times(3) != 1 {
-		t.Errorf("the last mail was fetched %d times", s.times(3))
+	if s.times("TEXT", 3) != 1 {
+		t.Errorf("the last mail was fetched %d times", s.times("TEXT", 3))
 	}
 }
 

@@ -5,11 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,26 +26,22 @@ import (
 // Two of its habits lose messages without an error. A FETCH response for a
 // requested UID that the server volunteers (new flags) counts as the answer, and
 // the real one is dropped; and a response that has UID after the body is dropped
-// whole. Both end up with the handler for unrequested data, so stray keeps the
-// bodies that were asked for, and whoever fetches compares what arrived with
-// what was asked for.
+// whole. Both end up with the handler for unrequested data, so stray keeps what was
+// asked for, and whoever fetches compares what arrived with what was asked for.
 type session struct {
 	client   *imapclient.Client
 	conn     net.Conn // beneath TLS, so that closing never waits
 	patience time.Duration
 	watchdog atomic.Pointer[time.Timer]
+	arrived  atomic.Int64 // bytes since that was last asked
+	words    *overheard   // nil with STARTTLS
 
 	mu     sync.Mutex
+	wants  *request // what is being asked
 	wanted map[imap.UID]bool
-	strays map[imap.UID]arrival
+	strays map[imap.UID]*arrival
 	landed chan struct{} // told after each stray, buffered 1
-}
-
-// arrival is one message as fetched.
-type arrival struct {
-	raw   []byte
-	at    time.Time // the server's INTERNALDATE
-	large bool      // over MaxMessage, so not kept
+	news   chan struct{} // told when the server says that the open folder changed, buffered 1
 }
 
 // errSilent says that the server let a step's time run out.
@@ -67,6 +61,9 @@ func (s *session) step(ctx context.Context, exchange func() error) error {
 	if !stop() {
 		return context.Cause(ctx)
 	}
+	if said := s.words.farewell(); err != nil && said != "" {
+		return &goodbye{text: said, err: err}
+	}
 	return err
 }
 
@@ -85,12 +82,29 @@ func (s *session) close() {
 	}
 }
 
-// connect returns a signed-in session.
+// connect returns a signed-in session. A token that the server refuses may have
+// ended early, so one fresh token is tried as well, on a connection of its own.
 func (p *Poller) connect(ctx context.Context, b *Box) (*session, error) {
-	password, err := b.Password()
+	secret, err := b.secret(ctx, "")
 	if err != nil {
-		return nil, fmt.Errorf("read password: %w", errors.Join(errPassword, err))
+		return nil, err
 	}
+	s, err := p.connectWith(ctx, b, secret)
+	refused := (*refusal)(nil)
+	if b.Token == nil || !errors.As(err, &refused) || refused.passing() {
+		return s, err
+	}
+	fresh, failed := b.secret(ctx, secret)
+	if failed != nil {
+		return nil, failed
+	}
+	if fresh == secret {
+		return nil, err
+	}
+	return p.connectWith(ctx, b, fresh)
+}
+
+func (p *Poller) connectWith(ctx context.Context, b *Box, secret string) (*session, error) {
 	dial := p.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
@@ -104,10 +118,11 @@ func (p *Poller) connect(ctx context.Context, b *Box) (*session, error) {
 		}
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	s := &session{conn: conn, patience: p.patience(), landed: make(chan struct{}, 1)}
+	s := &session{patience: p.patience(), landed: make(chan struct{}, 1), news: make(chan struct{}, 1)}
+	s.conn = metered{conn, &s.arrived}
 	err = s.step(ctx, func() error { return s.greet(ctx, b) })
 	if err == nil {
-		err = s.step(ctx, func() error { return s.signIn(b, password) })
+		err = s.step(ctx, func() error { return s.signIn(b, secret) })
 	}
 	if err != nil {
 		s.close()
@@ -123,7 +138,7 @@ func (s *session) greet(ctx context.Context, b *Box) error {
 	options := &imapclient.Options{
 		TLSConfig:             config,
 		WordDecoder:           &mime.WordDecoder{CharsetReader: charset.Reader},
-		UnilateralDataHandler: &imapclient.UnilateralDataHandler{Fetch: s.stray},
+		UnilateralDataHandler: &imapclient.UnilateralDataHandler{Fetch: s.stray, Mailbox: s.grown},
 	}
 	switch b.security() {
 	case "starttls":
@@ -141,9 +156,11 @@ func (s *session) greet(ctx context.Context, b *Box) error {
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return fmt.Errorf("TLS handshake: %w", err)
 		}
-		s.client = imapclient.New(secure, options)
+		s.words = &overheard{Conn: secure}
+		s.client = imapclient.New(s.words, options)
 	default:
-		s.client = imapclient.New(s.conn, options)
+		s.words = &overheard{Conn: s.conn}
+		s.client = imapclient.New(s.words, options)
 	}
 	if err := s.client.WaitGreeting(); err != nil {
 		return fmt.Errorf("greeting: %w", err)
@@ -151,26 +168,35 @@ func (s *session) greet(ctx context.Context, b *Box) error {
 	return nil
 }
 
-// signIn sends the password. After a failure the connection is of no use: an
-// exchange may still be open.
-func (s *session) signIn(b *Box, password string) error {
+// signIn sends the password or token. After a failure the connection is of no
+// use: an exchange may still be open.
+func (s *session) signIn(b *Box, secret string) error {
 	if s.client.State() == imap.ConnStateAuthenticated {
 		return nil
 	}
+	mechanisms := s.client.Caps().AuthMechanisms()
+	if b.Token != nil {
+		token, err := newBearer(b, secret, mechanisms)
+		if err != nil {
+			return err
+		}
+		if err = s.client.Authenticate(token); err == nil {
+			return nil
+		}
+		if refused := token.refused(err); refused != nil {
+			return refused
+		}
+		return fmt.Errorf("sign in: %w", err)
+	}
 	var err error
-	caps := s.client.Caps()
-	if slices.Contains(caps.AuthMechanisms(), sasl.Plain) {
-		err = s.client.Authenticate(sasl.NewPlainClient("", b.Username, password))
+	if slices.Contains(mechanisms, sasl.Plain) {
+		err = s.client.Authenticate(sasl.NewPlainClient("", b.Username, secret))
 	} else {
-		err = s.client.Login(b.Username, password).Wait()
+		err = s.client.Login(b.Username, secret).Wait()
 	}
 	no := (*imap.Error)(nil)
 	if errors.As(err, &no) {
-		text := no.Text
-		if password != "" {
-			text = strings.ReplaceAll(text, password, "[redacted]")
-		}
-		return &refusal{code: no.Code, text: displayName(text)}
+		return &refusal{code: no.Code, text: displayName(redact(no.Text, secret))}
 	}
 	if err != nil {
 		return fmt.Errorf("sign in: %w", err)
@@ -198,7 +224,7 @@ func (s *session) list(ctx context.Context) (folders []*imap.ListData, err error
 // examine opens a folder for reading only.
 func (s *session) examine(ctx context.Context, name string) (data *imap.SelectData, err error) {
 	err = s.step(ctx, func() error {
-		data, err = s.client.Select(name, &imap.SelectOptions{ReadOnly: true}).Wait()
+		data, err = s.client.Select(name, &imap.SelectOptions{ReadOnly: true, CondStore: s.client.Caps().Has(imap.CapCondStore)}).Wait()
 		return err
 	})
 	if err != nil {
@@ -246,60 +272,4 @@ func numbers(set imap.NumSet) (uids []imap.UID, err error) {
 		}
 	}
 	return uids, nil
-}
-
-// stray takes a FETCH response that go-imap matched to no command.
-func (s *session) stray(msg *imapclient.FetchMessageData) {
-	uid, a, ok := s.collect(msg)
-	s.mu.Lock()
-	if ok && s.wanted[uid] {
-		s.strays[uid] = a
-	}
-	s.mu.Unlock()
-	select {
-	case s.landed <- struct{}{}:
-	default:
-	}
-}
-
-// collect reads one FETCH response to its end, and reports whether it had a
-// UID and a whole body.
-func (s *session) collect(msg *imapclient.FetchMessageData) (uid imap.UID, a arrival, ok bool) {
-	for item := msg.Next(); item != nil; item = msg.Next() {
-		switch item := item.(type) {
-		case imapclient.FetchItemDataUID:
-			uid = item.UID
-		case imapclient.FetchItemDataInternalDate:
-			a.at = item.Time
-		case imapclient.FetchItemDataBodySection:
-			if item.Literal == nil {
-				continue // NIL: there should be a body and is none
-			}
-			size := item.Literal.Size()
-			if size > MaxMessage {
-				a.large = true
-				_, err := io.Copy(io.Discard, &lively{s, item.Literal})
-				ok = err == nil
-				continue
-			}
-			a.raw = make([]byte, size)
-			_, err := io.ReadFull(&lively{s, item.Literal}, a.raw)
-			ok = err == nil
-		}
-	}
-	return uid, a, ok && uid != 0
-}
-
-// lively reads and tells the watchdog.
-type lively struct {
-	s *session
-	r io.Reader
-}
-
-func (l *lively) Read(b []byte) (int, error) {
-	n, err := l.r.Read(b)
-	if n > 0 {
-		l.s.alive()
-	}
-	return n, err
 }

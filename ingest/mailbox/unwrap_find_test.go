@@ -21,8 +21,8 @@ func wrapReader(t testing.TB) (*Reader, string) {
 		ByKey: func(key trail.ContentKey) (trail.ContentID, bool, error) {
 			return "prices", key == trail.KeyOf("prices"), nil
 		},
-		ByURL: func(link string) (trail.ContentID, bool) {
-			return "prices", trail.NormalURL(link) == trail.NormalURL(plainLink)
+		ByURL: func(link string) (content trail.ContentID, until time.Time, ok bool) {
+			return "prices", until, trail.NormalURL(link) == trail.NormalURL(plainLink)
 		},
 	}
 	return r, "https://go.harbor.example/c/" + keys.Seal(trail.KeyOf("prices"), trail.NewShareID())
@@ -33,7 +33,8 @@ func wrapReader(t testing.TB) (*Reader, string) {
 func sentMail(t *testing.T, r *Reader, kind, body string) (content string, tracked bool, reason string) {
 	t.Helper()
 	raw := "From: ana@harbor.example\nTo: bo@northwind.example\nMessage-ID: <w@h>\nDate: Mon, 02 Mar 2026 10:30:00 +0100\nContent-Type: " + kind + "; charset=utf-8\n\n" + body
-	events, reason, err := r.Events([]byte(raw), Sent, "ana@harbor.example", time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC))
+	got, err := r.Read([]byte(raw), Sent, "ana@harbor.example", time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC))
+	events, reason := got.Events, got.Reason
 	if err != nil || len(events) > 1 {
 		t.Fatal(len(events), err)
 	}
@@ -70,7 +71,9 @@ func TestWrappedLinksAreFound(t *testing.T) {
 func TestRegisteredRedirectorIsFoundAsItIs(t *testing.T) {
 	r, _ := wrapReader(t)
 	const registered = "https://www.google.com/url?q=https://other.example/guide"
-	r.ByURL = func(link string) (trail.ContentID, bool) { return "guide", link == registered }
+	r.ByURL = func(link string) (content trail.ContentID, until time.Time, ok bool) {
+		return "guide", until, link == registered
+	}
 	if content, _, reason := sentMail(t, r, "text/plain", registered); content != "guide" {
 		t.Error(reason)
 	}
@@ -128,7 +131,7 @@ func TestWrappedLinkThatCannotBeLookedUpIsAnError(t *testing.T) {
 	r, link := wrapReader(t)
 	r.ByKey = func(trail.ContentKey) (trail.ContentID, bool, error) { return "", false, errors.New("down") }
 	raw := "From: ana@harbor.example\nTo: bo@northwind.example\n\n" + rewriters["Safe Links"](link)
-	if _, _, err := r.Events([]byte(raw), Sent, "ana@harbor.example", time.Time{}); err == nil {
+	if _, err := r.Read([]byte(raw), Sent, "ana@harbor.example", time.Time{}); err == nil {
 		t.Error("no error, so the mail would be passed over for ever")
 	}
 }

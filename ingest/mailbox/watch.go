@@ -26,6 +26,10 @@ type watch struct {
 	folders []folder
 	problem string // with the folders, for people
 
+	excluded []string // names of folders whose mail leaves no trace
+	states   map[string]excludedFolder
+	private  map[string]bool // the mails in them, see key
+
 	cursors map[string]*cursor
 	done    *mark     // what all mail was last read for; nil before it is loaded
 	found   uint64    // the poller's backfill after our own last late mail
@@ -34,6 +38,8 @@ type watch struct {
 	changed time.Time // since when it is not done; zero: it is
 	batch   int       // messages per command, small after a failure
 	blame   map[string]int
+	plain   map[string]bool // messages whose structure cannot be read
+	spent   budget
 	refused []time.Time
 	tries   int
 }
@@ -42,28 +48,30 @@ type watch struct {
 func (w *watch) run(ctx context.Context) {
 	defer w.drop()
 	w.batch = maxBatch
-	w.blame = map[string]int{}
-	w.cursors = map[string]*cursor{}
+	w.blame, w.plain = map[string]int{}, map[string]bool{}
+	w.cursors, w.states = map[string]*cursor{}, map[string]excludedFolder{}
+	w.recallRefused(ctx)
 	again := false
 	for ctx.Err() == nil {
 		err := w.b.Validate()
 		parked := err != nil
 		if !parked {
 			err = w.look(ctx, again)
-			parked = w.park(err)
+			parked = w.park(ctx, err)
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		again = w.sleep(ctx, w.judge(err, parked))
+		again = w.sleep(ctx, w.judge(ctx, err, parked))
 	}
 }
 
 // judge records how a look went and returns how long to wait for the next; 0
 // means until somebody pokes.
-func (w *watch) judge(err error, parked bool) time.Duration {
+func (w *watch) judge(ctx context.Context, err error, parked bool) time.Duration {
 	if err == nil {
-		w.tries, w.refused = 0, nil
+		w.tries = 0
+		w.forgive(ctx)
 		w.box.update(func(s *BoxStatus) {
 			if s.State != OK {
 				w.p.Log.Info("mailbox is read", "source", source, "mailbox", w.b.Name)
@@ -77,7 +85,6 @@ func (w *watch) judge(err error, parked bool) time.Duration {
 	w.tries++
 	if parked {
 		state, wait = Parked, 0
-		w.refused = nil
 	}
 	w.box.update(func(s *BoxStatus) { s.State, s.Reason = state, reason })
 	w.p.Log.Warn("mailbox cannot be read", "source", source, "mailbox", w.b.Name, "state", string(state), "cause", cause, "took", wait)
@@ -85,13 +92,14 @@ func (w *watch) judge(err error, parked bool) time.Duration {
 }
 
 // park reports whether an error needs a person before the next try.
-func (w *watch) park(err error) bool {
+func (w *watch) park(ctx context.Context, err error) bool {
 	refused := (*refusal)(nil)
 	if !errors.As(err, &refused) || refused.passing() {
 		return false
 	}
 	now := w.p.now()
 	w.refused = append(slices.DeleteFunc(w.refused, func(t time.Time) bool { return now.Sub(t) > refusedSince }), now)
+	w.rememberRefused(ctx)
 	return len(w.refused) >= maxRefused || refused.final() && len(w.refused) >= maxWrong
 }
 
@@ -106,10 +114,14 @@ func (w *watch) sleep(ctx context.Context, wait time.Duration) (again bool) {
 	}
 	settle := time.NewTicker(max(w.p.settle()/2, time.Millisecond))
 	defer settle.Stop()
+	news, end := w.listen(ctx)
+	defer end()
 	for {
 		select {
 		case <-ctx.Done():
 			return false
+		case <-news:
+			return w.due()
 		case <-w.box.poke:
 			return w.due()
 		case <-over:
@@ -118,6 +130,28 @@ func (w *watch) sleep(ctx context.Context, wait time.Duration) (again bool) {
 			if w.due() {
 				return true
 			}
+		}
+	}
+}
+
+// listen lets the server tell of new sent mail until end is called. Without a
+// server that can there is no news.
+func (w *watch) listen(ctx context.Context) (news <-chan struct{}, end func()) {
+	if w.session == nil || len(w.folders) == 0 || !w.session.idles() {
+		return nil, func() {}
+	}
+	cur := w.cursors[w.folders[0].name]
+	if cur == nil {
+		return nil, func() {}
+	}
+	stop, err := w.session.idle(ctx, w.folders[0].name, cur.Last)
+	if err != nil {
+		w.drop() // the next look connects again
+		return nil, func() {}
+	}
+	return w.session.news, func() {
+		if stop() != nil {
+			w.drop()
 		}
 	}
 }
@@ -181,13 +215,20 @@ func (w *watch) pass(ctx context.Context, again bool) error {
 		if err != nil {
 			return err
 		}
-		w.session = s
-		list, err := s.list(ctx)
+		w.session, w.folders = s, nil
+	}
+	// Folders that are to be left out must be known as soon as they are made.
+	if w.folders == nil || w.problem != "" || len(w.p.ExcludeFolders) > 0 {
+		list, err := w.session.list(ctx)
 		if err != nil {
 			return err
 		}
-		w.folders, w.problem = choose(list, w.b.SentFolder)
+		w.folders, w.problem = choose(w.p.allowed(list), w.b.SentFolder)
+		w.excluded = w.p.notAllowed(list)
 		w.box.update(func(s *BoxStatus) { s.SentFolder = sentFolder(w.folders) })
+	}
+	if err := w.exclude(ctx); err != nil {
+		return err
 	}
 	now := w.p.mark() // before reading: what changes meanwhile is read for next time
 	first, err := w.loadMark(ctx, now)
@@ -220,7 +261,7 @@ func (w *watch) loadMark(ctx context.Context, now mark) (first bool, err error) 
 	}
 	text, err := w.p.Memory.Load(ctx, w.markKey())
 	if err != nil {
-		return false, fmt.Errorf("load catalogue version: %w", errors.Join(errStore, err))
+		return false, stored(fmt.Errorf("load catalogue version: %w", err))
 	}
 	version, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
@@ -233,7 +274,7 @@ func (w *watch) loadMark(ctx context.Context, now mark) (first bool, err error) 
 
 func (w *watch) saveMark(ctx context.Context, now mark) error {
 	if err := w.p.Memory.Save(ctx, w.markKey(), strconv.FormatUint(now.catalogue, 10)); err != nil {
-		return fmt.Errorf("save catalogue version: %w", errors.Join(errStore, err))
+		return stored(fmt.Errorf("save catalogue version: %w", err))
 	}
 	w.done = &now
 	return nil

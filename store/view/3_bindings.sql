@@ -13,7 +13,7 @@ FROM
 (
     SELECT
         arrayJoin(if(answered, [(share, ''), (message, toString(content)), (concat(message, ' ', content), toString(content))], [(share, '')])) AS lookup,
-        kind = 'sent' AND message IN (SELECT message FROM facts(as_of = {as_of:DateTime64(3)}) WHERE kind NOT IN ('sent', 'shared') AND share = '' AND message != '') AS answered,
+        kind = 'sent' AND content != '' AND message IN (SELECT message FROM facts(as_of = {as_of:DateTime64(3)}) WHERE kind NOT IN ('sent', 'shared') AND share = '' AND message != '') AS answered,
         id, content, rep, share, contact,
         -- Only the making of a link says which deal it is for; the mail that carries it inherits that.
         if(deal != '' OR share = '', deal, max(deal) OVER (PARTITION BY share)) AS deal

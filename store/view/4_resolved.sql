@@ -1,7 +1,7 @@
 -- A row is one event of one content, resolved through its share or, without one, through its message.
 -- contacts are the people who may have caused it: of a link that is in several mails, those who had it by
 -- then; several mean "one of N". An event of no content is one row; a reply to a mail with two contents is
--- two rows of one id. level is the strictest level of agents at which a report counts it: 3 strict,
+-- two rows of one id. A mail sent without content is what it is, whatever else is known of the mail. level is the strictest level of agents at which a report counts it: 3 strict,
 -- 2 likely, 1 all, 0 never.
 CREATE OR REPLACE VIEW resolved AS
 SELECT
@@ -24,5 +24,5 @@ SELECT
         1) AS level
 FROM facts(as_of = {as_of:DateTime64(3)}) AS e
 LEFT JOIN bindings(as_of = {as_of:DateTime64(3)}) AS b
-    ON b.key = multiIf(e.share != '', e.share, e.message = '' OR e.content = '', e.message, concat(e.message, ' ', e.content))
+    ON b.key = multiIf(e.share != '', e.share, e.message = '', '', e.content != '', concat(e.message, ' ', e.content), e.kind = 'sent', '', e.message)
 LEFT ASOF JOIN crowds(as_of = {as_of:DateTime64(3)}) AS c ON c.share = e.share AND e.at >= c.since

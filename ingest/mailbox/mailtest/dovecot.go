@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -29,7 +28,11 @@ type Server struct {
 	TLSPort int            // implicit TLS
 	CAs     *x509.CertPool // trusts the certificate, which names 127.0.0.1
 
-	t    testing.TB
+	introspection string // where tokens are asked about; empty: no sign-in by OAuth2
+	mechanisms    string // how tokens may be sent
+
+	t    TB
+	o    Options
 	dir  string
 	done chan struct{} // closed when the process has ended
 	pid  int
@@ -37,7 +40,27 @@ type Server struct {
 
 // Dovecot starts a server with a mailbox for each user, until the test ends.
 // Folders are INBOX, SentFolder and an archive. It needs dovecot-imapd.
-func Dovecot(t testing.TB, users ...string) *Server {
+func Dovecot(t TB, users ...string) *Server {
+	t.Helper()
+	return run(t, &Server{}, users)
+}
+
+// DovecotOAuth2 starts a server as Dovecot does where users can sign in with
+// OAuth2 tokens too, by the mechanisms "xoauth2", "oauthbearer" or both. Of each
+// token the server asks at the URL, with a POST of token=TOKEN; the answer
+// {"active": true, "email": USER} lets that user in.
+func DovecotOAuth2(t TB, introspection, mechanisms string, users ...string) *Server {
+	t.Helper()
+	return run(t, &Server{introspection: introspection, mechanisms: mechanisms}, users)
+}
+
+// DovecotWith starts a server as Dovecot does, one that differs as the options say.
+func DovecotWith(t TB, o Options, users ...string) *Server {
+	t.Helper()
+	return run(t, &Server{o: o}, users)
+}
+
+func run(t TB, s *Server, users []string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath(binary); err != nil {
 		t.Fatalf("%s is missing: run `make deps`, or install dovecot-imapd", binary)
@@ -48,7 +71,7 @@ func Dovecot(t testing.TB, users ...string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Host: "127.0.0.1", t: t, dir: dir}
+	s.Host, s.t, s.dir = "127.0.0.1", t, dir
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	if err := s.prepare(users); err != nil {
 		t.Fatalf("set up Dovecot: %v", err)
@@ -209,7 +232,7 @@ func (s *Server) log() string {
 }
 
 // freePort returns a port that was free a moment ago.
-func freePort(t testing.TB) int {
+func freePort(t TB) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

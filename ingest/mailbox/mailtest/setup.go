@@ -34,7 +34,7 @@ func (s *Server) config() string {
 			os.Getuid(), os.Getgid(), me, group, me) +
 			"service imap-login {\n  chroot =\n}\nservice anvil {\n  chroot =\n}\n"
 	}
-	return strings.NewReplacer("DIR", s.dir, "PORT", fmt.Sprint(s.Port), "SECURE", fmt.Sprint(s.TLSPort), "SENT", SentFolder).Replace(`
+	return strings.NewReplacer("DIR", s.dir, "PORT", fmt.Sprint(s.Port), "SECURE", fmt.Sprint(s.TLSPort), "SENT", SentFolder, "INDEX", s.o.index()).Replace(`
 base_dir = DIR/run
 state_dir = DIR/state
 log_path = DIR/log
@@ -47,7 +47,7 @@ mail_max_userip_connections = 0
 ssl = yes
 ssl_cert = <DIR/cert.pem
 ssl_key = <DIR/key.pem
-mail_location = maildir:~/Maildir
+mail_location = maildir:~/MaildirINDEX
 passdb {
   driver = passwd-file
   args = scheme=PLAIN DIR/users
@@ -81,7 +81,15 @@ service imap-login {
     ssl = yes
   }
 }
-`) + who
+`) + s.o.config() + who + s.oauth2()
+}
+
+// oauth2 returns the part of the configuration for sign-in with tokens, if any.
+func (s *Server) oauth2() string {
+	if s.introspection == "" {
+		return ""
+	}
+	return fmt.Sprintf("auth_mechanisms = plain login %[1]s\npassdb {\n  driver = oauth2\n  mechanisms = %[1]s\n  args = %[2]s\n}\n", s.mechanisms, s.path("oauth2.conf"))
 }
 
 func (s *Server) prepare(users []string) error {
@@ -104,7 +112,8 @@ func (s *Server) prepare(users []string) error {
 	}
 	s.CAs = x509.NewCertPool()
 	s.CAs.AppendCertsFromPEM(cert)
-	for name, content := range map[string][]byte{"users": passwords.Bytes(), "cert.pem": cert, "key.pem": key} {
+	introspect := fmt.Appendf(nil, "introspection_url = %s\nintrospection_mode = post\nforce_introspection = yes\nusername_attribute = email\nactive_attribute = active\nactive_value = true\n", s.introspection)
+	for name, content := range map[string][]byte{"users": passwords.Bytes(), "cert.pem": cert, "key.pem": key, "oauth2.conf": introspect} {
 		if err := os.WriteFile(s.path(name), content, 0o644); err != nil {
 			return err
 		}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
+
+	"dealtrail/trail"
+)
+
+// Baseline returns where the company stands, over a period of which both ends
+// count; the zero time for from takes all that is known.
+func (db *DB) Baseline(ctx context.Context, from, to time.Time) (*trail.Baseline, error) {
+	f, err := Filter{}.complete()
+	if err != nil {
+		return nil, err
+	}
+	period := f.args(instant("from", from), instant("to", to))
+	b := &trail.Baseline{At: to.UTC().Truncate(time.Millisecond), From: from.UTC(), To: to.UTC().Truncate(time.Millisecond)}
+	contents, won := map[string]trail.BaselineRow{}, map[string]uint64{}
+	var sighted []trail.SightedRow
+	var targets []trail.Target
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		var first time.Time
+		_, err := query(asking, db, "BaselineMail", func(rows driver.Rows, _ *struct{}) error {
+			return rows.Scan(when{&first}, &b.Sends, &b.Tracked, &b.Files, &b.PlainLinks, &b.Stale, &b.Observable, &b.Reps, &b.Recipients, &b.Written, &b.Unanswered)
+		}, period...)
+		if from.IsZero() {
+			b.From = first
+		}
+		return err
+	})
+	g.Go(func() error {
+		_, err := query(asking, db, "BaselineContents", func(rows driver.Rows, r *trail.BaselineRow) error {
+			err := rows.Scan(&r.Content, &r.Sends, &r.Reps, &r.Recipients, &r.Stale)
+			contents[r.Content] = *r
+			return err
+		}, period...)
+		return err
+	})
+	g.Go(func() error {
+		_, err := query(asking, db, "BaselineWon", func(rows driver.Rows, content *string) error {
+			var deals uint64
+			err := rows.Scan(content, &deals)
+			won[*content] = deals
+			return err
+		}, period...)
+		return err
+	})
+	g.Go(func() error {
+		_, err := query(asking, db, "WonDeals", func(rows driver.Rows, _ *struct{}) error { return rows.Scan(&b.Won) }, period...)
+		return err
+	})
+	g.Go(func() (err error) { sighted, err = db.Sighted(asking, to, f); return err })
+	g.Go(func() (err error) { targets, err = db.Targets(asking); return err })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for _, r := range sighted {
+		switch {
+		case r.Dismissed:
+		case r.Found == trail.Unregistered:
+			b.Unregistered++
+		case r.Found == trail.NearCopy:
+			b.NearCopies++
+		}
+	}
+	b.Contents, b.WonWith = uint64(len(targets)), won[""]
+	b.Rows = baselineRows(targets, contents, won)
+	for _, t := range targets {
+		if contents[t.Content].Sends == 0 {
+			b.Unsent++
+		}
+	}
+	return b, nil
+}
+
+// baselineRows returns every content that is registered or was sent, the most
+// sent first.
+func baselineRows(targets []trail.Target, sent map[string]trail.BaselineRow, won map[string]uint64) []trail.BaselineRow {
+	all := maps.Clone(sent)
+	for _, t := range targets {
+		r := all[t.Content]
+		r.Content, r.Title = t.Content, t.Title
+		all[t.Content] = r
+	}
+	for content, deals := range won {
+		if r := all[content]; content != "" {
+			r.Content, r.Won = content, deals
+			all[content] = r
+		}
+	}
+	rows := slices.AppendSeq([]trail.BaselineRow{}, maps.Values(all))
+	slices.SortFunc(rows, func(a, b trail.BaselineRow) int {
+		return cmp.Or(cmp.Compare(b.Sends, a.Sends), cmp.Compare(b.Won, a.Won), cmp.Compare(a.Content, b.Content))
+	})
+	return rows
+}
+
+// KeptBaseline returns the baseline that was kept last, nil if none was.
+func (db *DB) KeptBaseline(ctx context.Context) (*trail.Baseline, error) {
+	reports, err := query(ctx, db, "Measured", func(rows driver.Rows, report *string) error { return rows.Scan(report) }, instant("as_of", forever))
+	if err != nil || len(reports) == 0 {
+		return nil, err
+	}
+	return trail.ParseBaseline(reports[0])
+}
+
+// Baselines returns the baseline that was kept last, and where the company stands
+// now over a period of the same length: sums over more time would only grow.
+func (db *DB) Baselines(ctx context.Context, now time.Time) (both trail.Baselines, err error) {
+	if both.Kept, err = db.KeptBaseline(ctx); err != nil {
+		return both, err
+	}
+	var from time.Time
+	if k := both.Kept; k != nil && !k.From.IsZero() {
+		from = now.Add(-k.To.Sub(k.From))
+	}
+	both.Now, err = db.Baseline(ctx, from, now)
+	return both, err
+}

@@ -1,0 +1,3 @@
+-- The only row is how many deals were won in a period.
+SELECT count() FROM deals(as_of = {as_of:DateTime64(3)})
+WHERE status = 'won' AND closed_at >= {from:DateTime64(3)} AND closed_at <= {to:DateTime64(3)}
