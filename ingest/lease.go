@@ -28,6 +28,7 @@ type Leases struct {
 	Log   *slog.Logger
 
 	mu   sync.Mutex
+	ending map[string]bool
 	held map[string]context.CancelFunc // ends the work under the lease; nil while there is none
 	busy map[string]bool               // work that has not ended yet, whether its lease is held or not
 }
@@ -126,12 +127,12 @@ func (l *Leases) turn(ctx context.Context) (taken []string) {
 		_, ours := l.held[name]
 		busy, n := l.busy[name], 0
 		for held := range l.held {
-			if wanted[held] { // what is not may still be ending, and costs no other its place
+			if wanted[held] && !l.ending[held] { // what is not may still be ending, and costs no other its place
 				n++
 			}
 		}
 		l.mu.Unlock()
-		if ours && n > share {
+		if ours && n > share && !l.isEnding(name) {
 			l.letGo(name)
 			continue
 		}
@@ -197,12 +198,19 @@ func (l *Leases) forget(name string) {
 		stop()
 	}
 	delete(l.held, name)
+	delete(l.ending, name)
 }
 
 // letGo ends the work of a lease, which gives it back when it has ended.
 func (l *Leases) letGo(name string) {
 	l.mu.Lock()
 	stop := l.held[name]
+	if stop != nil {
+		if l.ending == nil {
+			l.ending = map[string]bool{}
+		}
+		l.ending[name] = true
+	}
 	l.mu.Unlock()
 	if stop != nil {
 		stop()
@@ -285,4 +293,10 @@ func Alone(ctx context.Context, rdb redis.UniversalClient, name string) (release
 		defer cancel()
 		_ = releaseScript.Run(ctx, rdb, []string{name}, holder[0]).Err() // else it runs out
 	}, true
+}
+
+func (l *Leases) isEnding(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ending[name]
 }

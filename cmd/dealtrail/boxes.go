@@ -37,7 +37,7 @@ func (p *program) configured() map[string]bool {
 // at every sign-in, so that a new one is seen.
 func (p *program) addedBox(m ingest.Mailbox, secret func(name string) (ingest.Secret, error)) mailbox.Box {
 	b := mailbox.Box{
-		Name: m.Name, Rep: m.Rep, Aliases: m.Aliases, Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, SentFolder: m.SentFolder,
+		Name: m.Name, Rep: m.Rep, Aliases: m.Aliases, Host: m.Host, Port: m.Port, Security: m.Security, Username: m.Username, SentFolder: m.SentFolder, SignIn: string(m.SignIn) + " " + m.Provider,
 		Since: time.Since(p.config.Mailboxes.Since.From(time.Now())), DailyBytes: int64(p.config.Mailboxes.DailyMB) << 20,
 	}
 	provider := p.providers[m.Provider]
@@ -71,9 +71,11 @@ func (p *program) consented(name string, provider *mailbox.Provider, secret func
 		defer cancel()
 		mu.Lock()
 		defer mu.Unlock()
-		old := current
+		if err := p.mailboxes.Renew(ctx, name, current, ingest.Secret(renewed)); err != nil {
+			return err
+		}
 		current = ingest.Secret(renewed)
-		return p.mailboxes.Renew(ctx, name, old, current)
+		return nil
 	}
 	return func(ctx context.Context, refused string) (string, error) {
 		stored, err := secret(name)

@@ -160,7 +160,7 @@ func (r *Reader) reading(m *message, in Folder, rep string, received time.Time) 
 		return r.sent(m, rep, received)
 	}
 	for _, p := range m.to {
-		if owner, ok := r.repOf(p.address); ok && owner != rep {
+		if owner, ok := r.repOf(p.address); ok {
 			rep = owner
 			break
 		}

@@ -112,7 +112,7 @@ func (b *box) hold(held bool) {
 // Secrets do not count, for they are asked for at every sign-in.
 func (b *Box) same(o *Box) bool {
 	return b.Rep == o.Rep && slices.Equal(b.Aliases, o.Aliases) && b.Host == o.Host && b.Port == o.Port && b.Security == o.Security &&
-		b.Username == o.Username && b.SentFolder == o.SentFolder && (b.Token == nil) == (o.Token == nil)
+		b.Username == o.Username && b.SignIn == o.SignIn && b.SentFolder == o.SentFolder && (b.Token == nil) == (o.Token == nil)
 }
 
 // Run watches all mailboxes, each on its own connection, until the context
