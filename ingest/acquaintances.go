@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,7 @@ type Acquaintances struct {
 	Redis redis.UniversalClient
 	DB    *store.DB
 	Log   *slog.Logger
+	Every time.Duration // between two looks at the store; default 15 s
 
 	epoch atomic.Uint64
 }
@@ -29,6 +31,7 @@ const (
 	acquaintancesKey = "dealtrail:contacts"       // a set of contact IDs
 	acquaintedEpoch  = "dealtrail:contacts:epoch" // how often mail had to be read again for new ones
 	acquaintedPause  = "dealtrail:contacts:pause" // exists while it need not be again
+	acquaintedNew    = "dealtrail:contacts:new"   // exists while mail was not read again for the newest
 
 	acquaintEvery = 15 * time.Second
 	// acquaintAgain is how long new contacts wait until mail of before is read again for them. CRMs bring some every
@@ -40,7 +43,7 @@ const (
 func (a *Acquaintances) Fill(ctx context.Context) error {
 	var since time.Time
 	for {
-		until := time.Now().Add(-time.Minute) // what is received now may become visible later
+		until := time.Now().Add(-acquaintAgain) // what an import brings is received when it began, and may be visible much later
 		if err := a.fill(ctx, since); err != nil {
 			if ctx.Err() == nil {
 				a.Log.Warn("contacts of the CRM are not told to who reads mail", "err", err)
@@ -48,7 +51,7 @@ func (a *Acquaintances) Fill(ctx context.Context) error {
 		} else {
 			since = until
 		}
-		if !wait(ctx, acquaintEvery) {
+		if !wait(ctx, cmp.Or(a.Every, acquaintEvery)) {
 			return nil
 		}
 	}
@@ -67,14 +70,22 @@ func (a *Acquaintances) fill(ctx context.Context, since time.Time) error {
 		}
 		added += n
 	}
-	if added == 0 {
-		return nil
+	if added > 0 {
+		if err := a.Redis.Set(ctx, acquaintedNew, "1", 0).Err(); err != nil {
+			return err
+		}
 	}
-	first, err := a.Redis.SetNX(ctx, acquaintedPause, "1", acquaintAgain).Result()
-	if err == nil && first {
-		err = a.Redis.Incr(ctx, acquaintedEpoch).Err()
+	pending, err := a.Redis.Exists(ctx, acquaintedNew).Result()
+	if err != nil || pending == 0 {
+		return err
 	}
-	return err
+	if first, err := a.Redis.SetNX(ctx, acquaintedPause, "1", acquaintAgain).Result(); err != nil || !first {
+		return err
+	}
+	if err := a.Redis.Incr(ctx, acquaintedEpoch).Err(); err != nil {
+		return err
+	}
+	return a.Redis.Del(ctx, acquaintedNew).Err()
 }
 
 // Run follows the epoch until ctx ends.

@@ -27,10 +27,10 @@ type Leases struct {
 	Ask   func() []string // the keys instead of Names, where they change; asked at every turn
 	Log   *slog.Logger
 
-	mu   sync.Mutex
-	ending map[string]bool
-	held map[string]context.CancelFunc // ends the work under the lease; nil while there is none
-	busy map[string]bool               // work that has not ended yet, whether its lease is held or not
+	mu     sync.Mutex
+	held   map[string]context.CancelFunc // ends the work under the lease; nil while there is none
+	busy   map[string]bool               // work that has not ended yet, whether its lease is held or not
+	ending map[string]bool               // leases that were let go and are held until their work has ended
 }
 
 const defaultLease = 10 * time.Second
@@ -201,6 +201,12 @@ func (l *Leases) forget(name string) {
 	delete(l.ending, name)
 }
 
+func (l *Leases) isEnding(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ending[name]
+}
+
 // letGo ends the work of a lease, which gives it back when it has ended.
 func (l *Leases) letGo(name string) {
 	l.mu.Lock()
@@ -293,10 +299,4 @@ func Alone(ctx context.Context, rdb redis.UniversalClient, name string) (release
 		defer cancel()
 		_ = releaseScript.Run(ctx, rdb, []string{name}, holder[0]).Err() // else it runs out
 	}, true
-}
-
-func (l *Leases) isEnding(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.ending[name]
 }

@@ -26,7 +26,7 @@ type Box struct {
 
 	Username string
 	Password func() (string, error) // asked at every sign-in, so that a changed file is seen; never printed
-	SignIn   string // what Password or Token comes from: of another, another is asked
+	SignIn   string                 // what Password or Token comes from: of another, another is asked
 	Token    TokenSource            // an OAuth2 access token, instead of a password; never printed
 
 	SentFolder string        // overrides what the server says; usually empty

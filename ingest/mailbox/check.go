@@ -61,9 +61,14 @@ func (p *Poller) check(ctx context.Context, b *Box) (report CheckReport, err err
 	}
 	folders, problem := choose(p.allowed(list), b.SentFolder)
 	report.SentFolder, report.Problem = sentFolder(folders), problem
+	w := watch{p: p, b: b, session: s, states: map[string]excludedFolder{}, excluded: p.notAllowed(list)}
+	w.forget()
+	if err := w.exclude(ctx); err != nil {
+		return report, err
+	}
 	marked := map[string]bool{}
 	for _, f := range folders {
-		mails, err := p.newest(ctx, s, b, f, marked)
+		mails, err := w.newest(ctx, f, marked)
 		if err != nil {
 			return report, err
 		}
@@ -76,29 +81,30 @@ func (p *Poller) check(ctx context.Context, b *Box) (report CheckReport, err err
 
 // newest reads the newest mails of a folder. marked gathers their marks, so that
 // replies to mail with content are told from other mail.
-func (p *Poller) newest(ctx context.Context, s *session, b *Box, f folder, marked map[string]bool) ([]Checked, error) {
-	data, err := s.examine(ctx, f.name)
+func (w *watch) newest(ctx context.Context, f folder, marked map[string]bool) ([]Checked, error) {
+	data, err := w.session.examine(ctx, f.name)
 	if err != nil || data.NumMessages == 0 {
 		return nil, err
 	}
 	first := max(1, int(data.NumMessages)-checked+1)
-	uids, err := s.search(ctx, &imap.SearchCriteria{SeqNum: []imap.SeqSet{{{Start: uint32(first), Stop: data.NumMessages}}}})
-	if err != nil {
-		return nil, err
-	}
-	w := watch{p: p, b: b, session: s, plain: map[string]bool{}}
-	letters, err := s.gather(ctx, uids, gathering{
-		needs: func(l *letter) { w.needs(ctx, f, l) }, sizes: p.Reader.sizes(), plain: func(imap.UID) bool { return false },
-	})
+	uids, err := w.session.search(ctx, &imap.SearchCriteria{SeqNum: []imap.SeqSet{{{Start: uint32(first), Stop: data.NumMessages}}}})
 	if err != nil {
 		return nil, err
 	}
 	var mails []Checked
-	for _, l := range letters {
-		if l.done && l.a == nil {
-			continue // deleted since we asked
+	for len(uids) > 0 {
+		letters, err := w.session.gather(ctx, uids, gathering{
+			needs: func(l *letter) { w.needs(ctx, f, l) }, sizes: w.p.Reader.sizes(), plain: func(imap.UID) bool { return false }, most: maxKept,
+		})
+		if err != nil {
+			return nil, err
 		}
-		mails = append(mails, w.checked(ctx, f, l, marked))
+		uids = uids[len(letters):]
+		for _, l := range letters {
+			if !l.done || l.a != nil { // else it was deleted since we asked
+				mails = append(mails, w.checked(ctx, f, l, marked))
+			}
+		}
 	}
 	return mails, nil
 }

@@ -14,6 +14,7 @@ import (
 type cursor struct {
 	Validity uint32   `json:"validity"`
 	Last     imap.UID `json:"last"`            // all up to here is read, and its events are durable
+	First    bool     `json:"first,omitzero"`  // the first reading of the folder is still under way
 	ModSeq   uint64   `json:"modseq,omitzero"` // the folder's HIGHESTMODSEQ when all of it was read; 0: the server has none
 }
 

@@ -111,6 +111,11 @@ func (s *session) ask(ctx context.Context, q request, take func(imap.UID, *arriv
 		return cmd.Close()
 	})
 	if err != nil {
+		for _, uid := range q.uids {
+			if !arrived[uid] { // servers answer in order
+				return nil, &stuck{uid: uid, err: fmt.Errorf("fetch: %w", err)}
+			}
+		}
 		return nil, fmt.Errorf("fetch: %w", err)
 	}
 	for _, uid := range q.uids {
@@ -125,6 +130,16 @@ func (s *session) ask(ctx context.Context, q request, take func(imap.UID, *arriv
 	}
 	return missing, nil
 }
+
+// stuck is an error of the connection while a message was awaited, which may
+// have caused it.
+type stuck struct {
+	uid imap.UID
+	err error
+}
+
+func (s *stuck) Error() string { return s.err.Error() }
+func (s *stuck) Unwrap() error { return s.err }
 
 // want says which strays to keep; nil forgets them.
 func (s *session) want(q *request) {

@@ -54,6 +54,9 @@ func (f *file) about() (least, most int64) {
 	case "quoted-printable": // a byte is one to three characters
 		return f.size/3 - 64, f.size + 64
 	}
+	if strings.HasPrefix(f.kind, "text/") { // its lines end in one byte more
+		return f.size/2 - 64, f.size + 64
+	}
 	return f.size - f.size/20 - 64, f.size + f.size/20 + 64
 }
 

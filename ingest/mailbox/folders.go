@@ -22,14 +22,12 @@ type folder struct {
 // all mail (\All, as Gmail has it) stands for the Inbox: answers that were
 // archived are only there.
 func choose(list []*imap.ListData, configured string) (folders []folder, problem string) {
-	var names []string
 	var inbox, all string
 	var attributed, named []folder
 	for _, f := range list {
 		if slices.Contains(f.Attrs, imap.MailboxAttrNoSelect) || slices.Contains(f.Attrs, imap.MailboxAttrNonExistent) {
 			continue
 		}
-		names = append(names, f.Mailbox)
 		last := f.Mailbox
 		if f.Delim != 0 {
 			last = last[strings.LastIndex(last, string(f.Delim))+1:]
@@ -49,14 +47,14 @@ func choose(list []*imap.ListData, configured string) (folders []folder, problem
 	}
 	switch {
 	case configured != "" && len(folders) == 0:
-		problem = fmt.Sprintf("There is no folder %q; set sent_folder to one of these: %s.", configured, strings.Join(names, ", "))
+		problem = fmt.Sprintf("There is no folder %q; set sent_folder to one of those that dealtrail mailbox check lists.", configured)
 	case len(folders) > 0:
 	case len(attributed) > 0:
 		folders = attributed
 	case len(named) > 0:
 		folders = named
 	default:
-		problem = "Sent folder unknown; set sent_folder to one of these: " + strings.Join(names, ", ") + "."
+		problem = "Sent folder unknown; set sent_folder to one of those that dealtrail mailbox check lists."
 	}
 	return append(folders, folder{name: cmp.Or(all, inbox, "INBOX"), kind: Inbox}), problem // every server has an INBOX, listed or not
 }

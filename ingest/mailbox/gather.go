@@ -8,9 +8,12 @@ import (
 
 // Bounds on what one command asks for.
 const (
-	maxSmall = 16 << 10 // bytes of a mail that is fetched as a whole: asking for its structure would cost more
-	maxGroup = 4 << 20  // bytes of text that are asked for at once, so that many mailboxes fit into memory
-	maxLeafs = 100      // parts of one mail
+	maxSmall  = 16 << 10 // bytes of a mail that is fetched as a whole: asking for its structure would cost more
+	maxGroup  = 4 << 20  // bytes of text that are asked for at once
+	maxKept   = 8 << 20  // bytes of text that are fetched before they are worked off; less with many mailboxes at once
+	leastKept = 256 << 10
+	maxMemory = 256 << 20 // bytes of text of all mailboxes together, about
+	maxLeafs  = 100       // parts of one mail
 )
 
 // letter is one message on its way in.
@@ -33,11 +36,13 @@ type gathering struct {
 	needs func(*letter)           // says what is needed of a mail whose headers are there
 	sizes []int64                 // bytes of files that are worth fetching, ascending
 	plain func(uid imap.UID) bool // whether the server's word on a message's structure cannot be read
+	most  int64                   // bytes of text to fetch at most, but at least one message
 }
 
 // gather fetches what is needed of messages, headers first. It returns a letter
-// for each message, in order; those that are not done did not arrive whole. The
-// error is that of the connection: what arrived until then is returned.
+// for each of the first messages, as many as fit into memory, in order; those
+// that are not done did not arrive whole. The error is that of the connection:
+// what arrived until then is returned.
 func (s *session) gather(ctx context.Context, uids []imap.UID, g gathering) ([]*letter, error) {
 	letters, byUID := make([]*letter, len(uids)), map[imap.UID]*letter{}
 	for i, uid := range uids {
@@ -61,9 +66,14 @@ func (s *session) gather(ctx context.Context, uids []imap.UID, g gathering) ([]*
 		return letters, err
 	}
 	var small, large []*letter
-	for _, l := range letters {
+	var kept int64
+	for i, l := range letters {
 		if l.done || l.m == nil {
 			continue
+		}
+		if kept += min(max(l.a.size, 1), maxReport); kept > g.most && i > 0 {
+			letters = letters[:i]
+			break
 		}
 		switch g.needs(l); {
 		case l.need.reason != "" || l.broken != "" || l.err != nil:
@@ -75,7 +85,7 @@ func (s *session) gather(ctx context.Context, uids []imap.UID, g gathering) ([]*
 			large = append(large, l)
 		}
 	}
-	if err := s.texts(ctx, small); err != nil {
+	if err := s.texts(ctx, small, g.sizes); err != nil {
 		return letters, err
 	}
 	return letters, s.parts(ctx, large, g.sizes)
@@ -83,7 +93,7 @@ func (s *session) gather(ctx context.Context, uids []imap.UID, g gathering) ([]*
 
 // texts fetches the bodies of messages as a whole, or the beginnings of long
 // ones.
-func (s *session) texts(ctx context.Context, letters []*letter) error {
+func (s *session) texts(ctx context.Context, letters []*letter, sizes []int64) error {
 	for _, long := range []bool{false, true} {
 		limit := int64(MaxMessage)
 		if long {
@@ -98,7 +108,7 @@ func (s *session) texts(ctx context.Context, letters []*letter) error {
 		}
 		for _, some := range bySize(group, func(l *letter) int64 { return min(l.a.size, limit) }) {
 			err := s.each(ctx, some, imap.FetchOptions{BodySection: []*imap.FetchItemBodySection{section}}, func(l *letter, a *arrival) {
-				l.take(a.sections[sectionName(section)])
+				l.take(a.sections[sectionName(section)], sizes)
 			})
 			if err != nil {
 				return err
@@ -108,9 +118,19 @@ func (s *session) texts(ctx context.Context, letters []*letter) error {
 	return nil
 }
 
-// take completes a letter with its body.
-func (l *letter) take(body []byte) {
-	l.complete(func() error { return l.m.read(body) })
+// take completes a letter with its body, and lets go of files.
+func (l *letter) take(body []byte, sizes []int64) {
+	l.complete(func() error {
+		err := l.m.read(body)
+		for i := range l.m.files {
+			f := &l.m.files[i]
+			if f.among(sizes) {
+				f.hash()
+			}
+			f.body = nil
+		}
+		return err
+	})
 }
 
 // complete reads what arrived of a letter.

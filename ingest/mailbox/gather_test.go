@@ -35,6 +35,7 @@ func shapes(t *testing.T) map[string]string {
 	add("only-a-file", base64Lines(deck), "Content-Type: application/pdf; name=x.pdf", "Content-Disposition: attachment", "Content-Transfer-Encoding: base64")
 	add("latin", "--m\n\nHello\n--m\nContent-Type: text/csv; charset=iso-8859-1\nContent-Disposition: attachment; filename*=iso-8859-1''pr%E9.csv\n\n"+latin1(csv)+"\n--m--\n", mixed)
 	add("attached-mail", "--m\n\nHello\n--m\nContent-Type: message/rfc822\n\n"+mail("in@h", "bo@northwind.example", alternative)+"\n--m--\n", mixed)
+	out["attached-mail"] = strings.Replace(out["attached-mail"], ", kim@quayside.example", "", 1) // who may have the link already, by another of these
 	add("nothing", "Hello")
 	add("no-id", "Hello "+link)
 	out["no-id"] = strings.Replace(out["no-id"], "Message-ID", "X-Other", 1)

@@ -1,11 +1,11 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
@@ -20,6 +20,8 @@ const (
 	maxEmit  = 1000 // events per Emit
 	maxBlame = 5    // failures at one message before it is set aside
 
+	day = 24 * time.Hour
+
 	// sightedBy is how many reps must send something unregistered before it is told.
 	sightedBy = 3
 )
@@ -30,81 +32,11 @@ type outcome struct {
 	aside string // why it could not be read
 }
 
-// batch is some messages as they were fetched.
-type batch struct {
-	letters []*letter
-	err     error // why the rest of them did not arrive
-}
-
-// fetched fetches messages batch by batch, one ahead of who takes them: parsing
-// and the server's work go on side by side. It ends after a batch that did not
-// arrive whole, and when ctx ends.
-func (w *watch) fetched(ctx context.Context, f folder, uids []imap.UID) <-chan batch {
-	out := make(chan batch)
-	size := w.batch
-	go func() {
-		defer close(out)
-		for len(uids) > 0 {
-			part := uids[:min(size, len(uids))]
-			uids = uids[len(part):]
-			size = min(2*size, maxBatch)
-			b := w.fetchBatch(ctx, f, part)
-			select {
-			case out <- b:
-			case <-ctx.Done():
-				return
-			}
-			if b.err != nil || unfinished(b.letters) >= 0 {
-				return
-			}
-		}
-	}()
-	return out
-}
-
-func (w *watch) fetchBatch(ctx context.Context, f folder, uids []imap.UID) (b batch) {
-	defer func() {
-		if v := recover(); v != nil { // no answer of one server may end the others
-			w.p.Log.Error("mailbox reader panicked", "source", source, "mailbox", w.b.Name, "stack", string(debug.Stack()))
-			b.err = errors.New("panic in the mailbox reader")
-		}
-	}()
-	if b.err = w.afford(ctx); b.err != nil {
-		return b
-	}
-	b.letters, b.err = w.session.gather(ctx, uids, gathering{
-		needs: func(l *letter) { w.needs(ctx, f, l) },
-		sizes: w.p.Reader.sizes(),
-		plain: func(uid imap.UID) bool { return w.plain[messageKey(f, uid)] },
-	})
-	return b
-}
-
-// unfinished returns the index of the first letter that did not arrive whole, or
-// -1.
-func unfinished(letters []*letter) int {
-	return slices.IndexFunc(letters, func(l *letter) bool { return !l.done })
-}
-
 // read takes messages in ascending order, hands over their events and moves the
 // cursor, but only past messages that were read whole. It reports whether late
 // sent mail was among them, as hand does.
-func (w *watch) read(ctx context.Context, f folder, uids []imap.UID, cur *cursor) (found bool, err error) {
+func (w *watch) read(ctx context.Context, f folder, uids []imap.UID, cur *cursor) (late time.Time, err error) {
 	defer w.left(0)
-	for len(uids) > 0 {
-		n, late, err := w.readOn(ctx, f, uids, cur)
-		found = found || late
-		if err != nil {
-			return found, err
-		}
-		uids = uids[n:]
-	}
-	return found, nil
-}
-
-// readOn reads until all is read or a message is given up; n is how many were
-// done.
-func (w *watch) readOn(ctx context.Context, f folder, uids []imap.UID, cur *cursor) (n int, found bool, err error) {
 	fetching, stop := context.WithCancel(ctx)
 	batches := w.fetched(fetching, f, uids)
 	defer func() {
@@ -112,74 +44,51 @@ func (w *watch) readOn(ctx context.Context, f folder, uids []imap.UID, cur *curs
 		for range batches { // until nobody uses the connection
 		}
 	}()
-	for b := range batches {
-		w.left(len(uids) - n)
+	for left := len(uids); left > 0; {
+		w.left(left)
+		b, ok := <-batches
+		if !ok {
+			return late, ctx.Err()
+		}
 		err := b.err
 		if ctx.Err() != nil {
-			return n, found, ctx.Err()
+			return late, ctx.Err()
 		}
 		whole, givenUp := len(b.letters), false
-		if i := unfinished(b.letters); i >= 0 {
-			whole = i
-			if givenUp = w.givenUp(f, b.letters[i], len(b.letters) == 1, err); givenUp {
-				b.letters[i].broken, err = "the mail server does not deliver it whole", nil
-				whole++
-			} else if err == nil {
-				err = errIncomplete
+		if b.culprit != 0 {
+			whole = slices.IndexFunc(b.letters, func(l *letter) bool { return !l.done })
+			if givenUp = w.givenUp(f, b); givenUp {
+				b.letters[0].broken = "the mail server does not deliver it whole"
+				whole = 1
 			}
-		} else if len(b.letters) > 0 {
-			err = nil // what was missing at last was not needed
+			err = cmp.Or(err, errIncomplete) // even so: the rest needs a fetching of its own
 		}
-		late, storeErr := w.settle(ctx, f, b.letters[:whole], cur)
-		found = found || late
-		if n += whole; storeErr != nil || err != nil {
-			return n, found, errors.Join(storeErr, err)
+		seen, storeErr := w.settle(ctx, f, b.letters[:whole], cur)
+		late = earlier(late, seen)
+		left -= whole
+		if storeErr != nil || err != nil && !(givenUp && b.err == nil) {
+			return late, errors.Join(storeErr, err)
 		}
-		w.batch = min(2*w.batch, maxBatch)
 		if givenUp {
-			return n, found, nil
+			more, err := w.read(ctx, f, uids[len(uids)-left:], cur)
+			return earlier(late, more), err
 		}
 	}
-	return n, found, ctx.Err()
+	return late, nil
+}
+
+// earlier returns the earlier of two times of which either may be zero.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (w *watch) left(n int) { w.box.update(func(s *BoxStatus) { s.Left = uint64(n) }) }
 
-func messageKey(f folder, uid imap.UID) string {
-	return f.name + "/" + strconv.FormatUint(uint64(uid), 10)
-}
-
-// givenUp counts a failure at a message and reports whether it is one too many.
-// A failure among several is nobody's: from then on messages are fetched one by
-// one, until it goes well again. The server's or the client's trouble may be the
-// message's structure, so it is then asked for without. Without the bound one
-// message would stop its mailbox for ever; reading old mail again gives it
-// another chance.
-func (w *watch) givenUp(f folder, l *letter, alone bool, err error) bool {
-	w.batch = 1
-	if !alone && err != nil {
-		return false
-	}
-	key := messageKey(f, l.uid)
-	if l.large && !w.plain[key] {
-		w.plain[key] = true
-		return false
-	}
-	w.blame[key]++
-	if w.blame[key] < maxBlame {
-		return false
-	}
-	delete(w.blame, key)
-	delete(w.plain, key)
-	return true
-}
-
 // needs says what is needed of a mail.
 func (w *watch) needs(ctx context.Context, f folder, l *letter) {
-	if w.private[l.m.key()] {
-		l.need.reason = "it lies in an excluded folder"
-		return
-	}
 	l.need, l.err = w.reader(ctx, nil).needs(l.m, f.kind, w.b.Rep)
 	if l.a.size > MaxMessage && w.plain[messageKey(f, l.uid)] && l.need.reason == "" {
 		l.need.reason, l.broken = "too large", fmt.Sprintf("larger than %d MB, and its server cannot say what it consists of", MaxMessage>>20)
@@ -189,6 +98,7 @@ func (w *watch) needs(ctx context.Context, f folder, l *letter) {
 // reader returns the poller's reader, which also knows the given marks.
 func (w *watch) reader(ctx context.Context, marked map[string]bool) *Reader {
 	r := *w.p.Reader
+	r.private = w.private
 	r.WasSent = func(marks ...string) (map[string]bool, error) {
 		known, err := w.p.Memory.WasSent(ctx, marks...)
 		if err != nil {
@@ -228,9 +138,9 @@ func (w *watch) yield(ctx context.Context, f folder, l *letter, marked map[strin
 
 // settle hands over what messages say that were read whole, in order, and moves
 // the cursor past them once the events are durable.
-func (w *watch) settle(ctx context.Context, f folder, letters []*letter, cur *cursor) (found bool, err error) {
+func (w *watch) settle(ctx context.Context, f folder, letters []*letter, cur *cursor) (late time.Time, err error) {
 	if len(letters) == 0 {
-		return false, nil
+		return late, nil
 	}
 	var all Reading
 	aside, now := uint64(0), w.p.now().UTC()
@@ -239,7 +149,7 @@ func (w *watch) settle(ctx context.Context, f folder, letters []*letter, cur *cu
 	for _, l := range letters {
 		o, err := w.yield(ctx, f, l, marked)
 		if err != nil {
-			return false, stored(err)
+			return late, stored(err)
 		}
 		if o.aside != "" {
 			aside++
@@ -253,16 +163,16 @@ func (w *watch) settle(ctx context.Context, f folder, letters []*letter, cur *cu
 			marked[m] = true
 		}
 		all.Marks = append(all.Marks, o.Marks...)
-		seen, err := w.sight(ctx, o.Sighted, l)
+		seen, err := w.sight(ctx, o.Reading, l)
 		if err != nil {
-			return false, stored(err)
+			return late, stored(err)
 		}
 		all.Events = append(all.Events, seen...)
 		count(wrapped, o.Wrapped)
 		count(trackers, o.Trackers)
 	}
-	if found, err = w.hand(ctx, all); err != nil {
-		return found, stored(err)
+	if late, err = w.hand(ctx, all); err != nil {
+		return late, stored(err)
 	}
 	w.box.update(func(s *BoxStatus) {
 		s.Messages += uint64(len(letters))
@@ -271,10 +181,10 @@ func (w *watch) settle(ctx context.Context, f folder, letters []*letter, cur *cu
 		s.Wrapped, s.Trackers = added(s.Wrapped, wrapped), added(s.Trackers, trackers)
 	})
 	if last := letters[len(letters)-1].uid; last > cur.Last {
-		cur.Last = last
-		return found, w.save(ctx, f, *cur)
+		cur.Last, w.tries = last, 0
+		return late, w.save(ctx, f, *cur)
 	}
-	return found, nil
+	return late, nil
 }
 
 func count(n map[string]uint64, names []string) {
@@ -299,11 +209,11 @@ func added(a, b map[string]uint64) map[string]uint64 {
 
 // sight notes unregistered things and returns the events of those that enough
 // reps send. Until then nothing but hashes of them is kept.
-func (w *watch) sight(ctx context.Context, sighted []Sighting, l *letter) (events []trail.Event, err error) {
+func (w *watch) sight(ctx context.Context, said Reading, l *letter) (events []trail.Event, err error) {
 	r := w.p.Reader
-	for _, seen := range sighted {
+	for _, seen := range said.Sighted {
 		thing := r.Contacts.MessageHash(seen.key())
-		reps, err := w.p.Memory.Sight(ctx, thing, string(r.Contacts.ID(w.b.Rep)))
+		reps, err := w.p.Memory.Sight(ctx, thing, string(r.Contacts.ID(said.Rep)))
 		if err != nil {
 			return nil, fmt.Errorf("note what is not registered: %w", err)
 		}
@@ -316,43 +226,46 @@ func (w *watch) sight(ctx context.Context, sighted []Sighting, l *letter) (event
 			at = l.m.date
 		}
 		events = append(events, trail.Event{
-			ID: trail.IDFrom(time.Time{}, source, string(trail.Sighted), thing, strconv.Itoa(reps)), Kind: trail.Sighted, Source: source,
-			At: at.Truncate(24 * time.Hour), ReceivedAt: now, Content: seen.Content, Attrs: seen.attrs(reps), // the day alone: it shall not tell whose mail it was
+			ID: trail.IDFrom(at.Truncate(day), source, string(trail.Sighted), thing, strconv.Itoa(reps)), Kind: trail.Sighted, Source: source,
+			At: at.Truncate(day), ReceivedAt: now, Content: seen.Content, Attrs: seen.attrs(reps), // the day alone: it shall not tell whose mail it was
 		})
 	}
 	return events, nil
 }
 
-// hand emits events and keeps the marks. It reports whether some mail with
-// content was not known and is seen late, so that replies to it may have been
-// read already and were taken for other mail.
-func (w *watch) hand(ctx context.Context, all Reading) (found bool, err error) {
+// hand emits events and keeps the marks. It returns the date of the earliest mail
+// with content that was not known and is seen late, so that replies to it may
+// have been read already and were taken for other mail; zero: there is none.
+func (w *watch) hand(ctx context.Context, all Reading) (late time.Time, err error) {
 	for part := range slices.Chunk(all.Events, maxEmit) {
 		if err := w.p.Emit(ctx, part...); err != nil {
-			return false, fmt.Errorf("emit: %w", err)
+			return late, fmt.Errorf("emit: %w", err)
 		}
 	}
 	if len(all.Marks) == 0 {
-		return false, nil
+		return late, nil
 	}
-	var late []string
+	old := map[string]time.Time{}
 	usual := w.p.now().Add(-2*w.p.every() - 5*time.Minute)
 	for _, e := range all.Events {
 		if e.Kind == trail.Sent && e.Content != "" && e.At.Before(usual) {
-			late = append(late, e.Message)
+			old[e.Message] = e.At
 		}
 	}
-	slices.Sort(late)
-	late = slices.Compact(late)
-	known := map[string]bool{}
-	if len(late) > 0 {
-		if known, err = w.p.Memory.WasSent(ctx, late...); err != nil {
-			return false, fmt.Errorf("look up sent mail: %w", err)
+	if len(old) > 0 {
+		known, err := w.p.Memory.WasSent(ctx, slices.Collect(maps.Keys(old))...)
+		if err != nil {
+			return late, fmt.Errorf("look up sent mail: %w", err)
+		}
+		for message, at := range old {
+			if !known[message] {
+				late = earlier(late, at)
+			}
 		}
 	}
 	slices.Sort(all.Marks)
 	if err := w.p.Memory.MarkSent(ctx, slices.Compact(all.Marks)...); err != nil {
-		return false, fmt.Errorf("mark sent mail: %w", err)
+		return late, fmt.Errorf("mark sent mail: %w", err)
 	}
-	return slices.ContainsFunc(late, func(m string) bool { return !known[m] }), nil
+	return late, nil
 }

@@ -58,10 +58,13 @@ type Reader struct {
 	RepOf      func(address string) (rep string, ok bool)                 // whose an address on our side is
 	Exclude    func(address string) bool                                  // whether mail of or to an address leaves no trace
 	Account    func(address string) string                                // the company of an address; events name none without it
+
+	private map[string]bool // keys of mail in excluded folders
 }
 
 // Reading is what one mail says.
 type Reading struct {
+	Rep      string // who wrote or got it
 	Events   []trail.Event
 	Reason   string     // why there are no events
 	Marks    []string   // hashes to remember, for WasSent: the mail if it has content, its shares, and who has them
@@ -106,8 +109,13 @@ type need struct {
 // what is nobody's business here is never fetched.
 func (r *Reader) needs(m *message, in Folder, rep string) (need, error) {
 	rep = trail.NormalAddress(rep)
-	if r.excluded(m) {
+	switch {
+	case r.excluded(m):
 		return need{reason: "somebody in it is excluded"}, nil
+	case r.private[m.key()] || slices.ContainsFunc(m.thread, func(id string) bool { return r.private[id] }):
+		return need{reason: "it lies in an excluded folder, or answers a mail there"}, nil
+	case in == Sent && m.from.address != "" && !r.own(m.from.address, rep):
+		return need{reason: "somebody else wrote it; if the address is the rep's, add it to the mailbox's aliases"}, nil
 	}
 	if in == Sent {
 		if len(r.outside(m, rep)) == 0 {
@@ -157,7 +165,9 @@ func (r *Reader) reading(m *message, in Folder, rep string, received time.Time) 
 		if writer, ok := r.repOf(m.from.address); ok {
 			rep = writer // send-as, or a shared mailbox
 		}
-		return r.sent(m, rep, received)
+		out, err := r.sent(m, rep, received)
+		out.Rep = rep
+		return out, err
 	}
 	for _, p := range m.to {
 		if owner, ok := r.repOf(p.address); ok {
@@ -165,7 +175,9 @@ func (r *Reader) reading(m *message, in Folder, rep string, received time.Time) 
 			break
 		}
 	}
-	return r.received(m, rep, received)
+	out, err := r.received(m, rep, received)
+	out.Rep = rep
+	return out, err
 }
 
 func (r *Reader) repOf(address string) (string, bool) {

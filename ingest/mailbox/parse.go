@@ -26,6 +26,7 @@ type message struct {
 	files  []file     // all other parts
 	nested []*message // mails that were attached
 	depth  int        // mails around this one
+	length int        // bytes of its texts
 	body   []byte     // only of mail that systems write: all after the headers, or its beginning
 }
 
@@ -33,6 +34,7 @@ type message struct {
 const (
 	maxReferences = 64 << 10  // bytes of References, from the end
 	maxText       = 256 << 10 // bytes of a text part as it is stored
+	maxTexts      = 1 << 20   // bytes of all text parts of a mail, decoded
 	maxReport     = 512 << 10 // bytes of a mail that a mail system wrote: what comes back of a mail can be large
 	maxNested     = 3         // mails in mails
 )
@@ -116,12 +118,22 @@ func (m *message) leaf(h textproto.MIMEHeader, kind string, body []byte) {
 	case kind == "message/rfc822" || kind == "message/global":
 		m.nest(undecorated(h, body))
 	case kind == "text/plain" && !attached:
-		m.text = append(m.text, text(h, cutBytes(body, maxText)))
+		m.text = append(m.text, m.decoded(h, body))
 	case kind == "text/html" && !attached:
-		m.html = append(m.html, text(h, cutBytes(body, maxText)))
+		m.html = append(m.html, m.decoded(h, body))
 	default:
 		m.files = append(m.files, file{name: fileName(h), kind: kind, encoding: encodingOf(h), size: int64(len(body)), body: body})
 	}
+}
+
+// decoded returns the text of a part, unless the mail has too much of it already.
+func (m *message) decoded(h textproto.MIMEHeader, body []byte) string {
+	if m.length > maxTexts {
+		return ""
+	}
+	s := text(h, cutBytes(body, maxText))
+	m.length += len(s)
+	return s
 }
 
 // nest keeps a mail that is attached to this one.

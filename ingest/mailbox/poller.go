@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dealtrail/trail"
@@ -41,11 +42,12 @@ type Poller struct {
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	Now      func() time.Time
 
-	mu       sync.Mutex
-	boxes    map[string]*box
-	order    []string      // their names, as they were set
-	changed  chan struct{} // told after Set, buffered 1
-	backfill uint64        // grows when sent mail is seen late: replies to it may have been read before
+	mu      sync.Mutex
+	boxes   map[string]*box
+	order   []string      // their names, as they were set
+	changed chan struct{} // told after Set, buffered 1
+	late    []lateMail
+	reading atomic.Int64 // mailboxes that fetch at the moment
 }
 
 // State is how a mailbox is doing.
@@ -68,6 +70,7 @@ type BoxStatus struct {
 	State      State     `json:"state"`
 	Reason     string    `json:"reason,omitzero"`
 	SentFolder string    `json:"sent_folder,omitzero"`
+	Began      time.Time `json:"began,omitzero"`     // when this process began to read it
 	LastPoll   time.Time `json:"last_poll,omitzero"` // when the last complete look ended
 	Messages   uint64    `json:"messages"`           // read since the start
 	Events     uint64    `json:"events"`             // handed over since the start; those of mail read again count again
@@ -104,8 +107,13 @@ func (b *box) update(f func(*BoxStatus)) {
 	f(&b.status)
 }
 
-func (b *box) hold(held bool) {
-	b.update(func(s *BoxStatus) { s.Held = held })
+// hold notes that this process reads the mailbox from now on.
+func (b *box) hold(now time.Time) {
+	b.update(func(s *BoxStatus) { s.Held, s.Began = true, now.UTC() })
+}
+
+func (b *box) release() {
+	b.update(func(s *BoxStatus) { s.Held = false })
 }
 
 // same reports whether two mailboxes are signed in to and read in the same way.
@@ -210,8 +218,8 @@ func (p *Poller) work(ctx context.Context, name string) {
 		known.stop = nil
 	}()
 	w := watch{p: p, b: &known.Box, box: known}
-	known.hold(true)
-	defer known.hold(false)
+	known.hold(p.now())
+	defer known.release()
 	w.run(ctx)
 }
 
@@ -314,26 +322,46 @@ func (p *Poller) backoff(try int) time.Duration {
 }
 
 // mark is what mail was read for: when it differs from now's, mail of the last
-// 30 days may mean more than it did.
+// 30 days, or since a late mail, may mean more than it did.
 type mark struct {
-	catalogue, backfill uint64
+	catalogue uint64
+	late      int // late mails
 }
 
 func (p *Poller) mark() mark {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := mark{backfill: p.backfill}
+	m := mark{late: len(p.late)}
 	if p.CatalogueVersion != nil {
 		m.catalogue = p.CatalogueVersion()
 	}
 	return m
 }
 
-// found tells all mailboxes that sent mail was seen late, and returns the number
-// of times that was so.
-func (p *Poller) found() uint64 {
+// lateMail is sent mail with content that was seen late: answers to it, or mail
+// that passes it on, may have been read before.
+type lateMail struct {
+	at  time.Time // of the earliest
+	box string    // in whose Sent folder
+}
+
+// found tells all mailboxes of a late mail, and returns how many there were.
+func (p *Poller) found(mail lateMail) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.backfill++
-	return p.backfill
+	p.late = append(p.late, mail)
+	return len(p.late)
+}
+
+// earliest returns the date of the earliest late mail after the first n that does
+// not lie in the box.
+func (p *Poller) earliest(n int, but string) (at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, late := range p.late[n:] {
+		if late.box != but {
+			at = earlier(at, late.at)
+		}
+	}
+	return at
 }

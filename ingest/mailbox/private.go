@@ -27,14 +27,18 @@ func (m *message) key() string {
 	return "headers:" + hex.EncodeToString(hash.Sum(nil))
 }
 
-// excludes reports whether a folder's name is one of those that leave no trace.
+// excludes reports whether a folder, or one that it lies in, is among those that
+// leave no trace, by its name or by its whole path.
 func (p *Poller) excludes(f *imap.ListData) bool {
-	last := f.Mailbox
+	names := []string{f.Mailbox}
 	if f.Delim != 0 {
-		last = last[strings.LastIndex(last, string(f.Delim))+1:]
+		names = strings.Split(f.Mailbox, string(f.Delim))
+		for i := range names {
+			names = append(names, strings.Join(names[:i+1], string(f.Delim)))
+		}
 	}
-	return slices.ContainsFunc(p.ExcludeFolders, func(name string) bool {
-		return strings.EqualFold(name, f.Mailbox) || strings.EqualFold(name, last)
+	return slices.ContainsFunc(p.ExcludeFolders, func(excluded string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, excluded) })
 	})
 }
 
@@ -72,12 +76,17 @@ func (w *watch) exclude(ctx context.Context) error {
 			return err
 		}
 		keys := map[string]bool{}
-		for part := range slices.Chunk(uids, maxBatch) {
-			letters, err := w.session.gather(ctx, part, gathering{needs: func(l *letter) { l.need.reason = "excluded" }})
+		for len(uids) > 0 {
+			part := uids[:min(maxBatch, len(uids))]
+			letters, err := w.session.gather(ctx, part, gathering{needs: func(l *letter) { l.need.reason = "excluded" }, most: maxKept})
 			if err != nil {
 				return err
 			}
+			uids = uids[len(letters):]
 			for _, l := range letters {
+				if l.m == nil && l.a != nil || !l.done {
+					return errIncomplete // it must be known before anything else is read
+				}
 				if l.m != nil {
 					keys[l.m.key()] = true
 				}

@@ -47,7 +47,8 @@ func (r *Reader) received(m *message, rep string, received time.Time) (Reading, 
 			return passed, err
 		}
 	}
-	if answered == "" && len(quoted) == 0 {
+	bare := answered == "" && len(quoted) == 0
+	if bare {
 		known, err := r.acquainted(m.from)
 		if err != nil || !known || automatic || m.bulk() {
 			return without("answers no mail that carried content"), err
@@ -60,7 +61,13 @@ func (r *Reader) received(m *message, rep string, received time.Time) (Reading, 
 	if automatic {
 		kind = trail.Autoreplied
 	}
-	return Reading{Events: r.answers(kind, m, quoted, answered, rep, received)}, nil
+	events := r.answers(kind, m, quoted, answered, rep, received)
+	if !bare {
+		for i := range events { // read before, it may have been a bare fact that named another mail
+			events[i].Revision, events[i].RevisedAt = 1, received.UTC()
+		}
+	}
+	return Reading{Events: events}, nil
 }
 
 // acquainted reports whether the CRM knows a person.
@@ -137,8 +144,11 @@ func (r *Reader) undelivered(m *message, b bounce, rep string, received time.Tim
 		return without("a report of the mail system on a mail that did not arrive and is not known to have carried content"), nil
 	}
 	var events []trail.Event
+	if r.excludedBounce(b) {
+		return without("somebody in it is excluded"), nil
+	}
 	for _, f := range b.failed {
-		if f.address != "" && r.own(f.address, rep) {
+		if f.address != "" && (r.own(f.address, rep) || r.Exclude != nil && r.Exclude(f.address)) {
 			continue
 		}
 		e := r.event(trail.Bounced, m, person{address: f.address}, rep, received)
@@ -157,9 +167,14 @@ func (r *Reader) undelivered(m *message, b bounce, rep string, received time.Tim
 		events = append(events, e)
 	}
 	if len(events) == 0 {
-		return without("a report of the mail system on a mail that did not arrive at one of your own"), nil
+		return without("a report of the mail system on a mail that did not arrive at one of your own or at somebody excluded"), nil
 	}
 	return Reading{Events: events}, nil
+}
+
+// excludedBounce reports whether the mail that did not arrive leaves no trace.
+func (r *Reader) excludedBounce(b bounce) bool {
+	return slices.ContainsFunc(b.originals, r.excluded) || slices.ContainsFunc(b.messages, func(id string) bool { return r.private[id] })
 }
 
 // lost returns the hash of the mail with content that a bounce is about, or "".

@@ -12,10 +12,10 @@ import (
 	"dealtrail/trail"
 )
 
-// scan reads what is new in a folder; with back, also the last 30 days again.
-// A folder that was never read, or whose UIDs were reset, is read by date: IDs
-// come from the mail itself, so what is read twice is one event.
-func (w *watch) scan(ctx context.Context, f folder, back bool) error {
+// scan reads what is new in a folder; with back, also all since then again. A
+// folder that was never read, or whose UIDs were reset, is read by date: IDs come
+// from the mail itself, so what is read twice is one event.
+func (w *watch) scan(ctx context.Context, f folder, back time.Time) error {
 	data, err := w.session.examine(ctx, f.name)
 	if err != nil {
 		return err
@@ -26,57 +26,91 @@ func (w *watch) scan(ctx context.Context, f folder, back bool) error {
 	}
 	known := cur != nil && cur.Validity == data.UIDValidity
 	next := cursor{Validity: data.UIDValidity, ModSeq: data.HighestModSeq}
-	if known && !back && cur.ModSeq != 0 && *cur == (cursor{next.Validity, cur.Last, next.ModSeq}) {
+	if known && back.IsZero() && cur.ModSeq != 0 && *cur == (cursor{Validity: next.Validity, Last: cur.Last, ModSeq: next.ModSeq}) {
 		return nil // the server says that nothing at all has changed
 	}
-	since := month
-	if cur == nil {
-		since = w.b.since()
+	last := imap.UID(0)
+	if known && data.UIDNext == 0 {
+		last = cur.Last
+	} else if last, err = w.end(ctx, data); err != nil { // before reading: what comes meanwhile is not read
+		return err
 	}
-	var uids []imap.UID
-	if !known || back {
-		// Servers compare dates in their own zone: a day more covers all.
-		uids, err = w.session.search(ctx, &imap.SearchCriteria{Since: w.p.now().Add(-since - 24*time.Hour)})
-		if err != nil {
+	uids, err := w.unread(ctx, data, cur, back)
+	if err != nil {
+		return err
+	}
+	if len(uids) > 0 {
+		if err := w.bound(ctx, f); err != nil {
 			return err
 		}
 	}
+	if f.kind == Inbox && w.inbox != 0 && w.inbox <= last {
+		last, next.ModSeq = w.inbox-1, 0
+		uids = slices.DeleteFunc(uids, func(uid imap.UID) bool { return uid >= w.inbox })
+	}
+	if cur != nil && !known {
+		w.forget()
+		if err := w.rescanned(ctx, f, *cur, next, len(uids)); err != nil {
+			return err
+		}
+	}
+	uids = slices.DeleteFunc(uids, func(uid imap.UID) bool { return w.hopeless[messageKey(f, uid)] })
+	progress := cursor{Validity: next.Validity, First: cur == nil || cur.First}
 	if known {
-		next.Last = cur.Last
+		progress.Last = cur.Last
+	}
+	late, err := w.read(ctx, f, uids, &progress)
+	if err != nil {
+		return err
+	}
+	if !late.IsZero() {
+		w.found = w.p.found(lateMail{at: late, box: w.b.Name})
+	}
+	next.Last = max(progress.Last, last) // what is older than the window, or gone, counts as read
+	if known && *w.cursors[f.name] == next {
+		return nil
+	}
+	return w.save(ctx, f, next)
+}
+
+// unread returns the messages of a folder that are to be read.
+func (w *watch) unread(ctx context.Context, data *imap.SelectData, cur *cursor, back time.Time) (uids []imap.UID, err error) {
+	known := cur != nil && cur.Validity == data.UIDValidity
+	since := back
+	if !known {
+		far := month
+		if cur == nil || cur.First {
+			far = w.b.since()
+		}
+		since = w.p.now().Add(-far)
+	}
+	if !since.IsZero() {
+		// Servers compare dates in their own zone: a day more covers all.
+		if uids, err = w.session.search(ctx, &imap.SearchCriteria{Since: since.Add(-day)}); err != nil {
+			return nil, err
+		}
+	}
+	if known {
 		fresh, err := w.fresh(ctx, data, cur.Last)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		uids = append(uids, fresh...)
 		slices.Sort(uids)
 		uids = slices.Compact(uids)
 	}
-	progress := next
-	progress.ModSeq = 0 // until all of it is read
-	found, err := w.read(ctx, f, uids, &progress)
-	if err != nil {
-		return err
-	}
-	if found {
-		w.found = w.p.found()
-	}
-	next.Last = progress.Last
-	if !known || data.UIDNext != 0 { // what is older than the window, or gone, counts as read
-		last, err := w.end(ctx, data)
-		if err != nil {
-			return err
-		}
-		next.Last = max(next.Last, last)
-	}
-	if cur != nil && !known {
-		if err := w.rescanned(ctx, f, *cur, next, len(uids)); err != nil {
-			return err
-		}
-	}
-	if known && *w.cursors[f.name] == next {
+	return uids, nil
+}
+
+// bound notes, before mail of a Sent folder is read, how far the Inbox goes:
+// answers to mail that is sent while that is read would find it unknown.
+func (w *watch) bound(ctx context.Context, f folder) error {
+	if f.kind != Sent || w.inbox != 0 {
 		return nil
 	}
-	return w.save(ctx, f, next)
+	next, err := w.session.next(ctx, w.folders[len(w.folders)-1].name)
+	w.inbox = next
+	return err
 }
 
 // rescanned leaves a fact that a folder was read again because its server had

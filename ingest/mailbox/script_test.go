@@ -211,6 +211,6 @@ func TestSentFolderIsFound(t *testing.T) {
 	f("", "送信済みアイテム", "", inbox, `() "/" "&kAFP4W4IMH8wojCkMMYw4A-"`)
 	f("Post/Out", "Post/Out", "", inbox, `(\Sent) "/" Sent`, `() "/" "Post/Out"`)
 	f("Nowhere", "", `There is no folder "Nowhere"`, inbox, `(\Sent) "/" Sent`)
-	f("", "", "Sent folder unknown; set sent_folder to one of these: INBOX, Other.", inbox, `() "/" Other`)
+	f("", "", "Sent folder unknown; set sent_folder to one of those that dealtrail mailbox check lists.", inbox, `() "/" Other`)
 	f("", "", "Sent folder unknown", inbox, `(\Noselect \Sent) "/" Sent`)
 }

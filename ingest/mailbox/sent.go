@@ -109,6 +109,12 @@ func shareMark(share trail.ShareID, contact trail.ContactID) string {
 	return "share:" + string(share) + ":" + string(contact)
 }
 
+// forwardMark remembers which mail brought a share to somebody: read again, it
+// says the same again.
+func forwardMark(share trail.ShareID, contact trail.ContactID, message string) string {
+	return "forwarded:" + string(share) + ":" + string(contact) + ":" + message
+}
+
 // passedOn returns an event for each tracked content that a mail only quotes and
 // each person who did not have it yet, as far as it is known who had.
 func (r *Reader) passedOn(m *message, quoted findings, people []person, rep string, received time.Time) (out Reading, err error) {
@@ -116,10 +122,12 @@ func (r *Reader) passedOn(m *message, quoted findings, people []person, rep stri
 		return out, nil
 	}
 	var ask []string
+	message := r.Contacts.MessageHash(m.id)
 	for _, f := range quoted {
 		ask = append(ask, shareMark(f.share, ""))
 		for _, p := range people {
-			ask = append(ask, shareMark(f.share, r.Contacts.ID(p.address)))
+			contact := r.Contacts.ID(p.address)
+			ask = append(ask, shareMark(f.share, contact), forwardMark(f.share, contact, message))
 		}
 	}
 	known, err := r.WasSent(ask...)
@@ -129,13 +137,14 @@ func (r *Reader) passedOn(m *message, quoted findings, people []person, rep stri
 	for _, f := range quoted {
 		for _, p := range people {
 			e := r.event(trail.Forwarded, m, p, rep, received)
-			if !known[shareMark(f.share, "")] || known[shareMark(f.share, e.Contact)] {
+			by := forwardMark(f.share, e.Contact, message)
+			if !known[shareMark(f.share, "")] || known[shareMark(f.share, e.Contact)] && !known[by] {
 				continue
 			}
 			e.ID = trail.IDFrom(m.date, source, m.id, string(trail.Forwarded), f.content, string(f.share), p.address)
-			e.Content, e.Share, e.Message = f.content, f.share, r.Contacts.MessageHash(m.id)
+			e.Content, e.Share, e.Message = f.content, f.share, message
 			out.Events = append(out.Events, e)
-			out.Marks = append(out.Marks, shareMark(f.share, e.Contact))
+			out.Marks = append(out.Marks, shareMark(f.share, e.Contact), by)
 		}
 	}
 	return out, nil

@@ -233,6 +233,25 @@ func (s *session) examine(ctx context.Context, name string) (data *imap.SelectDa
 	return data, nil
 }
 
+// next returns the UID that the next message of another folder than the open one
+// gets, or 0 if the server does not say.
+func (s *session) next(ctx context.Context, name string) (uid imap.UID, err error) {
+	err = s.step(ctx, func() error {
+		data, err := s.client.Status(name, &imap.StatusOptions{UIDNext: true}).Wait()
+		if no := (*imap.Error)(nil); errors.As(err, &no) {
+			return nil
+		}
+		if err == nil {
+			uid = data.UIDNext
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ask for the state of a folder: %w", err)
+	}
+	return uid, nil
+}
+
 // search returns the UIDs that match, ascending.
 func (s *session) search(ctx context.Context, criteria *imap.SearchCriteria) (uids []imap.UID, err error) {
 	err = s.step(ctx, func() error {

@@ -51,7 +51,7 @@ func (s *session) parts(ctx context.Context, letters []*letter, sizes []int64) e
 			plain = append(plain, l)
 		}
 	}
-	return s.texts(ctx, plain)
+	return s.texts(ctx, plain, sizes)
 }
 
 // leafsOf returns the parts of a message and how much of each to fetch.
@@ -65,7 +65,7 @@ func leafsOf(structure imap.BodyStructure, sizes []int64) (leafs []leaf) {
 		l := leaf{path: append([]int(nil), path...), size: int64(p.Size), alone: alone}
 		disposition := p.Disposition()
 		attached := disposition != nil && strings.EqualFold(disposition.Value, "attachment")
-		f := file{encoding: strings.ToLower(p.Encoding), size: l.size}
+		f := file{kind: p.MediaType(), encoding: strings.ToLower(p.Encoding), size: l.size}
 		switch kind := p.MediaType(); {
 		case (kind == "text/plain" || kind == "text/html") && !attached, kind == "message/rfc822", kind == "message/global":
 			l.fetch = maxText

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/emersion/go-imap/v2"
 )
 
 // Limits on refused sign-ins: servers lock accounts that go on.
@@ -32,13 +34,16 @@ type watch struct {
 
 	cursors map[string]*cursor
 	done    *mark     // what all mail was last read for; nil before it is loaded
-	found   uint64    // the poller's backfill after our own last late mail
+	found   int       // how many late mails there were with our own last one
 	seen    mark      // the mark that due saw last
 	still   time.Time // since when it is that
 	changed time.Time // since when it is not done; zero: it is
-	batch   int       // messages per command, small after a failure
-	blame   map[string]int
-	plain   map[string]bool // messages whose structure cannot be read
+	inbox   imap.UID  // in this pass the Inbox is read up to here only, not included; 0: to its end
+	// Messages by messageKey: those at which something failed, the failures that were theirs, those whose structure
+	// cannot be read, and those that were given up.
+	suspect, plain, hopeless map[string]bool
+	blame                    map[string]int
+
 	spent   budget
 	refused []time.Time
 	tries   int
@@ -47,8 +52,7 @@ type watch struct {
 // run looks into the mailbox until the context ends.
 func (w *watch) run(ctx context.Context) {
 	defer w.drop()
-	w.batch = maxBatch
-	w.blame, w.plain = map[string]int{}, map[string]bool{}
+	w.forget()
 	w.cursors, w.states = map[string]*cursor{}, map[string]excludedFolder{}
 	w.recallRefused(ctx)
 	again := false
@@ -204,6 +208,7 @@ func (w *watch) look(ctx context.Context, again bool) (err error) {
 func (w *watch) drop() {
 	if w.session != nil {
 		w.session.close()
+		w.spent.read += w.session.arrived.Swap(0)
 		w.session = nil
 	}
 }
@@ -230,25 +235,73 @@ func (w *watch) pass(ctx context.Context, again bool) error {
 	if err := w.exclude(ctx); err != nil {
 		return err
 	}
+	w.inbox = 0
 	now := w.p.mark() // before reading: what changes meanwhile is read for next time
 	first, err := w.loadMark(ctx, now)
 	if err != nil {
 		return err
 	}
-	for _, f := range w.folders {
-		// Sent mail that was seen late changes replies only.
-		back := again && (now.catalogue != w.done.catalogue || f.kind == Inbox)
-		if err := w.scan(ctx, f, back); err != nil {
+	if first { // if this reading is interrupted, what changes meanwhile must still be seen
+		if err := w.saveMark(ctx, now); err != nil {
 			return err
 		}
 	}
-	if !again && !first {
+	inbox, err := w.cursor(ctx, w.folders[len(w.folders)-1])
+	if err != nil {
+		return err
+	}
+	whole := again || inbox == nil || inbox.First // the Inbox is read after all of Sent
+	for _, f := range w.folders {
+		if err := w.scan(ctx, f, w.back(again, now, f)); err != nil {
+			return err
+		}
+	}
+	if w.inbox != 0 {
+		w.poke() // for the rest of the Inbox
+	}
+	if !whole {
 		return nil
 	}
-	if w.found == now.backfill+1 { // ours alone, and the Inbox was read whole after it
-		now.backfill = w.found
+	if w.found == now.late+1 { // ours alone, and the Inbox is read after it
+		now.late = w.found
 	}
 	return w.saveMark(ctx, now)
+}
+
+// back returns from when on a folder is read again; zero: not at all. Late mail of
+// the mailbox itself changes answers to it only.
+func (w *watch) back(again bool, now mark, f folder) time.Time {
+	if !again {
+		return time.Time{}
+	}
+	farthest := w.p.now().Add(-month)
+	if now.catalogue != w.done.catalogue {
+		return farthest
+	}
+	but := ""
+	if f.kind == Sent {
+		but = w.b.Name
+	}
+	since := w.p.earliest(w.done.late, but)
+	if since.IsZero() {
+		return since
+	}
+	return later(farthest, since)
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func (w *watch) poke() {
+	select {
+	case w.box.poke <- struct{}{}:
+	default:
+	}
 }
 
 func (w *watch) markKey() string { return "mailbox/" + w.b.Name + "/catalogue" }
@@ -268,7 +321,7 @@ func (w *watch) loadMark(ctx context.Context, now mark) (first bool, err error) 
 		w.done = &now
 		return true, nil
 	}
-	w.done = &mark{catalogue: version, backfill: now.backfill}
+	w.done = &mark{catalogue: version, late: now.late}
 	return false, nil
 }
 
