@@ -131,7 +131,7 @@ func (cmd readCmd) reader(e *env) (*mailbox.Reader, error) {
 		WasSent: func(messages ...string) (map[string]bool, error) {
 			sent := map[string]bool{}
 			for _, m := range messages {
-				sent[m] = true
+				sent[m] = !strings.HasPrefix(m, mailbox.ForwardedMark) // who answers had it already
 			}
 			return sent, nil
 		},

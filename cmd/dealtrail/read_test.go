@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -71,5 +72,23 @@ func TestReadSaysWhatMailsYieldWithoutAServer(t *testing.T) {
 	tracked := file("tracked.eml", mailOf(t, time.Now(), "rita@ours.test", "bruno@buyer.test", `<a href="https://go.ours.test/c/`+keys.Seal(trail.KeyOf("deck"), share)+`">The deck</a>`))
 	if lines := read(t, config, "--rep", "rita@ours.test", "--content", content, tracked); len(lines) != 1 || lines[0].Event == nil || lines[0].Share != share {
 		t.Errorf("a mail with a tracked link yields %+v", lines)
+	}
+
+	// An answer that only quotes the link, and no thread: who answers had it.
+	quoting := file("quoting.eml", "From: Bruno <bruno@buyer.test>\r\nTo: rita@ours.test\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\nMessage-ID: <q@buyer.test>\r\n\r\nThank you.\r\n> https://go.ours.test/c/"+keys.Seal(trail.KeyOf("deck"), share)+"\r\n")
+	if lines := read(t, config, "--rep", "rita@ours.test", "--content", content, quoting); len(lines) != 1 || lines[0].Event == nil || lines[0].Kind != trail.Replied || lines[0].Content != "deck" {
+		t.Errorf("an answer that quotes a link yields %+v", lines)
+	}
+
+	// Against a folder of files an attachment is known by its bytes.
+	files := filepath.Join(dir, "files")
+	if err := os.Mkdir(files, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	slides := strings.Repeat("slides\x00\xff", 100)
+	file(filepath.Join("files", "Slides.pdf"), slides)
+	attached := file("attached.eml", "From: rita@ours.test\r\nTo: bruno@buyer.test\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\nMessage-ID: <a@ours.test>\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=other.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"+base64.StdEncoding.EncodeToString([]byte(slides))+"\r\n")
+	if lines := read(t, config, "--rep", "rita@ours.test", "--content", files, attached); len(lines) != 1 || lines[0].Event == nil || lines[0].Content != "Slides" || lines[0].Signal != trail.Unobservable {
+		t.Errorf("a mail with a file yields %+v", lines)
 	}
 }

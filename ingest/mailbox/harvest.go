@@ -100,11 +100,14 @@ func (w *watch) reader(ctx context.Context, marked map[string]bool) *Reader {
 	r := *w.p.Reader
 	r.private = w.private
 	r.WasSent = func(marks ...string) (map[string]bool, error) {
-		known, err := w.p.Memory.WasSent(ctx, marks...)
-		if err != nil {
-			return nil, err
+		known := map[string]bool{}
+		if w.p.Memory.WasSent != nil { // a check has no memory
+			var err error
+			if known, err = w.p.Memory.WasSent(ctx, marks...); err != nil {
+				return nil, err
+			}
+			known = maps.Clone(known)
 		}
-		known = maps.Clone(known)
 		for _, m := range marks {
 			known[m] = known[m] || marked[m]
 		}

@@ -334,15 +334,22 @@ func TestCheckShowsAndStoresNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	yields := 0
-	for _, m := range report.Mails {
-		yields += len(m.Events)
+	yieldOf := func(report mailbox.CheckReport) (n int) {
+		for _, m := range report.Mails {
+			n += len(m.Events)
+		}
+		return n
 	}
+	yields := yieldOf(report)
 	if report.SentFolder != mailtest.SentFolder || len(report.Folders) != 3 || len(report.Mails) != 3 || yields != 2 {
 		t.Errorf("%+v", report)
 	}
 	if g.count() != 0 || len(g.keys) != 0 || len(g.sent) != 0 {
 		t.Error("check stored something")
+	}
+	p.Memory = mailbox.Memory{} // as the command has none
+	if again, err := p.Check(t.Context(), box(s, "ana")); err != nil || yieldOf(again) != yields {
+		t.Errorf("without a memory: %+v %v", again, err)
 	}
 	f := func(change func(*mailbox.Box), want string) {
 		t.Helper()

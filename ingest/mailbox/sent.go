@@ -109,10 +109,13 @@ func shareMark(share trail.ShareID, contact trail.ContactID) string {
 	return "share:" + string(share) + ":" + string(contact)
 }
 
+// ForwardedMark begins the marks of mail that passed content on.
+const ForwardedMark = "forwarded:"
+
 // forwardMark remembers which mail brought a share to somebody: read again, it
 // says the same again.
 func forwardMark(share trail.ShareID, contact trail.ContactID, message string) string {
-	return "forwarded:" + string(share) + ":" + string(contact) + ":" + message
+	return ForwardedMark + string(share) + ":" + string(contact) + ":" + message
 }
 
 // passedOn returns an event for each tracked content that a mail only quotes and
