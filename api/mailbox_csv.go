@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/mail"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,6 +55,12 @@ func parseMailboxes(text []byte) ([]mailboxBody, error) {
 		text = decoded
 	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	var delimiter rune
+	if said := sepLine.FindSubmatch(text); said != nil { // Excel's own first line; without it, lines keep their numbers
+		delimiter, _ = utf8.DecodeRune(said[1])
+		text = text[len(said[0]):]
+		text = append([]byte("\n"), text...)
+	}
 	if !utf8.Valid(text) {
 		return nil, trail.Problemf(trail.Invalid, "The file is not UTF-8, so that passwords in it may be read wrong; save it as CSV UTF-8.")
 	}
@@ -63,6 +70,9 @@ func parseMailboxes(text []byte) ([]mailboxBody, error) {
 		return bytes.Count(first, []byte(string(a))) - bytes.Count(first, []byte(string(b)))
 	})
 	in.FieldsPerRecord = -1
+	if delimiter != 0 {
+		in.Comma = delimiter
+	}
 	header, err := in.Read()
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, trail.Problemf(trail.Invalid, "The first line cannot be read; it must name the columns: %s.", strings.Join(mailboxColumns, ","))
@@ -74,28 +84,60 @@ func parseMailboxes(text []byte) ([]mailboxBody, error) {
 	var bodies []mailboxBody
 	for {
 		cells, err := in.Read()
+		last := lineBefore(text, in.InputOffset())
 		var wrong *csv.ParseError
 		switch {
 		case errors.Is(err, io.EOF):
 			return bodies, nil
 		case errors.As(err, &wrong):
-			bodies = append(bodies, mailboxBody{line: wrong.StartLine, fault: "The row has a quote where none may be; write a quote inside a quoted cell twice."})
+			bodies = append(bodies, mailboxBody{line: wrong.StartLine, fault: swallowed(wrong.StartLine, last)})
 			continue
 		case err != nil:
 			return nil, err
 		}
 		line, _ := in.FieldPos(0)
-		if !slices.ContainsFunc(cells, func(s string) bool { return strings.TrimSpace(s) != "" }) {
+		if cells = filled(cells); len(cells) == 0 {
 			continue
 		}
-		bodies = append(bodies, mailboxOf(line, cells, at))
+		b := mailboxOf(line, cells, at)
+		if last > line && strings.ContainsAny(b.Rep+b.Host+b.Security+b.Username+b.Password.Reveal()+b.Provider+b.SentFolder, "\r\n") {
+			b.fault = swallowed(line, last)
+		}
+		bodies = append(bodies, b)
 	}
+}
+
+// sepLine is the line by which Excel is told a delimiter.
+var sepLine = regexp.MustCompile(`^(?i)"?sep=([,;\t|])"?[,;\t|]*\r?\n`)
+
+// lineBefore returns the number of the line that ends before an offset.
+func lineBefore(text []byte, offset int64) int {
+	return max(1, 1+bytes.Count(bytes.TrimRight(text[:min(int(offset), len(text))], "\r\n"), []byte("\n")))
+}
+
+// swallowed says what a wrong quote does. It names all lines that it cost: of the
+// others in them nothing is heard.
+func swallowed(first, last int) string {
+	if last <= first {
+		return "The row has a quote where none may be; write a quote inside a quoted cell twice."
+	}
+	return fmt.Sprintf("Lines %d to %d were read as one row and none of them is taken, because a cell begins with a quote and does not end in its line: "+
+		"put a cell that has a quote in quotes, and write the quote inside it twice.", first, last)
+}
+
+// filled returns the cells up to the last that is not empty: spreadsheets write
+// empty columns too.
+func filled(cells []string) []string {
+	for len(cells) > 0 && strings.TrimSpace(cells[len(cells)-1]) == "" {
+		cells = cells[:len(cells)-1]
+	}
+	return cells
 }
 
 // columnsOf returns where each column stands.
 func columnsOf(header []string) (map[string]int, error) {
 	at := map[string]int{}
-	for i, h := range header {
+	for i, h := range filled(header) {
 		name := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(h)), " ", "_")
 		if !slices.Contains(mailboxColumns, name) {
 			return nil, trail.Problemf(trail.Invalid, "Column %d of the first line is not one of: %s.", i+1, strings.Join(mailboxColumns, ","))

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -115,7 +116,7 @@ func (s *Server) addMailboxes(c echo.Context) error {
 		if isAddress(m.Rep) {
 			row.Rep = m.Rep // else it may be anything, a password included
 		}
-		key := m.Rep + " " + trail.NormalAddress(m.Username)
+		key := m.Rep + " " + cmp.Or(trail.NormalAddress(m.Username), m.Rep)
 		if first, twice := lines[key]; twice && row.Reason == "" {
 			row.Reason = trail.Problemf(trail.Invalid, "The same mailbox stands in line %d already.", first).Error()
 		}

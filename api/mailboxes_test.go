@@ -126,3 +126,31 @@ func TestMailboxesAsJSON(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 }
+
+func TestMailboxFileThatIsNearlyRightIsReadOrSaysWhichLinesAreNot(t *testing.T) {
+	for name, x := range map[string]struct {
+		body string
+		want []string // line, rep, reason
+	}{
+		"empty columns":             {"rep;host;password;;\nana@x.test;h;p;;\nben@x.test;h;p\n", []string{"2 ana@x.test ", "3 ben@x.test "}},
+		"Excel's first line":        {"sep=;\nrep;host;password\r\nana@x.test;h;p,q\n", []string{"3 ana@x.test "}},
+		"with a mark, in quotes":    {"\ufeff\"sep=,\"\r\nrep,host,password\nana@x.test,h,p;q;r;s\n", []string{"3 ana@x.test "}},
+		"a quote that never ends":   {"rep,host,password\nana@x.test,h,\"pw\nben@x.test,h,p\ncleo@x.test,h,p\n", []string{"2  Lines 2 to 4 were"}},
+		"a quote ended by the next": {"rep,host,password\nana@x.test,h,\"pw\nben@x.test,h,\"p2\ncleo@x.test,h,p\n", []string{"2  Lines 2 to 3 were", "4 cleo@x.test "}},
+		"two that fit each other":   {"rep,host,password\nana@x.test,h,\"pw\nben@x.test,h,p\"\ncleo@x.test,h,p\n", []string{"2 ana@x.test Lines 2 to 3 were", "4 cleo@x.test "}},
+		"aliases below each other":  {"rep,aliases\nana@x.test,\"a@x.test\nb@x.test\"\n", []string{"2 ana@x.test "}},
+		"the same in other words":   {"rep,username\nana@x.test,\nana@x.test,Ana@x.test\nana@x.test,sales@x.test\n", []string{"2 ana@x.test ", "3 ana@x.test The same mailbox stands in line 2 already", "4 ana@x.test "}},
+	} {
+		report := adding(t, "text/csv", x.body, func(context.Context, ingest.Mailbox, bool) (string, string, error) { return "box", "", nil })
+		if len(report.Rows) != len(x.want) {
+			t.Errorf("%s: %+v", name, report.Rows)
+			continue
+		}
+		for i, row := range report.Rows {
+			got := fmt.Sprint(row.Line, " ", row.Rep, " ", row.Reason)
+			if !strings.HasPrefix(got, x.want[i]) || row.Accepted != strings.HasSuffix(x.want[i], " ") || strings.Contains(row.Reason, "pw") {
+				t.Errorf("%s: %q, want %q", name, got, x.want[i])
+			}
+		}
+	}
+}

@@ -35,10 +35,11 @@ type Server struct {
 	Access   *Access
 	Mailbox  Mailboxes
 	Status   func(context.Context) (trail.Status, error)
-	Ready    func(context.Context) error // nil when every role can work; else which cannot and why
-	Metrics  http.Handler                // in Prometheus's format
-	Exports  map[string]Export           // formats of the review besides JSON, by name: csv, html
-	Zone     *time.Location              // the company's
+	Ready    func(context.Context) error   // nil when every role can work; else which cannot and why
+	Metrics  http.Handler                  // in Prometheus's format
+	Exports  map[string]Export             // formats of the review besides JSON, by name: csv, html
+	Zone     *time.Location                // the company's
+	Since    func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 	Now      func() time.Time
 	Log      *slog.Logger
 }

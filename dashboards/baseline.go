@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 
@@ -31,7 +32,34 @@ type baselineLine struct {
 // baselineRow is one content now and then.
 type baselineRow struct {
 	trail.BaselineRow
-	Then *trail.BaselineRow // nil without a baseline
+	Then *trail.BaselineRow // nil without a baseline, and of what was left out of it
+}
+
+// stood returns how each content stood in a baseline, nil of what is not known.
+func stood(kept *trail.Baseline) func(trail.ContentID) *trail.BaselineRow {
+	if kept == nil {
+		return func(trail.ContentID) *trail.BaselineRow { return nil }
+	}
+	rows := kept.ByContent()
+	return func(content trail.ContentID) *trail.BaselineRow {
+		if r, known := rows(content); known {
+			return &r
+		}
+		return nil
+	}
+}
+
+// baselines are those of the store, today's with how many mailboxes are read: two
+// days compare only as far as the same people's mail is in both.
+func (s *Site) baselines(ctx context.Context) (trail.Baselines, error) {
+	both, err := s.source.Baselines(ctx, s.Now())
+	if err != nil || s.Status == nil {
+		return both, err
+	}
+	if st, err := s.Status(ctx); err == nil { // the numbers are worth showing without
+		both.Now.Mailboxes = st.MailboxesRead()
+	}
+	return both, nil
 }
 
 func (s *Site) baseline(c echo.Context) error {
@@ -39,7 +67,7 @@ func (s *Site) baseline(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	both, err := s.source.Baselines(c.Request().Context(), s.Now())
+	both, err := s.baselines(c.Request().Context())
 	if err != nil {
 		return err
 	}
@@ -47,18 +75,9 @@ func (s *Site) baseline(c echo.Context) error {
 		return sendCSV(c, "baseline.csv", baselineCSV(both))
 	}
 	page := baselinePage{frame: s.frame(c, "Where you stand", "content", l), Baselines: both, Lines: baselineLines(both), Saved: c.QueryParam("kept") != ""}
-	then := map[string]trail.BaselineRow{}
-	if both.Kept != nil {
-		for _, r := range both.Kept.Rows {
-			then[r.Content] = r
-		}
-	}
+	was := stood(both.Kept)
 	for _, r := range both.Now.Rows {
-		row := baselineRow{BaselineRow: r}
-		if both.Kept != nil {
-			was := then[r.Content]
-			row.Then = &was
-		}
+		row := baselineRow{BaselineRow: r, Then: was(r.Content)}
 		if r.Sends == 0 && (row.Then == nil || row.Then.Sends == 0) {
 			page.Never = append(page.Never, r)
 			continue
@@ -72,11 +91,11 @@ func (s *Site) baseline(c echo.Context) error {
 	return s.render(c, http.StatusOK, "baseline", page)
 }
 
-// keepBaseline keeps today's numbers over all that is known, or over as long a
-// time as the last.
+// keepBaseline keeps today's numbers, over as long a time as the last or else as
+// mail is read back.
 func (s *Site) keepBaseline(c echo.Context) error {
 	ctx := c.Request().Context()
-	both, err := s.source.Baselines(ctx, s.Now())
+	both, err := s.baselines(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,6 +123,9 @@ func baselineLines(both trail.Baselines) (lines []baselineLine) {
 	}
 	sends := func(get func(*trail.Baseline) uint64) func(*trail.Baseline) (uint64, uint64) {
 		return func(b *trail.Baseline) (uint64, uint64) { return get(b), b.Sends }
+	}
+	if now.Mailboxes > 0 || then != nil && then.Mailboxes > 0 {
+		add("Mailboxes read", "on the day", whole(func(b *trail.Baseline) uint64 { return b.Mailboxes }), false)
 	}
 	add("Content registered", "today", whole(func(b *trail.Baseline) uint64 { return b.Contents }), false)
 	add("never sent", "in the period", func(b *trail.Baseline) (uint64, uint64) { return b.Unsent, b.Contents }, true)
@@ -156,16 +178,10 @@ func change(then, from, now, of uint64, part bool) string {
 
 func baselineCSV(both trail.Baselines) [][]string {
 	out := [][]string{{"content", "title", "sends", "reps", "recipients", "stale", "won_deals_part_of", "sends_then", "reps_then", "recipients_then", "stale_then", "won_deals_part_of_then"}}
-	then := map[string]trail.BaselineRow{}
-	if both.Kept != nil {
-		for _, r := range both.Kept.Rows {
-			then[r.Content] = r
-		}
-	}
+	was := stood(both.Kept)
 	for _, r := range both.Now.Rows {
 		line := []string{r.Content, r.Title, count(r.Sends), count(r.Reps), count(r.Recipients), count(r.Stale), count(r.Won), "", "", "", "", ""}
-		if both.Kept != nil {
-			t := then[r.Content]
+		if t := was(r.Content); t != nil {
 			copy(line[7:], []string{count(t.Sends), count(t.Reps), count(t.Recipients), count(t.Stale), count(t.Won)})
 		}
 		out = append(out, line)

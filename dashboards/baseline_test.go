@@ -1,11 +1,14 @@
 package dashboards
 
 import (
+	"context"
+	"fmt"
 	"html"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
@@ -78,8 +81,39 @@ func TestAPartChangesInPointsAndAWholeInNumbers(t *testing.T) {
 
 func TestWithoutMailTheBaselineSaysSo(t *testing.T) {
 	t.Parallel()
-	_, e := newSite(t, storetest.Open(t), nil)
-	if body := read(t, e, "/baseline"); !strings.Contains(body, "No mail has been seen yet") {
+	_, e := newSite(t, storetest.Open(t), func(s *Site) { s.Since = func(now time.Time) time.Time { return now.AddDate(-1, 0, 0) } })
+	if body := read(t, e, "/baseline"); !strings.Contains(body, "No mail of that time has been seen yet") || !strings.Contains(body, "23 Nov 2025") {
 		t.Error("the page does not say what is missing")
+	}
+}
+
+func TestWhatTheKeptBaselineLeftOutIsNotSaidToHaveBeenNothing(t *testing.T) {
+	t.Parallel()
+	site, e := newSite(t, storetest.Open(t), nil)
+	b := trail.Baseline{At: today, From: today.AddDate(-1, 0, 0), To: today}
+	for i := range 1005 {
+		b.Rows = append(b.Rows, trail.BaselineRow{Content: fmt.Sprintf("c%04d", i), Sends: 5})
+	}
+	event, err := b.Event("ui", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := trail.ParseBaseline(event.Attrs["report"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	site.source.Baselines = func(context.Context, time.Time) (trail.Baselines, error) {
+		return trail.Baselines{Kept: kept, Now: &b}, nil
+	}
+	if body := read(t, e, "/baseline?all=1"); strings.Count(body, "then 5") != 1000*1 || strings.Count(body, `then <span class="zero">0</span>`) != 1000*4 {
+		t.Errorf("%d contents had sends then", strings.Count(body, "then 5"))
+	}
+	rows := readCSV(t, e, "/baseline?format=csv")
+	then := slices.Index(rows[0], "sends_then")
+	if rows[1][then] != "5" || rows[1005][then] != "" {
+		t.Errorf("%v, %v", rows[1], rows[1005])
+	}
+	if body := read(t, e, "/baseline"); !strings.Contains(body, "Mailboxes read") {
+		t.Error("the page does not say of how many mailboxes it is")
 	}
 }

@@ -3,6 +3,7 @@ package dashboards
 import (
 	"context"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -65,11 +66,14 @@ func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(readSite(t))
 	t.Cleanup(server.Close)
+	mail := httptest.NewServer(mailSite(t)) // the pages of what mail says, with the longest that they may have to show
+	t.Cleanup(mail.Close)
 	ctx := browsertest.Open(t)
 	console := listen(ctx)
 	d := wonDeal(t)
 	pages := []string{"/", "/content/" + synth.Popular, "/content/new", "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain,
-		"/reps", "/review?week=2026-W47", "/status", "/signin?code=abc", "/start", "/models", "/demo", "/own-data"}
+		"/reps", "/review?week=2026-W47", "/status", "/signin?code=abc", "/start", "/models", "/demo", "/own-data",
+		mail.URL + "/connect?for=" + longRep, mail.URL + "/connect?mailbox=parked", mail.URL + "/baseline", mail.URL + "/content/found", mail.URL + "/status"}
 	resize := func(width int64) {
 		size := chromedp.EmulateViewport(width, 900)
 		if width == 390 {
@@ -82,7 +86,10 @@ func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 	for _, width := range []int64{1280, 390} {
 		resize(width)
 		for _, page := range pages {
-			visit(t, ctx, server.URL+page)
+			if !strings.HasPrefix(page, "http") {
+				page = server.URL + page
+			}
+			visit(t, ctx, page)
 			if over := evaluate[string](t, ctx, overflow); over != "" {
 				t.Errorf("%s at %d: reaches beyond the page: %s", page, width, over)
 			}

@@ -67,6 +67,8 @@ type connectPage struct {
 	Back     string          // how far back a new mailbox is read: "12 months back"
 	Excluded []string
 	For      string       // whose mailbox it is about, as the link here said
+	On       string       // the provider's title: the browser is on its way there
+	To       template.URL // and this is where
 	Problem  string       // why nothing was connected
 	Key      string       // of a connected mailbox
 	Own      template.URL // the page of that mailbox
@@ -74,9 +76,31 @@ type connectPage struct {
 	Mailbox  trail.MailboxStatus
 }
 
+// Failing reports whether the mailbox is connected and yet cannot be read.
+func (p connectPage) Failing() bool {
+	return p.Mailbox.State == "parked" || p.Mailbox.State == "retrying"
+}
+
+// Reason says to a rep why the mailbox cannot be read and what to do. What only
+// who runs dealtrail understands comes last, to be passed on.
+func (p connectPage) Reason() string {
+	why := p.Mailbox.Reason
+	switch {
+	case strings.HasPrefix(why, "The rep has to connect"): // as the mailbox package says of a consent that ended
+		return "Your mail provider no longer accepts what you allowed. That happens when your password changes, and after a long time. Connect your mailbox again below."
+	case p.Mailbox.State == "parked" && why == "":
+		return "The mail server does not let dealtrail in. Connect your mailbox again below."
+	case p.Mailbox.State == "parked":
+		return "The mail server does not let dealtrail in. Connect your mailbox again below; if that does not help, send this to whoever runs dealtrail: " + why
+	case why == "":
+		return "It is tried again by itself."
+	}
+	return "It is tried again by itself. If it stays like this, connect your mailbox again below, or send this to whoever runs dealtrail: " + why
+}
+
 type connectButton struct {
 	Title string
-	URL   template.URL
+	Path  template.URL // to post to
 }
 
 // connectRoutes mounts the page. It is for reps without an account, so nobody
@@ -85,7 +109,8 @@ func (s *Site) connectRoutes(g *echo.Group) {
 	open := g.Group("/connect", s.limited)
 	open.GET("", s.connectPage)
 	open.POST("", s.connectChange)
-	open.GET("/:provider", s.connectBegin)
+	open.GET("/:provider", s.connectAsk)
+	open.POST("/:provider", s.connectBegin)
 	open.GET("/:provider/callback", s.connectEnd)
 }
 
@@ -94,7 +119,7 @@ func (s *Site) limited(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if s.Connect != nil && s.Connect.Limit != nil && !s.Connect.Limit(c.RealIP()) {
 			c.Response().Header().Set("Retry-After", "60")
-			return echo.NewHTTPError(http.StatusTooManyRequests)
+			return s.refused(c, http.StatusTooManyRequests, "Too many people in your network use this page right now. Nothing is lost: wait a minute, then reload the page or begin again.")
 		}
 		return next(c)
 	}
@@ -113,8 +138,11 @@ func (s *Site) connectPage(c echo.Context) error {
 
 func (s *Site) renderConnect(c echo.Context, status int, p connectPage) error {
 	title := "May dealtrail read your mail?"
-	if p.Key != "" {
+	switch {
+	case p.Key != "":
 		title = "Your mailbox"
+	case p.On != "":
+		title = "On to " + p.On
 	}
 	p.frame = s.frame(c, title, "", lens{})
 	if s.Connect != nil {
@@ -123,11 +151,7 @@ func (s *Site) renderConnect(c echo.Context, status int, p connectPage) error {
 			p.Back = "back to " + s.Connect.Since
 		}
 		for _, provider := range s.Connect.Providers {
-			to := s.connectURL(provider.Name)
-			if p.For != "" {
-				to += "?for=" + url.QueryEscape(p.For)
-			}
-			p.Buttons = append(p.Buttons, connectButton{provider.Title, template.URL(to)})
+			p.Buttons = append(p.Buttons, connectButton{provider.Title, template.URL("/connect/" + url.PathEscape(provider.Name))})
 		}
 	}
 	if p.Key != "" {
@@ -163,11 +187,29 @@ func (s *Site) provider(c echo.Context) (ConnectProvider, string, error) {
 	return ConnectProvider{}, "", trail.Problemf(trail.NotFound, "No mail provider of that name is set up here.")
 }
 
-// connectBegin sends the browser to the provider.
+// connectAsk leads whoever comes by a link to the page that asks: nobody is to
+// allow something at the provider without having read what.
+func (s *Site) connectAsk(c echo.Context) error {
+	if _, _, err := s.provider(c); err != nil {
+		return err
+	}
+	return seeOther(c, template.URL("/connect?for="+url.QueryEscape(c.QueryParam("for"))))
+}
+
+// connectBegin sends the browser from the page that asks to the provider. It is
+// posted, so that no other site can begin it in a rep's browser.
 func (s *Site) connectBegin(c echo.Context) error {
 	provider, redirect, err := s.provider(c)
 	if err != nil {
 		return err
+	}
+	hint := ""
+	if a, err := mail.ParseAddress(c.FormValue("for")); err == nil {
+		hint = a.Address
+	}
+	if origin := c.Request().Header.Get(echo.HeaderOrigin); origin != "" && origin != "null" && !strings.EqualFold(origin, s.publicOrigin()) {
+		// Opened under another name of this machine, where the provider does not come back to.
+		return s.leave(c, "the public address", s.connectURL()+"?for="+url.QueryEscape(hint))
 	}
 	b := begun{Provider: provider.Name, State: rand.Text(), Verifier: rand.Text() + rand.Text(), Until: s.Now().Add(connectLife)}
 	text, err := json.Marshal(b)
@@ -175,11 +217,23 @@ func (s *Site) connectBegin(c echo.Context) error {
 		return err
 	}
 	s.setBegun(c, s.Connect.Sealer.Seal(string(text), "begun"), int(connectLife.Seconds()))
-	hint := ""
-	if a, err := mail.ParseAddress(c.QueryParam("for")); err == nil {
-		hint = a.Address
+	return s.leave(c, provider.Title, provider.ConsentURL(b.State, b.Verifier, redirect, hint))
+}
+
+// leave sends the browser on, by a page: a redirect would be the form's target to
+// browsers, and the policy lets forms go nowhere else.
+func (s *Site) leave(c echo.Context, title, to string) error {
+	c.Response().Header().Set("Refresh", "0; url="+to)
+	return s.renderConnect(c, http.StatusOK, connectPage{On: title, To: template.URL(to)})
+}
+
+// publicOrigin is what browsers call the address of this site.
+func (s *Site) publicOrigin() string {
+	u, err := url.Parse(s.PublicURL)
+	if err != nil {
+		return ""
 	}
-	return c.Redirect(http.StatusFound, provider.ConsentURL(b.State, b.Verifier, redirect, hint))
+	return u.Scheme + "://" + u.Host
 }
 
 // setBegun sets the cookie, or ends it when the age is negative.
@@ -263,7 +317,7 @@ func (s *Site) connected(c echo.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	return s.renderConnect(c, http.StatusOK, connectPage{Key: key, New: c.QueryParam("new") != "", Mailbox: m})
+	return s.renderConnect(c, http.StatusOK, connectPage{Key: key, For: m.Rep, New: c.QueryParam("new") != "", Mailbox: m})
 }
 
 func (s *Site) mailboxOf(key string) (string, error) {

@@ -92,7 +92,7 @@ func TestConnectPageIsForWhoeverComesAndHoldsNothingInline(t *testing.T) {
 	if r.Code != http.StatusOK || r.Header().Get("Content-Security-Policy") != policy || regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:`).MatchString(body) {
 		t.Errorf("%d %v\n%s", r.Code, r.Header(), body)
 	}
-	for _, part := range []string{`href="https://go.example.com/connect/google?for=anna%40example.com"`, "Continue with Google", "12 months back", "nothing that lies in Private", "dealtrail mailbox pause"} {
+	for _, part := range []string{`<form method="post" action="/connect/google"><input type="hidden" name="for" value="anna@example.com">`, "nearly that of a registered one", "Continue with Google", "12 months back", "nothing that lies in Private", "dealtrail mailbox pause"} {
 		if !strings.Contains(body, part) {
 			t.Errorf("the page lacks %q:\n%s", part, body)
 		}
@@ -107,10 +107,11 @@ func TestConsentComesBackOnceToTheBrowserThatBeganIt(t *testing.T) {
 	connected := map[string]string{}
 	now := today
 	e := connecting(t, connected, func(s *Site) { s.Now = func() time.Time { return now } })
-	begin := get(t, e, "/connect/google?for=anna@example.com")
-	to, err := url.Parse(begin.Header().Get("Location"))
-	if err != nil || begin.Code != http.StatusFound {
-		t.Fatalf("%d %v", begin.Code, err)
+	begin := post(t, e, "/connect/google", url.Values{"for": {"anna@example.com"}})
+	refresh, ok := strings.CutPrefix(begin.Header().Get("Refresh"), "0; url=")
+	to, err := url.Parse(refresh)
+	if err != nil || !ok || begin.Code != http.StatusOK || !strings.Contains(begin.Body.String(), "On to Google") {
+		t.Fatalf("%d %v %v", begin.Code, begin.Header(), err)
 	}
 	asked := to.Query()
 	if len(asked.Get("verifier")) < 43 || asked.Get("redirect") != "https://go.example.com/connect/google/callback" || asked.Get("hint") != "anna@example.com" {
@@ -150,5 +151,66 @@ func TestConsentComesBackOnceToTheBrowserThatBeganIt(t *testing.T) {
 		if body := read(t, e, r.Header().Get("Location")); r.Code != http.StatusSeeOther || !strings.Contains(body, step.shows) {
 			t.Errorf("%s answers %d, then:\n%s", step.do, r.Code, body)
 		}
+	}
+}
+
+// A link that leads straight to the provider would have people allow something
+// that they did not read, and any site could begin it.
+func TestNobodyIsSentToTheProviderWithoutThePageThatAsks(t *testing.T) {
+	t.Parallel()
+	e := connecting(t, map[string]string{}, nil)
+	r := get(t, e, "/connect/google?for=anna@example.com")
+	if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/connect?for=anna%40example.com" || len(r.Result().Cookies()) > 0 {
+		t.Errorf("a link answers %d %v", r.Code, r.Header())
+	}
+	q := httptest.NewRequestWithContext(t.Context(), "POST", "/connect/google", strings.NewReader("for=anna@example.com"))
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	q.Header.Set("Origin", "http://10.0.0.7:8080") // another name of ours, where the cookie would be lost
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, q)
+	if to := w.Header().Get("Refresh"); to != "0; url=https://go.example.com/connect?for=anna%40example.com" || len(w.Result().Cookies()) > 0 {
+		t.Errorf("under another name it leads to %q", to)
+	}
+}
+
+func TestAConnectedMailboxThatCannotBeReadSaysSoToItsRep(t *testing.T) {
+	t.Parallel()
+	box := trail.MailboxStatus{Rep: "anna@example.com"}
+	key := ""
+	e := connecting(t, map[string]string{}, func(s *Site) {
+		key = s.Connect.Sealer.Seal("box", "mailbox")
+		s.Connect.State = func(context.Context, string) (trail.MailboxStatus, error) { return box, nil }
+	})
+	for name, x := range map[string]struct {
+		state, reason string
+		says          []string
+		not           string
+	}{
+		"read":           {"ok", "", []string{"Connected.", "nothing else for you to do"}, "Continue with"},
+		"not yet":        {"connecting", "", []string{"Connected.", "Reload this page"}, "nothing else for you to do"},
+		"tried again":    {"retrying", "IMAP is off.", []string{"cannot be read right now", "send this to whoever runs dealtrail: IMAP is off.", "Try again", "Continue with Google", `name="for" value="anna@example.com"`}, "nothing else for you to do"},
+		"refused":        {"parked", "IMAP is off.", []string{"it cannot be read.", "Connect your mailbox again below", "IMAP is off.", "Try again", "Continue with Google", ">Pause<"}, "nothing else for you to do"},
+		"consent ended":  {"parked", "The rep has to connect this mailbox again: Google no longer accepts it.", []string{"no longer accepts what you allowed", "Continue with Google"}, "The rep"},
+		"paused by them": {"paused", "", []string{"Paused.", "Read it again"}, "Continue with"},
+	} {
+		box.State, box.Reason = x.state, x.reason
+		body := read(t, e, "/connect?new=1&mailbox="+key)
+		for _, says := range x.says {
+			if !strings.Contains(body, says) {
+				t.Errorf("%s: the page does not say %q:\n%s", name, says, body)
+			}
+		}
+		if strings.Contains(body, x.not) {
+			t.Errorf("%s: the page says %q", name, x.not)
+		}
+	}
+}
+
+func TestTooManyAreToldToWaitInWords(t *testing.T) {
+	t.Parallel()
+	e := connecting(t, nil, func(s *Site) { s.Connect.Limit = func(string) bool { return false } })
+	r := get(t, e, "/connect")
+	if r.Code != http.StatusTooManyRequests || !strings.Contains(r.Body.String(), "wait a minute") || strings.Contains(r.Body.String(), "Too Many Requests") || r.Header().Get("Retry-After") == "" {
+		t.Errorf("%d\n%s", r.Code, r.Body)
 	}
 }

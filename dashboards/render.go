@@ -97,6 +97,7 @@ func (s *Site) funcs() template.FuncMap {
 		"name":  repName,
 		"first": firstTouched, "rest": func(all []trail.Touched) int { return len(all) - len(firstTouched(all)) },
 		"balance": balanceLines, "size": fileSize,
+		"stuck": func(m trail.MailboxStatus) bool { return m.Stuck(s.Now()) },
 		"len64": func(list []string) uint64 { return uint64(len(list)) },
 	}
 }

@@ -39,6 +39,7 @@ type Site struct {
 	Status    func(ctx context.Context) (trail.Status, error)
 	Demo      *Demo // nil outside the demo
 	Connect   *Connect
+	Since     func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 
 	// SignedIn returns the name of who asks, or "" for nobody; nil lets
 	// everybody in. SignIn uses up a one-time code, SignOut ends the session.
@@ -110,7 +111,14 @@ func (s *Site) fillSource() {
 		s.source.Contents, s.source.Content = db.Contents, db.Content
 		s.source.Deals, s.source.Deal = db.Deals, db.Deal
 		s.source.Account, s.source.Reps = db.Account, db.Reps
-		s.source.Sighted, s.source.Baselines = db.Sighted, db.Baselines
+		s.source.Sighted = db.Sighted
+		s.source.Baselines = func(ctx context.Context, now time.Time) (trail.Baselines, error) {
+			var since time.Time
+			if s.Since != nil {
+				since = s.Since(now)
+			}
+			return db.Baselines(ctx, since, now)
+		}
 		s.source.Shareable, s.source.Shares, s.source.OpenDeals = db.Shareable, db.RepShares, db.OpenDeals
 		s.source.Review, s.source.Attribution, s.source.Run = db.WeekReview, db.Attribution, db.NewestRun
 		s.source.Contact = func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error) {

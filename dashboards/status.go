@@ -114,7 +114,7 @@ func startSteps(st trail.Status) []startStep {
 		connected = connected || m.State == "ok"
 	}
 	return []startStep{
-		{connected, "A mailbox is connected", "dealtrail reads the Sent folder and the Inbox of your reps. It only ever reads.", "/status", "See mailboxes", "dealtrail mailbox check, once dealtrail.toml has a [[mailbox]] block"},
+		{connected, "A mailbox is connected", "dealtrail reads the Sent folder and the Inbox of your reps. It only ever reads.", "/connect", "The page on which reps connect their own", "dealtrail mailbox add FILE, or a [[mailbox]] block in dealtrail.toml"},
 		{st.Contents > 0, "Content is registered", "A piece of content is anything a rep sends: a page, a deck, a PDF.", "/content/new", "Register content", "dealtrail import content FILE"},
 		{st.Deals > 0, "Deals are imported", "A CSV export of your CRM is enough; the same file twice changes nothing.", "/deals", "See deals", "dealtrail import deals FILE"},
 		{st.Shares > 0, "The first tracked link is made", "Open a piece of content and make a link, or let reps make theirs; paste it into a mail.", "/", "Choose content", "dealtrail share --content ID --rep EMAIL"},

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -169,6 +170,25 @@ func (m *Mailboxes) All() []Mailbox {
 	return all
 }
 
+// Get returns the mailbox of that name that was added, without its secret.
+func (m *Mailboxes) Get(name string) (Mailbox, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	s, ok := m.stored[name]
+	return s.Mailbox, ok
+}
+
+// LastAdded returns when a mailbox was last added, or changed; zero if there is
+// none.
+func (m *Mailboxes) LastAdded() (at time.Time) {
+	for _, b := range m.All() {
+		if b.AddedAt.After(at) {
+			at = b.AddedAt
+		}
+	}
+	return at
+}
+
 // Paused returns the names of the mailboxes that are not to be read.
 func (m *Mailboxes) Paused() map[string]bool {
 	m.mu.RLock()
@@ -214,10 +234,7 @@ return redis.call('HINCRBY', KEYS[1], '` + versionField + `', 1)`)
 // there is one, and returns it without its secret. Every node reads it, or sees
 // its new settings, within seconds.
 func (m *Mailboxes) Add(ctx context.Context, b Mailbox) (Mailbox, error) {
-	b.Rep, b.Aliases = trail.NormalAddress(b.Rep), slices.Clone(b.Aliases)
-	for i, a := range b.Aliases {
-		b.Aliases[i] = trail.NormalAddress(a)
-	}
+	b.Rep, b.Aliases = trail.NormalAddress(b.Rep), normalAddresses(b.Aliases)
 	b.Name, b.AddedAt = MailboxName(m.Key, b.Rep, b.Username), m.Now().UTC()
 	if err := b.Validate(); err != nil {
 		return b, err
@@ -263,6 +280,45 @@ func (m *Mailboxes) Renew(ctx context.Context, name string, old, renewed Secret)
 	}
 	err = renewScript.Run(ctx, m.Redis, []string{mailboxesKey}, name, s.text, text).Err()
 	return m.done(ctx, "renewed", name, err)
+}
+
+// Adjust changes of a mailbox what its sign-in does not depend on, which may be
+// renewed meanwhile. What is empty stays as it is.
+func (m *Mailboxes) Adjust(ctx context.Context, name string, aliases []string, sentFolder string) error {
+	for range 5 {
+		m.mu.RLock()
+		s, ok := m.stored[name]
+		m.mu.RUnlock()
+		if !ok {
+			return trail.Problemf(trail.NotFound, "The mailbox was removed.")
+		}
+		if len(aliases) > 0 {
+			s.Aliases = normalAddresses(aliases)
+		}
+		s.SentFolder = cmp.Or(sentFolder, s.SentFolder)
+		b := s.Mailbox
+		b.Secret = Secret(s.Sealed) // Validate wants one
+		if err := b.Validate(); err != nil {
+			return err
+		}
+		text, err := json.Marshal(s)
+		if err != nil {
+			return fmt.Errorf("adjust a mailbox: %w", err)
+		}
+		version, err := renewScript.Run(ctx, m.Redis, []string{mailboxesKey}, name, s.text, text).Int64()
+		if err := m.done(ctx, "changed", name, err); err != nil || version > 0 {
+			return err
+		}
+	}
+	return trail.Problemf(trail.Conflict, "The mailbox is being changed by somebody else; try again.")
+}
+
+func normalAddresses(addresses []string) []string {
+	all := slices.Clone(addresses)
+	for i, a := range all {
+		all[i] = trail.NormalAddress(a)
+	}
+	return all
 }
 
 // Remove forgets a mailbox that was added, and its secret. What was read of it

@@ -14,11 +14,17 @@ import (
 )
 
 // Baseline returns where the company stands, over a period of which both ends
-// count; the zero time for from takes all that is known.
+// count. The zero time for from lets it begin with the first mail, for deals as
+// for mail: else the wins of years would stand beside the mail of one.
 func (db *DB) Baseline(ctx context.Context, from, to time.Time) (*trail.Baseline, error) {
 	f, err := Filter{}.complete()
 	if err != nil {
 		return nil, err
+	}
+	if from.IsZero() {
+		if _, err := query(ctx, db, "FirstMail", func(rows driver.Rows, _ *struct{}) error { return rows.Scan(when{&from}) }, f.args(instant("to", to))...); err != nil {
+			return nil, err
+		}
 	}
 	period := f.args(instant("from", from), instant("to", to))
 	b := &trail.Baseline{At: to.UTC().Truncate(time.Millisecond), From: from.UTC(), To: to.UTC().Truncate(time.Millisecond)}
@@ -27,13 +33,9 @@ func (db *DB) Baseline(ctx context.Context, from, to time.Time) (*trail.Baseline
 	var targets []trail.Target
 	g, asking := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		var first time.Time
 		_, err := query(asking, db, "BaselineMail", func(rows driver.Rows, _ *struct{}) error {
-			return rows.Scan(when{&first}, &b.Sends, &b.Tracked, &b.Files, &b.PlainLinks, &b.Stale, &b.Observable, &b.Reps, &b.Recipients, &b.Written, &b.Unanswered)
+			return rows.Scan(&b.Sends, &b.Tracked, &b.Files, &b.PlainLinks, &b.Stale, &b.Observable, &b.Reps, &b.Recipients, &b.Written, &b.Unanswered)
 		}, period...)
-		if from.IsZero() {
-			b.From = first
-		}
 		return err
 	})
 	g.Go(func() error {
@@ -113,12 +115,13 @@ func (db *DB) KeptBaseline(ctx context.Context) (*trail.Baseline, error) {
 }
 
 // Baselines returns the baseline that was kept last, and where the company stands
-// now over a period of the same length: sums over more time would only grow.
-func (db *DB) Baselines(ctx context.Context, now time.Time) (both trail.Baselines, err error) {
+// now over a period of the same length: sums over more time would only grow. While
+// none is kept the period begins at since, which is how far back mail is read.
+func (db *DB) Baselines(ctx context.Context, since, now time.Time) (both trail.Baselines, err error) {
 	if both.Kept, err = db.KeptBaseline(ctx); err != nil {
 		return both, err
 	}
-	var from time.Time
+	from := since
 	if k := both.Kept; k != nil && !k.From.IsZero() {
 		from = now.Add(-k.To.Sub(k.From))
 	}

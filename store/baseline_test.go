@@ -84,7 +84,7 @@ func TestTheFirstDaysReportCanBeCounted(t *testing.T) {
 
 func TestAnEmptyStoreHasABaseline(t *testing.T) {
 	db := storetest.Open(t)
-	both := must(db.Baselines(t.Context(), day(12)))(t)
+	both := must(db.Baselines(t.Context(), time.Time{}, day(12)))(t)
 	if both.Kept != nil || both.Now.Sends != 0 || !both.Now.From.IsZero() || both.Now.Rows == nil {
 		t.Errorf("%+v, %+v", both.Kept, both.Now)
 	}
@@ -107,7 +107,7 @@ func TestAKeptBaselineIsComparedWithAsLongATime(t *testing.T) {
 	check(t, "it happens once", must(then.Event("jobs", true))(t).ID, first.ID)
 	late := mailed(trail.Sent, "m9", "faq", ann, day(16))
 	insert(t, db, late)
-	both := must(db.Baselines(t.Context(), day(17)))(t)
+	both := must(db.Baselines(t.Context(), day(1), day(17)))(t)
 	check(t, "kept", baselineLine(both.Kept), baselineLine(then))
 	check(t, "rows kept", fmt.Sprint(len(both.Kept.Rows), both.Kept.Rows[0].Content, both.Kept.Rows[0].Title, both.Kept.Rows[0].Sends), "2deck4")
 	check(t, "now", baselineLine(both.Now), "10 to 17: 3 contents, 2 unsent, 1 unregistered, 1 near; 1 sends: 0 tracked, 0 files, 0 plain, 0 stale, 1 observable; 1 reps to 1; 1 written, 1 unanswered; 1 won, 1 with")
@@ -117,6 +117,56 @@ func TestAKeptBaselineIsComparedWithAsLongATime(t *testing.T) {
 	if compact, err := json.Marshal(both.Kept); err != nil || len(compact) > len(first.Attrs["report"])+50 {
 		t.Errorf("%v: it is not compact: %s", err, first.Attrs["report"])
 	}
+}
+
+// A CRM's export holds the wins of years, an import the mail of another tool, and
+// any mail may bear any date: Then and Now must count the same days.
+func TestDealsAreCountedOverTheSameDaysAsMail(t *testing.T) {
+	db := storetest.Open(t)
+	insert(t, db, firstDay()...)
+	for i := range 20 {
+		insert(t, db, registered(trail.DealKind, fmt.Sprint("OLD", i), day(2), "status", "won", "closed_at", fmt.Sprintf("2021-01-%02dT00:00:00Z", 1+i)))
+	}
+	imported := mailed(trail.Sent, "m98", "deck", ann, day(2))
+	imported.Source = "csv"
+	insert(t, db, registered(trail.DealKind, "NODATE", day(2), "status", "won", "contacts", string(ann)), imported)
+	then := must(db.Baseline(t.Context(), time.Time{}, day(12)))(t)
+	check(t, "from the first mail that was read", baselineLine(then), "5 to 12: 3 contents, 1 unsent, 1 unregistered, 1 near; 6 sends: 1 tracked, 4 files, 1 plain, 1 stale, 1 observable; 2 reps to 4; 4 written, 3 unanswered; 3 won, 1 with")
+	insert(t, db, mailed(trail.Sent, "m99", "deck", ann, time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)))
+	then = must(db.Baselines(t.Context(), day(1), day(12)))(t).Now
+	check(t, "a mail of 1999, and an import whose opens nobody sees", baselineLine(then), "1 to 12: 3 contents, 1 unsent, 1 unregistered, 1 near; 7 sends: 1 tracked, 4 files, 1 plain, 1 stale, 1 observable; 2 reps to 4; 4 written, 3 unanswered; 3 won, 1 with")
+	insert(t, db, must(then.Event("jobs", true))(t))
+	now := must(db.Baselines(t.Context(), day(1), day(13)))(t).Now
+	check(t, "now is as long", fmt.Sprint(now.To.Sub(now.From), now.Won), fmt.Sprint(then.To.Sub(then.From), then.Won))
+	rows := must(db.Contents(t.Context(), store.Filter{}))(t)
+	for _, r := range rows {
+		if r.ID == "deck" {
+			check(t, "the content's own rate leaves imports out", r.Observable, uint64(2)) // the tracked one, and that of 1999
+		}
+	}
+}
+
+// Whoever registers a near copy has done what the list asks for.
+func TestANearCopyIsNoneOnceItsFileIsRegistered(t *testing.T) {
+	for what, as := range map[string][]string{
+		"as the next version":    {"deck", "title", "The Deck"},
+		"as content of its own":  {"deck-1", "title", "Deck one"},
+		"in capitals, and later": {"deck", "title", "The Deck"},
+	} {
+		db := storetest.Open(t)
+		insert(t, db, firstDay()...)
+		name := map[bool]string{true: "DECK (1).pdf", false: "Deck (1).pdf"}[strings.Contains(what, "capitals")]
+		insert(t, db, registered(trail.ContentKind, as[0], day(13), append(as[1:], "file", "f9", "file_name", name, "file_size", "1010")...))
+		if strings.Contains(what, "later") {
+			insert(t, db, registered(trail.ContentKind, "deck", day(14), "title", "The Deck", "file", "f10", "file_name", "Deck v3.pdf", "file_size", "3000"))
+		}
+		check(t, what, sightedLines(t, db)[1:], []string{"old_version deckThe Deck  0 reps 1 mails 1 on 6"})
+		check(t, what+", counted", must(db.Baseline(t.Context(), day(1), day(20)))(t).NearCopies, uint64(0))
+	}
+	db := storetest.Open(t)
+	insert(t, db, firstDay()...)
+	insert(t, db, registered(trail.ContentKind, "deck-1", day(13), "file", "f9", "file_name", "Deck (1).pdf", "file_size", "2000"))
+	check(t, "a file of the name and another size", must(db.Baseline(t.Context(), day(1), day(20)))(t).NearCopies, uint64(1))
 }
 
 func sightedLines(t *testing.T, db *store.DB) (lines []string) {

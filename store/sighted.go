@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -64,13 +65,24 @@ func (db *DB) Sighted(ctx context.Context, now time.Time, f Filter) ([]trail.Sig
 	return all, nil
 }
 
+// asMailed reports whether a file of a size may be what was mailed in so many
+// bytes: base64 with its line ends makes 1.37 of one, and mail programs differ.
+func asMailed(size int64, mailed uint64) bool {
+	return math.Abs(float64(mailed)/1.37-float64(size)) <= 0.05*float64(size)
+}
+
 // unregistered returns what of the seen is nobody's content, now or before. A
-// near copy of a content may bear the very name of its file; it stays one until
-// it is dismissed or its content is gone.
+// near copy of a content may bear the very name of its file and yet be another; it
+// stays one until a file of its name and size is registered, it is dismissed, or
+// its content is gone.
 func unregistered(seen []trail.SightedRow, targets []trail.Target) (rows []trail.SightedRow) {
-	urls, names, contents := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	urls, names, contents, sizes := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string][]int64{}
 	for _, t := range targets {
 		contents[t.Content] = true
+		for _, f := range append([]trail.Former{{FileName: t.FileName, FileSize: t.FileSize}}, t.Former...) {
+			name := strings.ToLower(f.FileName)
+			sizes[name] = append(sizes[name], f.FileSize)
+		}
 		names[strings.ToLower(t.FileName)] = true
 		for _, u := range append([]string{t.URL}, t.OtherURLs...) {
 			urls[trail.NormalURL(u)] = true
@@ -85,6 +97,8 @@ func unregistered(seen []trail.SightedRow, targets []trail.Target) (rows []trail
 			r.Content = ""
 		}
 		switch {
+		case r.Content != "" && slices.ContainsFunc(sizes[strings.ToLower(r.Name)], func(size int64) bool { return asMailed(size, r.Size) }):
+			continue
 		case r.Content != "":
 			r.Found = trail.NearCopy
 		case r.Reps < manyBy || r.What == "link" && urls[trail.NormalURL(r.URL)] || r.What == "file" && names[strings.ToLower(r.Name)]:

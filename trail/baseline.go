@@ -13,10 +13,11 @@ type Baseline struct {
 	From time.Time `json:"from,omitzero"` // when the period begins: with the first mail that is known, unless asked for
 	To   time.Time `json:"to"`            // when it ends
 
-	Contents     uint64 `json:"contents"`     // registered today
-	Unsent       uint64 `json:"unsent"`       // of these, not sent in the period
-	Unregistered uint64 `json:"unregistered"` // links and files that three or more reps send, as of today
-	NearCopies   uint64 `json:"near_copies"`  // files that are nearly a registered one, as of today
+	Mailboxes    uint64 `json:"mailboxes,omitzero"` // read when it was measured: of other people nothing is known
+	Contents     uint64 `json:"contents"`           // registered today
+	Unsent       uint64 `json:"unsent"`             // of these, not sent in the period
+	Unregistered uint64 `json:"unregistered"`       // links and files that three or more reps send, as of today
+	NearCopies   uint64 `json:"near_copies"`        // files that are nearly a registered one, as of today
 
 	Sends      uint64 `json:"sends"`       // one per content, mail and contact
 	Tracked    uint64 `json:"tracked"`     // of these, with a tracked link
@@ -72,6 +73,19 @@ func (b Baseline) Event(source string, byItself bool) (Event, error) {
 		e.ID = IDFrom(time.Time{}, source, string(Measured))
 	}
 	return e, nil
+}
+
+// ByContent returns how each content stood in a kept baseline. known is false of one
+// that may have been left out: what it was nobody knows, which is not nothing.
+func (b *Baseline) ByContent() func(ContentID) (r BaselineRow, known bool) {
+	rows := make(map[ContentID]BaselineRow, len(b.Rows))
+	for _, r := range b.Rows {
+		rows[r.Content] = r
+	}
+	return func(content ContentID) (BaselineRow, bool) {
+		r, found := rows[content]
+		return r, found || len(rows) < keptRows
+	}
 }
 
 // ParseBaseline reads what Event keeps under the attribute report.

@@ -85,13 +85,43 @@ type MailboxStatus struct {
 	State      string    `json:"state"` // connecting, ok, retrying, parked or paused
 	Reason     string    `json:"reason,omitzero"`
 	SentFolder string    `json:"sent_folder,omitzero"`
-	LastPoll   time.Time `json:"last_poll,omitzero"`
-	Messages   uint64    `json:"messages"`      // read since the start
-	Events     uint64    `json:"events"`        // made of them
-	SetAside   uint64    `json:"set_aside"`     // messages that could not be read
-	Left       uint64    `json:"left,omitzero"` // messages that are left of the reading under way
+	Began      time.Time `json:"began,omitzero"`     // when the process that reads it began to
+	LastPoll   time.Time `json:"last_poll,omitzero"` // when the last complete look ended
+	Messages   uint64    `json:"messages"`           // read since the start
+	Events     uint64    `json:"events"`             // made of them
+	SetAside   uint64    `json:"set_aside"`          // messages that could not be read
+	Left       uint64    `json:"left,omitzero"`      // messages that are left of the reading under way
 
 	Wrapped   map[string]uint64 `json:"wrapped,omitempty"`  // sent mails with links that cannot be read, by who wrapped them
 	Trackers  map[string]uint64 `json:"trackers,omitempty"` // sent mails whose links go through another program, by its name
 	Rescanned time.Time         `json:"rescanned,omitzero"` // when the server last reset a folder
+}
+
+// Bounds on how long a mailbox may be tried again by itself before a person should
+// look: after its last complete look, and while there was none.
+const (
+	failingLong = time.Hour
+	failingAnew = 10 * time.Minute
+)
+
+// Stuck reports whether a mailbox is tried again and again to no avail. What it
+// fails for will hardly mend itself, although nobody refused a sign-in.
+func (m MailboxStatus) Stuck(now time.Time) bool {
+	switch {
+	case m.State != "retrying" || m.Began.IsZero():
+		return false
+	case m.LastPoll.After(m.Began):
+		return now.Sub(m.LastPoll) >= failingLong
+	}
+	return now.Sub(m.Began) >= failingAnew
+}
+
+// MailboxesRead is how many mailboxes are read right now.
+func (s Status) MailboxesRead() (n uint64) {
+	for _, m := range s.Mailboxes {
+		if m.State == "ok" {
+			n++
+		}
+	}
+	return n
 }

@@ -113,6 +113,9 @@ func (p *program) checkMailbox(ctx context.Context, who string) (any, error) {
 // addMailbox completes what somebody wrote of a mailbox and stores it, if check is
 // set only once a sign-in worked. note is what is missing although it did.
 func (p *program) addMailbox(ctx context.Context, m ingest.Mailbox, check bool) (name, note string, err error) {
+	if name, err := p.adjust(ctx, m); name != "" || err != nil {
+		return name, p.pausedNote(name), err
+	}
 	if m, err = p.complete(m); err != nil {
 		return "", "", err
 	}
@@ -132,7 +135,29 @@ func (p *program) addMailbox(ctx context.Context, m ingest.Mailbox, check bool) 
 		return "", "", err
 	}
 	_, err = p.mailboxes.Add(ctx, m)
-	return m.Name, note, err
+	return m.Name, strings.TrimSpace(note + " " + p.pausedNote(m.Name)), err
+}
+
+// adjust changes aliases and Sent folder of a mailbox that its rep connected, if
+// somebody wrote of it nothing that a sign-in needs. Its name is empty otherwise.
+func (p *program) adjust(ctx context.Context, m ingest.Mailbox) (name string, err error) {
+	if m.Secret != "" || m.Provider != "" || m.Host != "" || m.SignIn != "" {
+		return "", nil
+	}
+	name = ingest.MailboxName(trail.ContactKey(p.secrets.ContactKey), m.Rep, m.Username)
+	old, ok := p.mailboxes.Get(name)
+	if !ok || old.SignIn != ingest.ByConsent || p.configured()[name] {
+		return "", nil
+	}
+	return name, p.mailboxes.Adjust(ctx, name, m.Aliases, m.SentFolder)
+}
+
+// pausedNote says that nothing is read of a mailbox although it was added.
+func (p *program) pausedNote(name string) string {
+	if m, ok := p.mailboxes.Get(name); ok && p.mailboxes.Paused()[name] {
+		return "It is paused, so nothing is read until: dealtrail mailbox resume " + m.Rep
+	}
+	return ""
 }
 
 // complete fills in what was left open.

@@ -13,6 +13,7 @@ import (
 
 func TestTheFirstReadingIsOverWhenNobodyReads(t *testing.T) {
 	read := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
+	now := read.Add(2 * time.Hour)
 	ok := trail.MailboxStatus{State: "ok", LastPoll: read}
 	for name, x := range map[string]struct {
 		boxes []trail.MailboxStatus
@@ -25,9 +26,11 @@ func TestTheFirstReadingIsOverWhenNobodyReads(t *testing.T) {
 		"still reading": {[]trail.MailboxStatus{ok, {State: "ok", LastPoll: read, Left: 4200}}, false},
 		"never looked":  {[]trail.MailboxStatus{ok, {State: "ok"}}, false},
 		"connecting":    {[]trail.MailboxStatus{ok, {State: "connecting"}}, false},
-		"retrying":      {[]trail.MailboxStatus{ok, {State: "retrying", LastPoll: read}}, false},
+		"retrying":      {[]trail.MailboxStatus{ok, {State: "retrying", Began: now.Add(-time.Minute), LastPoll: read}}, false},
+		"never reached": {[]trail.MailboxStatus{ok, {State: "retrying", Began: read}}, true},
+		"failing long":  {[]trail.MailboxStatus{ok, {State: "retrying", Began: read.Add(-time.Hour), LastPoll: read, Left: 7}}, true},
 	} {
-		if got := readOnce(x.boxes); got != x.want {
+		if got := readOnce(x.boxes, now); got != x.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -37,7 +40,8 @@ func TestTheBaselineIsKeptByItselfOnce(t *testing.T) {
 	db := storetest.Open(t)
 	now := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
 	var looks, kept atomic.Int32
-	m := &measurer{DB: db, Every: time.Millisecond, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Settle: func(context.Context) error { return nil },
+	added := now.Add(-time.Hour)
+	m := &measurer{DB: db, Since: func(now time.Time) time.Time { return now.AddDate(-1, 0, 0) }, Added: func() time.Time { return added }, Every: time.Millisecond, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Settle: func(context.Context) error { return nil },
 		Emit: func(ctx context.Context, events ...trail.Event) error {
 			kept.Add(1)
 			return db.InsertEvents(ctx, events)
@@ -47,8 +51,15 @@ func TestTheBaselineIsKeptByItselfOnce(t *testing.T) {
 			st := trail.Status{Mailboxes: []trail.MailboxStatus{{State: "ok", LastPoll: now}}}
 			if n < 3 { // still reading, and nothing is registered
 				st.Mailboxes[0].Left = 10
-			} else if n > 4 {
+			}
+			if n > 4 {
 				st.Contents = 1
+			}
+			if n > 5 {
+				st.Deals = 1
+			}
+			if n > 6 { // until then mailboxes were being added
+				added = now.Add(-25 * time.Hour)
 			}
 			return st, nil
 		}}
@@ -57,11 +68,11 @@ func TestTheBaselineIsKeptByItselfOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if looks.Load() != 5 || kept.Load() != 1 {
+	if looks.Load() != 7 || kept.Load() != 1 {
 		t.Errorf("looked %d times and kept %d baselines", looks.Load(), kept.Load())
 	}
 	b, err := db.KeptBaseline(t.Context())
-	if err != nil || b == nil || !b.To.Equal(now) {
+	if err != nil || b == nil || !b.To.Equal(now) || !b.From.Equal(now.AddDate(-1, 0, 0)) || b.Mailboxes != 1 {
 		t.Errorf("%+v, %v", b, err)
 	}
 }

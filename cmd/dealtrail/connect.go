@@ -3,15 +3,22 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"dealtrail/api"
 	"dealtrail/dashboards"
 	"dealtrail/ingest"
 	"dealtrail/ingest/mailbox"
 	"dealtrail/trail"
 )
+
+// connectBurst is how many requests to the page one network may make at once: when
+// a company is asked to connect its mailboxes, all its reps come from one address.
+const connectBurst = 600
 
 // connect is what the page does on which reps connect their own mailboxes.
 func (p *program) connect() (*dashboards.Connect, error) {
@@ -20,7 +27,7 @@ func (p *program) connect() (*dashboards.Connect, error) {
 		return nil, err
 	}
 	c := &dashboards.Connect{
-		Since: p.config.Mailboxes.Since.String(), Excluded: p.config.Mailboxes.ExcludeFolders, Sealer: sealer, Limit: strangers(),
+		Since: p.config.Mailboxes.Since.String(), Excluded: p.config.Mailboxes.ExcludeFolders, Sealer: sealer, Limit: strangersAt(connectBurst),
 		Add: p.connectMailbox, Pause: p.mailboxes.Pause, Resume: p.mailboxes.Resume,
 		State: func(ctx context.Context, name string) (trail.MailboxStatus, error) {
 			rows, err := p.mailboxRows(ctx)
@@ -50,7 +57,7 @@ func providerTitle(p *mailbox.Provider) string {
 }
 
 // connectMailbox adds the mailbox that a rep allowed to be read, and returns its
-// name.
+// name. What the list says of its aliases and Sent folder stays.
 func (p *program) connectMailbox(ctx context.Context, provider, address string, refresh ingest.Secret) (string, error) {
 	if !p.ownAddress(address) {
 		return "", trail.Problemf(trail.Forbidden, "You signed in as %s, which is not an address of this company. Nothing was connected. Sign in with your address at work; in your account's security settings you can withdraw what you just allowed.", address)
@@ -59,8 +66,62 @@ func (p *program) connectMailbox(ctx context.Context, provider, address string, 
 	if !known {
 		rep = address
 	}
-	name, _, err := p.addMailbox(ctx, ingest.Mailbox{Rep: rep, Username: address, Provider: provider, SignIn: ingest.ByConsent, Secret: refresh}, false)
+	m, err := p.complete(ingest.Mailbox{Rep: rep, Username: address, Provider: provider, SignIn: ingest.ByConsent, Secret: refresh})
+	if err != nil {
+		return "", err
+	}
+	if p.configured()[m.Name] {
+		return "", trail.Problemf(trail.Conflict, "The mailbox of %s is connected already: whoever runs dealtrail set it up. There is nothing for you to do, and nothing was changed.", address)
+	}
+	if m, err = p.proven(ctx, m); err != nil {
+		return "", err
+	}
+	if old, ok := p.mailboxes.Get(m.Name); ok {
+		m.Aliases, m.SentFolder = old.Aliases, old.SentFolder
+	}
+	name, _, err := p.addMailbox(ctx, m, false)
+	if problem := (*trail.Problem)(nil); errors.As(err, &problem) && problem.Code == trail.Conflict {
+		err = trail.Problemf(trail.Conflict, "The mailbox of %s is read already, as that of somebody else. Nothing was changed. Tell whoever runs dealtrail if that is wrong.", address)
+	}
 	return name, err
+}
+
+// provenWait is how long a new sign-in may take that is tried first. The rep's
+// browser waits meanwhile.
+const provenWait = 12 * time.Second
+
+// proven lets a new sign-in take the place of another that may well work only once
+// it worked itself: whoever gets a token for an address, and cannot read its mail
+// with it, ends no reading. It returns the mailbox with the refresh token that is
+// good after the try.
+func (p *program) proven(ctx context.Context, m ingest.Mailbox) (ingest.Mailbox, error) {
+	if _, known := p.mailboxes.Get(m.Name); !known {
+		return m, nil
+	}
+	rows, err := p.mailboxRows(ctx)
+	if err != nil {
+		return m, err
+	}
+	i := slices.IndexFunc(rows, func(r api.MailboxRow) bool { return r.Name == m.Name })
+	if i >= 0 && (rows[i].State == string(mailbox.Parked) || rows[i].State == string(mailbox.Retrying)) {
+		return m, nil
+	}
+	provider := p.providers[m.Provider]
+	if provider == nil {
+		return m, trail.Problemf(trail.Invalid, "This mail provider is no longer set up here.")
+	}
+	trying, cancel := context.WithTimeout(ctx, provenWait)
+	defer cancel()
+	b := p.addedBox(m, func(string) (ingest.Secret, error) { return m.Secret, nil })
+	b.Token = provider.Tokens(m.Secret.Reveal(), func(renewed string) error { m.Secret = ingest.Secret(renewed); return nil })
+	if _, err = p.poller.Check(trying, b); err == nil {
+		return m, nil
+	}
+	why := "the mail server did not answer in time"
+	if problem := (*trail.Problem)(nil); errors.As(err, &problem) {
+		why = strings.TrimRight(problem.Text, ".")
+	}
+	return m, trail.Problemf(trail.Conflict, "The mailbox of %s is connected already, and stays connected as it was: what you just allowed does not open it. (%s.) Try again, or tell whoever runs dealtrail.", m.Username, why)
 }
 
 // ownAddress reports whether an address is in one of company.domains.

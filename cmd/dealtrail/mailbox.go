@@ -39,7 +39,9 @@ func (cmd mailboxAddCmd) Help() string {
 
 Only rep is needed always. host and password are for a sign-in by password; provider names a [[provider]] block of the
 configuration, which knows the host. Empty: port 993, security tls, username as rep. Several aliases are separated by
-spaces. The same rep and username again replaces what was added before. Remove the file afterwards: it holds passwords.`
+spaces. The same rep and username again replaces what was added before. Of a mailbox that its rep connected at /connect, a
+row with neither host, password nor provider changes aliases and sent_folder only. Remove the file afterwards: it holds
+passwords.`
 }
 
 // Run sends the file and prints a line for each row. What the file says of
@@ -75,7 +77,7 @@ func (cmd mailboxAddCmd) Run(e *env) error {
 		if !r.Accepted {
 			what = "not accepted. " + r.Reason
 		} else if r.Note != "" {
-			what += ". " + r.Note
+			what = "accepted. " + r.Note
 		}
 		fmt.Fprintf(e.out, "line %d: %s: %s\n", r.Line, cmp.Or(r.Rep, "(no address)"), what)
 	}
@@ -173,7 +175,7 @@ func (cmd mailboxCheckCmd) nothing(e *env, err error) error {
 	if cmd.Rep != "" {
 		return usageError{fmt.Errorf("%s has no mailbox of %s%s", e.Config, cmd.Rep, added)}
 	}
-	return fmt.Errorf("%s has no [[mailbox]] block yet (its last lines show one)%s", e.Config, added)
+	return fmt.Errorf("%s has no [[mailbox]] block (its last lines show one)%s", e.Config, added)
 }
 
 func printCheck(w io.Writer, rep string, report mailbox.CheckReport, err error) {

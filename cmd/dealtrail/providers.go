@@ -249,8 +249,12 @@ func fileTokens(p *mailbox.Provider, path string) mailbox.TokenSource {
 	keep := func(renewed string) error {
 		mu.Lock()
 		defer mu.Unlock()
+		if err := replaceSecret(path, renewed); err != nil {
+			// The tokens stay, and with them the renewed one: the next try writes it.
+			return trail.Problemf(trail.Forbidden, "Check that refresh_token_file and its folder can be written.")
+		}
 		current = renewed
-		return replaceSecret(path, renewed)
+		return nil
 	}
 	return func(ctx context.Context, refused string) (string, error) {
 		stored, err := readSecret(path)

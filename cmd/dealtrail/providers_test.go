@@ -170,6 +170,41 @@ func TestRenewedRefreshTokenIsWrittenBack(t *testing.T) {
 	}
 }
 
+// A provider whose refresh tokens are good once: what it renewed while the file
+// could not be written must not be lost.
+func TestRenewedRefreshTokenThatCannotBeWrittenIsNotLost(t *testing.T) {
+	good := "r0"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("refresh_token") != good {
+			http.Error(w, `{"error": "invalid_grant"}`, http.StatusBadRequest)
+			return
+		}
+		good += "+"
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(map[string]any{"access_token": "access", "expires_in": 1, "refresh_token": good})
+	}))
+	t.Cleanup(s.Close)
+	file, err := os.Create(filepath.Join(t.TempDir(), "ana"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteString("r0\n"); err != nil {
+		t.Fatal(err)
+	}
+	// It can be read there, and nothing can be put in its place, whoever tries.
+	token := fileTokens(&mailbox.Provider{Name: "ours", Kind: mailbox.Other, ClientID: "1", TokenURL: s.URL}, fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
+	for range 3 {
+		_, err := token(t.Context(), "")
+		if problem := (*trail.Problem)(nil); !errors.As(err, &problem) || !strings.Contains(problem.Text, "refresh_token_file and its folder can be written") {
+			t.Fatalf("the renewed token was lost: %v", err)
+		}
+	}
+	if good != "r0+++" {
+		t.Errorf("the provider gave %q", good)
+	}
+}
+
 func TestSampleWithProvidersReadsBack(t *testing.T) {
 	path := writeConfig(t, "[[provider]]\nname = \"m\"\nkind = \"microsoft\"\nclient_id = \"1\"\n[[mailbox]]\nrep = \"a@b.com\"\nprovider = \"m\"\nrefresh_token_file = \"x\"\n")
 	c, err := loadConfig(path, nil)

@@ -177,7 +177,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Status: p.status, Demo: p.demo, Connect: connect, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
+		Status: p.status, Demo: p.demo, Connect: connect, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
 	})
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Exports: exports(), Zone: p.zone, Now: time.Now, Log: p.log,
+		Exports: exports(), Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log,
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func (p *program) nodeStatus() trail.NodeStatus {
 		}
 		n.Mailboxes = append(n.Mailboxes, trail.MailboxStatus{
 			Name: m.Name, Rep: m.Rep, State: string(m.State), Reason: m.Reason, SentFolder: m.SentFolder,
-			LastPoll: m.LastPoll, Messages: m.Messages, Events: m.Events, SetAside: m.SetAside,
+			Began: m.Began, LastPoll: m.LastPoll, Messages: m.Messages, Events: m.Events, SetAside: m.SetAside,
 			Left: m.Left, Wrapped: m.Wrapped, Trackers: m.Trackers, Rescanned: m.Rescanned,
 		})
 	}
@@ -132,8 +132,15 @@ func (p *program) tellMailboxes(s *trail.Status, trouble func(string, ...any)) {
 			m.State, m.Reason = string(mailbox.Paused), ""
 		}
 		s.Mailboxes = append(s.Mailboxes, m)
-		if m.State == string(mailbox.Parked) {
+		switch {
+		case m.State == string(mailbox.Parked):
 			trouble("The mailbox of %s is parked: %s Mend it, then: dealtrail mailbox resume %s", m.Rep, m.Reason, m.Rep)
+		case m.Stuck(time.Now()):
+			since := m.Began
+			if m.LastPoll.After(since) {
+				since = m.LastPoll
+			}
+			trouble("The mailbox of %s could not be read since %s: %s It is tried again by itself; look at it with: dealtrail mailbox check %s", m.Rep, since.Format(time.RFC3339), m.Reason, m.Rep)
 		}
 	}
 }

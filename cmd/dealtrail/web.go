@@ -73,8 +73,13 @@ func (c *Config) believedProxies() echo.MiddlewareFunc {
 
 // strangers bounds how often one network may ask for tokens that we never made: a
 // whole office may click a damaged link, and nobody may guess.
-func strangers() func(address string) bool {
-	seen := middleware.NewRateLimiterMemoryStoreWithConfig(middleware.RateLimiterMemoryStoreConfig{Rate: 1, Burst: 60, ExpiresIn: time.Minute})
+func strangers() func(address string) bool { return strangersAt(60) }
+
+// strangersAt lets one network ask so often at once, and then once a second.
+func strangersAt(burst int) func(address string) bool {
+	// Forgetting one earlier than it has recovered would forgive it.
+	life := max(time.Minute, time.Duration(burst)*time.Second)
+	seen := middleware.NewRateLimiterMemoryStoreWithConfig(middleware.RateLimiterMemoryStoreConfig{Rate: 1, Burst: burst, ExpiresIn: life})
 	return func(address string) bool {
 		if a, err := netip.ParseAddr(address); err == nil && a.Is6() && !a.Is4In6() {
 			address = netip.PrefixFrom(a, 64).Masked().String() // what one customer has

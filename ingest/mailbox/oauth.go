@@ -101,10 +101,12 @@ func (p *Provider) ConsentURL(state, verifier, redirect, hint string) string {
 	if hint != "" {
 		options = append(options, oauth2.SetAuthURLParam("login_hint", hint))
 	}
-	switch {
-	case p.Kind != Microsoft:
+	switch p.Kind { // whoever comes sees which account it is, whatever a link hinted at
+	case Google:
+		options = append(options, oauth2.AccessTypeOffline, oauth2.SetAuthURLParam("prompt", "select_account consent"))
+	case Other:
 		options = append(options, oauth2.AccessTypeOffline, oauth2.SetAuthURLParam("prompt", "consent"))
-	case hint == "": // lasting access is a scope there, and asking for consent each time may take an administrator
+	default: // lasting access is a scope there, and asking for consent each time may take an administrator
 		options = append(options, oauth2.SetAuthURLParam("prompt", "select_account"))
 	}
 	return c.AuthCodeURL(state, options...)
@@ -130,15 +132,18 @@ func (p *Provider) Exchange(ctx context.Context, code, verifier, redirect string
 	idToken, _ := t.Extra("id_token").(string)
 	address := p.addressIn(idToken)
 	if address == "" {
-		return Grant{}, trail.Problemf(trail.Invalid, "%s does not say whose mailbox it is: the scope must include openid and email.", p.vendor())
+		return Grant{}, trail.Problemf(trail.Invalid, "%s does not say whose mailbox it is, or not for sure: %s.", p.vendor(), p.whoseHint())
 	}
 	return Grant{Address: address, Refresh: t.RefreshToken}, nil
 }
 
-// addressIn returns the address in an ID token, or "". It came straight from
-// the token endpoint over TLS, so that its signature says nothing more (OpenID
-// Connect Core 1.0 section 3.1.3.7). Microsoft's email is what an administrator
-// of any directory typed in, so there the name of the sign-in goes first.
+// addressIn returns the address in an ID token that its provider answers for, or
+// "". The token came straight from the token endpoint over TLS, so that its
+// signature says nothing more (OpenID Connect Core 1.0 section 3.1.3.7). What is
+// said to be unverified is nobody's, and no other claim takes its place: a user
+// name can be chosen freely where people register themselves. Only Microsoft's user
+// names are in domains that their directory has proven to own. Its email is what an
+// administrator of any directory typed in, so it counts in one directory only.
 func (p *Provider) addressIn(idToken string) string {
 	parts := strings.Split(idToken, ".")
 	if len(parts) != 3 {
@@ -154,11 +159,14 @@ func (p *Provider) addressIn(idToken string) string {
 		return ""
 	}
 	if claims.Verified == false || claims.Verified == "false" {
-		claims.Email = ""
+		return ""
 	}
-	candidates := []string{claims.Email, claims.Name}
+	candidates := []string{claims.Email}
 	if p.Kind == Microsoft {
-		slices.Reverse(candidates)
+		candidates = []string{claims.Name}
+		if p.oneDirectory() {
+			candidates = append(candidates, claims.Email)
+		}
 	}
 	for _, c := range candidates {
 		if trail.Domain(c) != "" {
@@ -166,6 +174,23 @@ func (p *Provider) addressIn(idToken string) string {
 		}
 	}
 	return ""
+}
+
+// oneDirectory reports whether only people of one Microsoft directory can consent.
+func (p *Provider) oneDirectory() bool {
+	switch strings.ToLower(p.Tenant) {
+	case "", "common", "organizations", "consumers":
+		return false
+	}
+	return true
+}
+
+// whoseHint says what is missing for addressIn.
+func (p *Provider) whoseHint() string {
+	if p.Kind == Microsoft {
+		return "the scope must include openid, profile and email, and the name of the account's sign-in must be an address"
+	}
+	return "the scope must include openid and email, and the account's address must be verified"
 }
 
 // Tokens returns a Box's Token for a rep who consented. It keeps an access token
@@ -190,7 +215,7 @@ func (p *Provider) Tokens(refresh string, keep ...func(refresh string) error) To
 				break
 			}
 			if err := k(refresh); err != nil {
-				return nil, trail.Problemf(trail.Forbidden, "The renewed sign-in at %s cannot be kept; check that its file can be written.", p.vendor())
+				return nil, notKept(p.vendor(), err)
 			}
 		}
 		kept = refresh
@@ -310,7 +335,7 @@ func (p *Provider) consent(redirect, secret string) *oauth2.Config {
 			}
 		}
 	case p.Kind == Microsoft && len(scopes) == 0:
-		scopes = []string{"https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access", "openid", "email"}
+		scopes = []string{"https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access", "openid", "profile", "email"}
 	}
 	return &oauth2.Config{ClientID: p.ClientID, ClientSecret: secret, Endpoint: p.endpoint(), RedirectURL: redirect, Scopes: scopes}
 }

@@ -238,13 +238,13 @@ func TestConsentAsksForMailAndWhoItIs(t *testing.T) {
 		want map[string]string
 	}{
 		{&mailbox.Provider{Kind: mailbox.Google, ClientID: "client-1"}, "https://accounts.google.com/o/oauth2/v2/auth",
-			map[string]string{"scope": "https://mail.google.com/ openid email", "access_type": "offline", "prompt": "consent"}},
+			map[string]string{"scope": "https://mail.google.com/ openid email", "access_type": "offline", "prompt": "select_account consent"}},
 		{&mailbox.Provider{Kind: mailbox.Google, ClientID: "client-1", Scope: "https://www.googleapis.com/auth/gmail.imap_admin email"}, "https://accounts.google.com/o/oauth2/v2/auth",
 			map[string]string{"scope": "https://www.googleapis.com/auth/gmail.imap_admin email openid"}},
 		{&mailbox.Provider{Kind: mailbox.Microsoft, ClientID: "client-1"}, "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize",
-			map[string]string{"scope": "https://outlook.office.com/IMAP.AccessAsUser.All offline_access openid email", "prompt": ""}},
+			map[string]string{"scope": "https://outlook.office.com/IMAP.AccessAsUser.All offline_access openid profile email", "prompt": "select_account"}},
 		{&mailbox.Provider{Kind: mailbox.Microsoft, ClientID: "client-1", Tenant: "harbor.example"}, "https://login.microsoftonline.com/harbor.example/oauth2/v2.0/authorize", nil},
-		{&mailbox.Provider{Kind: mailbox.Other, ClientID: "client-1", AuthURL: "https://sso.example/auth", Scope: "mail"}, "https://sso.example/auth", map[string]string{"scope": "mail"}},
+		{&mailbox.Provider{Kind: mailbox.Other, ClientID: "client-1", AuthURL: "https://sso.example/auth", Scope: "mail"}, "https://sso.example/auth", map[string]string{"scope": "mail", "prompt": "consent"}},
 	} {
 		u, err := url.Parse(c.p.ConsentURL("state-1", verifier, redirect, person))
 		if err != nil {
@@ -281,20 +281,32 @@ func TestExchangeNamesTheMailboxOrSaysWhatIsMissing(t *testing.T) {
 	if want := (mailbox.Grant{Address: person, Refresh: s.refresh}); err != nil || grant != want {
 		t.Fatalf("got %v, %v", grant, err)
 	}
+	tenant := ""
 	claims := func(kind, text, want string) {
 		t.Helper()
 		s.set(func() { s.claims = text })
-		grant, err := s.provider(kind).Exchange(t.Context(), code, verifier, redirect)
+		p := s.provider(kind)
+		p.Tenant = tenant
+		grant, err := p.Exchange(t.Context(), code, verifier, redirect)
 		if want == "" {
-			complains(t, err, trail.Invalid, "openid and email")
+			complains(t, err, trail.Invalid, "openid")
 		} else if err != nil || grant.Address != want {
 			t.Errorf("%s with %s: %v, %v", kind, text, grant.Address, err)
 		}
 	}
 	claims(mailbox.Microsoft, `{"email":"typed-in@else.example","preferred_username":"Ana@harbor.example"}`, person)
+	for _, tenant = range []string{"", "organizations", "Common"} { // anybody's administrator may have typed it in
+		claims(mailbox.Microsoft, `{"email":"Ana@harbor.example","preferred_username":"+49 30 1234"}`, "")
+		claims(mailbox.Microsoft, `{"tid":"evil","email":"ana@harbor.example"}`, "")
+	}
+	tenant = "harbor.example"
 	claims(mailbox.Microsoft, `{"email":"Ana@harbor.example","preferred_username":"+49 30 1234"}`, person)
-	claims(mailbox.Other, `{"preferred_username":"Ana@harbor.example"}`, person)
-	claims(mailbox.Other, `{"email":"x@else.example","email_verified":false,"preferred_username":"ana"}`, "")
+	claims(mailbox.Microsoft, `{"email":"x@harbor.example","preferred_username":"Ana@harbor.example"}`, person)
+	tenant = ""
+	claims(mailbox.Other, `{"email":"Ana@harbor.example"}`, person)
+	claims(mailbox.Other, `{"preferred_username":"ana@harbor.example"}`, "") // whoever registers chooses it
+	claims(mailbox.Other, `{"email":"ana@harbor.example","email_verified":false,"preferred_username":"ana@harbor.example"}`, "")
+	claims(mailbox.Microsoft, `{"email":"ana@harbor.example","email_verified":"false","preferred_username":"ana@harbor.example"}`, "")
 	claims(mailbox.Google, `{"email":"ana@harbor.example","email_verified":"false"}`, "")
 	claims(mailbox.Google, `not json`, "")
 
@@ -400,7 +412,10 @@ func TestRenewedConsentIsKept(t *testing.T) {
 	}
 	full = errors.New("read-only file system")
 	_, err := tokens(t.Context(), "")
-	complains(t, err, trail.Forbidden, "can be written")
+	complains(t, err, trail.Unavailable, "tried again")
+	clock, full = clock.Add(time.Hour), trail.Problemf(trail.Forbidden, "Mend the shelf.")
+	_, err = tokens(t.Context(), "")
+	complains(t, err, trail.Forbidden, "Mend the shelf.")
 }
 
 func TestOneTokenIsAskedForAtATime(t *testing.T) {

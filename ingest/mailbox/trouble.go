@@ -298,3 +298,12 @@ func (p *Provider) problem(ctx context.Context, err error, r tokenRequest) error
 	}
 	return trail.Problemf(trail.Forbidden, "%s refuses provider %q a token (%s); check its client_id, client_secret_file and scope.%s", p.vendor(), p.Name, displayName(redact(sign, r.secrets...)), said)
 }
+
+// notKept says that a renewed refresh token was not stored. Where it is stored only
+// keep knows, so its own words say what to do.
+func notKept(vendor string, err error) error {
+	if problem := (*trail.Problem)(nil); errors.As(err, &problem) {
+		return trail.Problemf(problem.Code, "%s has renewed the sign-in, and that cannot be kept. %s", vendor, problem.Text)
+	}
+	return trail.Problemf(trail.Unavailable, "%s has renewed the sign-in, and that cannot be kept right now; it is tried again.", vendor)
+}

@@ -1,5 +1,6 @@
 -- The only row is what the mail of a period says of all content together. A send is one content in one mail to one
--- contact; it counts under what tells most: a tracked link, else a file, else a plain link.
+-- contact; it counts under what tells most: a tracked link, else a file, else a plain link. Of what was imported nobody
+-- knows whether an open would have been seen.
 WITH
     (
         SELECT (countIf(written), countIf(written AND NOT answered))
@@ -12,7 +13,6 @@ WITH
         )
     ) AS people
 SELECT
-    (SELECT min(at) FROM facts(as_of = {as_of:DateTime64(3)}) WHERE kind IN ('sent', 'replied') AND at >= {from:DateTime64(3)} AND at <= {to:DateTime64(3)}) AS first_mail,
     count() AS sends,
     countIf(tracked),
     countIf(NOT tracked AND file),
@@ -31,7 +31,7 @@ FROM
         max(has(rules, 'file'))                   AS file,
         max(has(rules, 'plain_link'))             AS plain,
         max(has(rules, 'stale'))                  AS stale,
-        max(signal != 'unobservable')             AS observable,
+        max(signal != 'unobservable' AND source != 'csv') AS observable,
         groupUniqArrayIf(toString(rep), rep != '') AS reps
     FROM facts(as_of = {as_of:DateTime64(3)})
     WHERE kind = 'sent' AND content != '' AND at >= {from:DateTime64(3)} AND at <= {to:DateTime64(3)}

@@ -10,7 +10,7 @@ FROM
 INNER JOIN
 (
     SELECT deal, closed_at FROM deals(as_of = {as_of:DateTime64(3)})
-    WHERE status = 'won' AND closed_at >= {from:DateTime64(3)} AND closed_at <= {to:DateTime64(3)}
+    WHERE status = 'won' AND closed_at > toDateTime64(0, 3, 'UTC') AND closed_at >= {from:DateTime64(3)} AND closed_at <= {to:DateTime64(3)}
 ) AS won ON won.deal = t.deal
-WHERE won.closed_at = toDateTime64(0, 3, 'UTC') OR t.at <= won.closed_at
+WHERE t.at <= won.closed_at
 GROUP BY part
