@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,7 +64,11 @@ func registering(t testing.TB) (*echo.Echo, registry) {
 		Buffer: ingest.NewBuffer(rdb, log), DB: db, Catalogue: ingest.NewCatalogue(rdb, db, filepath.Join(t.TempDir(), "catalogue.json"), log),
 		Files: &ingest.Files{Dir: t.TempDir()}, Contacts: contactKey, Patience: time.Millisecond,
 	}}
-	_, e := newSite(t, db, func(s *Site) { s.Registry = r.Registry })
+	var clicks atomic.Int64
+	_, e := newSite(t, db, func(s *Site) {
+		s.Registry = r.Registry
+		s.Now = func() time.Time { return today.Add(time.Duration(clicks.Add(1)) * time.Millisecond) } // no two clicks are at once
+	})
 	return e, r
 }
 
