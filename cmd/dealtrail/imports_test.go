@@ -20,7 +20,9 @@ var allowed = map[string][]string{
 	"ingest/mailbox/mailtest": {},
 	"ingest/crm":              {"trail"},
 	"ingest":                  {"trail", "store", "ingest/track"}, // the corrector judges by the tracker's rules
-	"attribution":             {"trail", "store"},
+	"attribution/lift":        {},
+	"attribution/markov":      {"trail"},
+	"attribution":             {"trail", "store", "attribution/lift", "attribution/markov"},
 	"api":                     {"trail", "store", "ingest", "ingest/crm", "attribution"},
 	"dashboards/browsertest":  {},
 	"dashboards":              {"trail", "store", "ingest", "ingest/track", "attribution"},
