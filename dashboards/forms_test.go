@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,7 +45,7 @@ type registry struct {
 
 // registering is a site over a real registry. Nothing is visible before the
 // first look at a state.
-func registering(t testing.TB) (*echo.Echo, registry) {
+func registering(t testing.TB, changes ...func(*Site)) (*echo.Echo, registry) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	server, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: log})
@@ -64,10 +63,11 @@ func registering(t testing.TB) (*echo.Echo, registry) {
 		Buffer: ingest.NewBuffer(rdb, log), DB: db, Catalogue: ingest.NewCatalogue(rdb, db, filepath.Join(t.TempDir(), "catalogue.json"), log),
 		Files: &ingest.Files{Dir: t.TempDir()}, Contacts: contactKey, Patience: time.Millisecond,
 	}}
-	var clicks atomic.Int64
 	_, e := newSite(t, db, func(s *Site) {
 		s.Registry = r.Registry
-		s.Now = func() time.Time { return today.Add(time.Duration(clicks.Add(1)) * time.Millisecond) } // no two clicks are at once
+		for _, change := range changes {
+			change(s)
+		}
 	})
 	return e, r
 }

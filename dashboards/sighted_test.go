@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,10 @@ func seen(reps int, content string, attrs ...string) trail.Event {
 
 func TestWhatRepsSendUnregisteredIsRegisteredOrDismissedByAClick(t *testing.T) {
 	t.Parallel()
-	e, r := registering(t)
+	var clicks atomic.Int64
+	e, r := registering(t, func(s *Site) { // no two clicks are at once
+		s.Now = func() time.Time { return today.Add(time.Duration(clicks.Add(1)) * time.Millisecond) }
+	})
 	stale := trail.Event{ID: trail.NewID(today), Kind: trail.Sent, Source: "mail", At: today.AddDate(0, 0, -5), ReceivedAt: today, Content: "deck", Contact: contactKey.ID("marie@bolt.example"), Rep: "anna@example.com", Message: "m1",
 		Verdict: trail.Verdict{Rules: []string{trail.RuleFile, trail.RuleStale}}}
 	err := r.DB.InsertEvents(t.Context(), []trail.Event{
