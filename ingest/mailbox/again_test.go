@@ -46,26 +46,31 @@ func TestReadingAgainEndsAtABadMessage(t *testing.T) {
 	}
 }
 
-// TestOutageLosesNoMail: a server that delivers no body at all is not the
+// TestOutageLosesNoMail: a server that delivers nothing at all is not the
 // messages' fault, however long it lasts.
 func TestOutageLosesNoMail(t *testing.T) {
 	t.Parallel()
-	mails, lines := three(t)
-	var out atomic.Int64
-	out.Store(40)
-	s := &script{mails: map[string][]string{"Sent": mails}, body: func(uid, _ int, section, mail string) string {
-		if out.Add(-1) >= 0 {
-			return "* BYE Account exceeded bandwidth limits.\r\n" + hangUp
-		}
-		return whole(uid, section, mail)
-	}}
-	g := newGround()
-	p := g.poller(t, s.start(t))
-	run(t, p)
-	want(t, g, lines...)
-	looked(t, p)
-	if st := p.Status()[0]; st.SetAside != 0 {
-		t.Errorf("%+v", st)
+	for name, answer := range map[string]string{"goodbye": "* BYE Account exceeded bandwidth limits.\r\n" + hangUp, "no answer": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mails, lines := three(t)
+			var out atomic.Int64
+			out.Store(60)
+			s := &script{mails: map[string][]string{"Sent": mails}, body: func(uid, _ int, section, mail string) string {
+				if out.Add(-1) >= 0 {
+					return answer
+				}
+				return whole(uid, section, mail)
+			}}
+			g := newGround()
+			p := g.poller(t, s.start(t))
+			run(t, p)
+			want(t, g, lines...)
+			looked(t, p)
+			if st := p.Status()[0]; st.SetAside != 0 {
+				t.Errorf("%+v", st)
+			}
+		})
 	}
 }
 

@@ -94,14 +94,17 @@ func (w *watch) fetchBatch(ctx context.Context, f folder, uids []imap.UID) (b ba
 }
 
 // prove has the server deliver the headers of another message of the folder, if
-// it has one.
+// it has one: of three, as there may be more than one bad message.
 func (w *watch) prove(ctx context.Context, but imap.UID) error {
 	uids, err := w.session.search(ctx, &imap.SearchCriteria{UID: []imap.UIDSet{{{Start: 1}}}})
 	uids = slices.DeleteFunc(uids, func(uid imap.UID) bool { return uid == but })
 	if err != nil || len(uids) == 0 {
 		return err
 	}
-	_, err = w.session.gather(ctx, uids[len(uids)-1:], gathering{needs: func(l *letter) { l.need.reason = "only to see" }})
+	letters, err := w.session.gather(ctx, uids[max(0, len(uids)-3):], gathering{needs: func(l *letter) { l.need.reason = "only to see" }, most: maxKept})
+	if err == nil && !slices.ContainsFunc(letters, func(l *letter) bool { return l.done && l.a != nil }) {
+		err = errIncomplete
+	}
 	return err
 }
 

@@ -8,10 +8,10 @@ import (
 
 // Bounds on what one command asks for.
 const (
-	maxSmall  = 16 << 10 // bytes of a mail that is fetched as a whole: asking for its structure would cost more
-	maxGroup  = 4 << 20  // bytes of text that are asked for at once
-	maxKept   = 8 << 20  // bytes of text that are fetched before they are worked off; less with many mailboxes at once
-	leastKept = 256 << 10
+	maxSmall  = 16 << 10  // bytes of a mail that is fetched as a whole: asking for its structure would cost more
+	maxGroup  = 4 << 20   // bytes of text that are asked for at once
+	maxKept   = 8 << 20   // bytes of text that are fetched before they are worked off; less with many mailboxes at once
+	leastKept = 256 << 10 // but not less than this
 	maxMemory = 256 << 20 // bytes of text of all mailboxes together, about
 	maxLeafs  = 100       // parts of one mail
 )
