@@ -14,7 +14,8 @@ import (
 )
 
 // States returns what the latest registrations of a kind say of subjects, by
-// subject; those never registered are left out. Contacts come with their person.
+// subject, and which of them are gone; those of which nothing was ever said are
+// left out. Contacts come with their person.
 func (db *DB) States(ctx context.Context, kind trail.Kind, subjects []string) (map[string]trail.State, error) {
 	type state struct {
 		trail.State
@@ -23,7 +24,7 @@ func (db *DB) States(ctx context.Context, kind trail.Kind, subjects []string) (m
 	states := map[string]trail.State{}
 	for chunk := range slices.Chunk(subjects, idsAtOnce) {
 		rows, err := query(ctx, db, "States", func(rows driver.Rows, s *state) error {
-			return rows.Scan(&s.subject, &s.Event, when{&s.At}, &s.Attrs)
+			return rows.Scan(&s.subject, &s.Event, when{&s.At}, &s.Attrs, &s.Gone, &s.Into)
 		}, instant("as_of", forever), clickhouse.Named("kind", string(kind)), clickhouse.Named("subjects", chunk))
 		if err != nil {
 			return nil, err
@@ -48,25 +49,46 @@ func (db *DB) States(ctx context.Context, kind trail.Kind, subjects []string) (m
 	return states, nil
 }
 
-// Known says which of the IDs are events that are stored.
-func (db *DB) Known(ctx context.Context, ids []trail.ID) (map[trail.ID]bool, error) {
-	known := map[trail.ID]bool{}
+// Known returns those of the events that are stored, by ID, each in its newest
+// revision and without what only some kinds have.
+func (db *DB) Known(ctx context.Context, ids []trail.ID) (map[trail.ID]trail.Event, error) {
+	known := map[trail.ID]trail.Event{}
 	for chunk := range slices.Chunk(ids, idsAtOnce) {
 		texts := make([]string, len(chunk))
 		for i, id := range chunk {
 			texts[i] = hex.EncodeToString(id[:])
 		}
-		rows, err := query(ctx, db, "Known", func(rows driver.Rows, id *trail.ID) error {
-			return rows.Scan(id)
-		}, clickhouse.Named("ids", texts))
+		rows, err := query(ctx, db, "Known", func(rows driver.Rows, e *trail.Event) error {
+			return rows.Scan(&e.ID, &e.Revision, (*string)(&e.Kind), when{&e.At}, when{&e.ReceivedAt}, &e.Source, &e.Content, &e.Deal, &e.Stage)
+		}, instant("as_of", forever), clickhouse.Named("ids", texts))
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range rows {
-			known[id] = true
+		for _, e := range rows {
+			known[e.ID] = e
 		}
 	}
 	return known, nil
+}
+
+// SubjectsOf returns the things of a kind that are there by the word of a source,
+// in order: it spoke of them last, and did not retract them.
+func (db *DB) SubjectsOf(ctx context.Context, source string, kind trail.Kind) ([]string, error) {
+	return query(ctx, db, "SubjectsOf", func(rows driver.Rows, subject *string) error {
+		return rows.Scan(subject)
+	}, instant("as_of", forever), clickhouse.Named("kind", string(kind)), clickhouse.Named("source", source))
+}
+
+// FactsOf returns the facts of some kinds that a source told us of and did not
+// retract, in order.
+func (db *DB) FactsOf(ctx context.Context, source string, kinds ...trail.Kind) ([]trail.ID, error) {
+	texts := make([]string, len(kinds))
+	for i, k := range kinds {
+		texts[i] = string(k)
+	}
+	return query(ctx, db, "FactsOf", func(rows driver.Rows, id *trail.ID) error {
+		return rows.Scan(id)
+	}, instant("as_of", forever), clickhouse.Named("kinds", texts), clickhouse.Named("source", source))
 }
 
 // Targets returns where the links of every registered content lead, by content,

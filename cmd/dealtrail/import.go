@@ -23,13 +23,23 @@ import (
 )
 
 type importCmd struct {
-	Table  string `arg:"" enum:"content,contacts,deals,stages,touches" help:"content, contacts, deals, stages or touches."`
-	File   string `arg:"" help:"A CSV or XLSX file; for content also a folder, a ZIP or a sitemap." type:"path"`
-	DryRun bool   `help:"Check every row and store nothing."`
+	Table   string `arg:"" enum:"content,contacts,deals,stages,touches" help:"content, contacts, deals, stages or touches."`
+	File    string `arg:"" help:"A CSV or XLSX file; for content also a folder, a ZIP or a sitemap." type:"path"`
+	DryRun  bool   `help:"Check every row and store nothing."`
+	Replace bool   `help:"The file is all there is: what earlier imports of the table brought and the file has no row for is retracted. Not for content."`
+	Force   bool   `help:"With --replace: retract even more than half of what is there."`
 }
 
 // Run uploads the file and prints what became of its rows.
 func (cmd importCmd) Run(e *env) error {
+	if cmd.Force && !cmd.Replace {
+		return usageError{errors.New("--force belongs to --replace: other imports retract nothing")}
+	}
+	if cmd.Replace {
+		if err := crm.MayReplace(cmd.Table); err != nil {
+			return err // a folder of content never gets to the server's word
+		}
+	}
 	info, err := os.Stat(cmd.File)
 	if err != nil {
 		return err
@@ -64,8 +74,10 @@ func (cmd importCmd) Run(e *env) error {
 		return err
 	}
 	q := url.Values{"name": {name}}
-	if cmd.DryRun {
-		q.Set("dry_run", "true")
+	for param, set := range map[string]bool{"dry_run": cmd.DryRun, "replace": cmd.Replace, "force": cmd.Force} {
+		if set {
+			q.Set(param, "true")
+		}
 	}
 	var report crm.Report
 	if err := c.Do(e.ctx, "POST", "/v1/imports/"+cmd.Table+"?"+q.Encode(), "application/octet-stream", body, &report); err != nil {
@@ -74,7 +86,7 @@ func (cmd importCmd) Run(e *env) error {
 	if err := printReport(e.out, report); err != nil {
 		return err
 	}
-	if report.Accepted == 0 && report.Rejected > 0 {
+	if report.Accepted == 0 && report.Rejected > 0 || report.Refused != "" {
 		return errTrouble
 	}
 	return nil
@@ -85,17 +97,30 @@ func (cmd importCmd) Help() string {
 	return `Columns, in any order; exports of HubSpot and Salesforce are taken as they are:
 content:  id,title,kind,url,other_urls,stage,persona,version,tags,owner,cost,currency,published_at,expires_at
 contacts: email,name,account,domain,title,role,owner,status,source,created_at,consent,consent_basis,consent_at
-deals:    id,name,account,domain,amount,currency,stage,status,owner,created_at,closed_at,loss_reason,contacts
+deals:    id,name,account,domain,amount,currency,stage,status,owner,created_at,closed_at,loss_reason,contacts,merged_into
 stages:   deal,stage,at
 touches:  at,kind,content,contact,deal,rep,agent`
 }
 
 func printReport(w io.Writer, r crm.Report) error {
-	done := "stored"
+	done, gone := "stored", "retracted"
 	if r.DryRun {
-		done = "would be stored"
+		done, gone = "would be stored", "would be retracted"
 	}
-	fmt.Fprintf(w, "%s: %d rows read, %d accepted (%d new and %d changed %s, %d unchanged), %d rejected\n", r.Table, r.Read, r.Accepted, r.New, r.Changed, done, r.Unchanged, r.Rejected)
+	fmt.Fprintf(w, "%s: %d rows read, %d accepted (%d new and %d changed %s, %d unchanged), %d rejected", r.Table, r.Read, r.Accepted, r.New, r.Changed, done, r.Unchanged, r.Rejected)
+	if r.Retracted > 0 {
+		fmt.Fprintf(w, "; %d without a row %s", r.Retracted, gone)
+	}
+	fmt.Fprintln(w)
+	if r.Refused != "" {
+		fmt.Fprintf(w, "  would be refused: %s\n", r.Refused)
+	}
+	for _, name := range r.Gone {
+		fmt.Fprintf(w, "  %s: %s\n", gone, name)
+	}
+	if more := r.Retracted - len(r.Gone); len(r.Gone) > 0 && more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(w, "  note: %s\n", warning)
 	}

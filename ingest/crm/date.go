@@ -44,6 +44,7 @@ func (o *dateOrder) decide(header string) error {
 // ends on that day, its last second. The reason is for a person.
 func (o *dateOrder) read(cell string, zone *time.Location, ends bool) (t time.Time, reason string) {
 	const want = "is not a date; write it as 2026-01-31 or 2026-01-31T15:04:05Z"
+	outside := fmt.Sprintf("has a year outside 1970 to %d", trail.MaxYear)
 	p, ok := splitDate(cell)
 	if !ok {
 		return t, want
@@ -58,8 +59,8 @@ func (o *dateOrder) read(cell string, zone *time.Location, ends bool) (t time.Ti
 	if !exists(y, m, d) {
 		return t, "is a day that does not exist"
 	}
-	if y < 1970 || y > 2299 {
-		return t, "has a year outside 1970 to 2299"
+	if y < 1970 || y > trail.MaxYear {
+		return t, outside
 	}
 	clock, ok := splitClock(p.rest)
 	if !ok {
@@ -75,8 +76,8 @@ func (o *dateOrder) read(cell string, zone *time.Location, ends bool) (t time.Ti
 	if ends && p.rest == "" {
 		t = time.Date(y, time.Month(m), d+1, 0, 0, -1, 0, zone)
 	}
-	if t = t.UTC().Truncate(time.Millisecond); t.Year() < 1970 || t.Year() > 2299 {
-		return t, "has a year outside 1970 to 2299"
+	if t = t.UTC().Truncate(time.Millisecond); t.Year() < 1970 || t.Year() > trail.MaxYear {
+		return t, outside
 	}
 	return t, ""
 }

@@ -66,11 +66,12 @@ func (c *converter) fact(r *row, v values, refuse func(name, reason string)) {
 }
 
 // factID identifies a fact by all that the file says of it and, among equal
-// rows of a file, by its number from 0, so that the order of rows is no part of it.
+// touches of a file, by its number from 0, so that the order of rows is no part
+// of it. A deal enters a stage once at a time, however often a file says so.
 func factID(e *trail.Event, n int) trail.ID {
 	at := e.At.Format(time.RFC3339Nano)
 	if e.Kind == trail.Staged {
-		return trail.IDFrom(e.At, csvSource, "stage", e.Deal, e.Stage, at, strconv.Itoa(n))
+		return trail.IDFrom(e.At, csvSource, "stage", e.Deal, e.Stage, at, "0")
 	}
 	return trail.IDFrom(e.At, csvSource, "touch", at, string(e.Kind), e.Content, string(e.Contact), e.Deal, e.Rep, string(e.Agent), strconv.Itoa(n))
 }
@@ -81,17 +82,24 @@ type twins struct {
 	copied map[int]bool     // states: rows that repeat an earlier one
 	equal  map[[8]byte]bool // facts: beginnings of the hashes of rows that occur more than once
 	count  map[trail.ID]int // facts: equal rows so far
+
+	into      map[string]string // deals that were merged, with the deal that each went into
+	circles   map[string]bool   // those that went into each other
+	survivors map[string]bool   // deals that others went into and that no row has told of so far
 }
 
 // of says what the row's twins make of it: the line of one that says something
 // else, or that it is a copy. Equal facts get their numbers.
 func (t *twins) of(r *row) (other int, copied bool) {
 	if !r.event.ID.IsZero() {
-		if first := r.event.ID; t.equal[[8]byte(first[8:])] {
-			r.event.ID = factID(&r.event, t.count[first])
-			t.count[first]++
+		first := r.event.ID
+		if !t.equal[[8]byte(first[8:])] {
+			return 0, false
 		}
-		return 0, false
+		n := t.count[first]
+		t.count[first]++
+		r.event.ID = factID(&r.event, n)
+		return 0, n > 0 && r.event.Kind == trail.Staged
 	}
 	return t.other[r.line], t.copied[r.line]
 }
@@ -107,6 +115,7 @@ type mark struct {
 func (j *job) findTwins(ctx context.Context) (*twins, error) {
 	var marks []mark
 	var facts [][8]byte
+	t := &twins{other: map[int]int{}, copied: map[int]bool{}, equal: map[[8]byte]bool{}, count: map[trail.ID]int{}, into: map[string]string{}}
 	n := 0
 	err := j.sheet.each(func(line int, fault string, cells []string) error {
 		if n++; n%chunk == 0 && ctx.Err() != nil {
@@ -122,13 +131,15 @@ func (j *job) findTwins(ctx context.Context) (*twins, error) {
 			facts = append(facts, [8]byte(r.event.ID[8:]))
 		default:
 			marks = append(marks, r.mark())
+			if r.into != "" {
+				t.into[r.subject] = r.into
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	t := &twins{other: map[int]int{}, copied: map[int]bool{}, equal: map[[8]byte]bool{}, count: map[trail.ID]int{}}
 	slices.SortFunc(facts, func(a, b [8]byte) int { return bytes.Compare(a[:], b[:]) })
 	for i := 1; i < len(facts); i++ {
 		if facts[i] == facts[i-1] {
@@ -136,6 +147,12 @@ func (j *job) findTwins(ctx context.Context) (*twins, error) {
 		}
 	}
 	t.compare(marks)
+	t.circles, t.survivors = circles(t.into), map[string]bool{}
+	for deal, s := range t.into {
+		if !t.circles[deal] {
+			t.survivors[s] = true
+		}
+	}
 	return t, nil
 }
 
@@ -169,14 +186,13 @@ func (t *twins) compare(marks []mark) {
 }
 
 func (r *row) mark() mark {
-	m := mark{line: uint32(r.line)}
-	key := sha256.Sum256([]byte(r.subject))
-	copy(m.key[:], key[:])
+	m := mark{line: uint32(r.line), key: r.key()}
 	h := sha256.New()
 	write := func(s string) {
 		h.Write(binary.AppendUvarint(nil, uint64(len(s))))
 		h.Write([]byte(s))
 	}
+	write(r.into)
 	for _, part := range []map[string]string{r.given, r.person} {
 		for _, k := range slices.Sorted(maps.Keys(part)) {
 			write(k)
@@ -187,9 +203,18 @@ func (r *row) mark() mark {
 	return m
 }
 
-func (j *job) twinRejection(r row, other int, cells []string) Rejection {
+// key is what a row is about: a thing, or a fact.
+func (r *row) key() [16]byte {
+	if !r.event.ID.IsZero() {
+		return r.event.ID
+	}
+	key := sha256.Sum256([]byte(r.subject))
+	return [16]byte(key[:16])
+}
+
+func (j *job) twinRejection(r row, other int, cells []string) *Rejection {
 	i := j.convert.at[j.sheet.table.required[0]]
 	u := j.sheet.used[i]
-	return Rejection{Line: r.line, Column: u.header, Value: short(cells[i]),
+	return &Rejection{Line: r.line, Column: u.header, Value: short(cells[i]),
 		Reason: fmt.Sprintf("%s %q is also in line %d with other values; keep one of the two", u.header, short(cells[i]), other)}
 }

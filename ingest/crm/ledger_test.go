@@ -59,14 +59,16 @@ func (l *ledger) importer() *crm.Importer {
 			if l.asked == 0 {
 				l.t.Fatal("states were read before Settle")
 			}
-			all := l.states(kind)
+			all := l.states(kind) // the ledger knows of no retraction
 			maps.DeleteFunc(all, func(s string, _ trail.State) bool { return !slices.Contains(subjects, s) })
 			return all, nil
 		},
-		Known: func(_ context.Context, ids []trail.ID) (map[trail.ID]bool, error) {
-			known := map[trail.ID]bool{}
+		Known: func(_ context.Context, ids []trail.ID) (map[trail.ID]trail.Event, error) {
+			known := map[trail.ID]trail.Event{}
 			for _, e := range l.events {
-				known[e.ID] = true
+				if before, has := known[e.ID]; slices.Contains(ids, e.ID) && (!has || e.Revision > before.Revision) {
+					known[e.ID] = e
+				}
 			}
 			return known, nil
 		},

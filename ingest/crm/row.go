@@ -16,6 +16,7 @@ type row struct {
 	given   map[string]string // of a state: the attrs that the file has; an empty value clears
 	person  map[string]string // of a contact: address, and name and title if the file has them
 	people  []string          // of a deal: its contacts' addresses
+	into    string            // of a deal: the one that it was merged into; all else is empty then
 	event   trail.Event       // of a fact: complete but for ReceivedAt
 }
 
@@ -57,20 +58,12 @@ func (c *converter) row(line int, cells []string) (row, *Rejection) {
 	v := make(values, len(c.columns)+1)
 	var bad *Rejection
 	refuse := func(name, reason string) {
-		i, has := c.at[name]
-		header, cell := name, ""
-		if has {
-			header, cell = c.columns[i].header, short(cells[i])
-		}
-		sentence := fmt.Sprintf("%s %q %s", header, cell, reason)
-		if cell == "" {
-			sentence = fmt.Sprintf("%s %s", header, reason)
-		}
+		again := c.rejection(line, cells, name, reason)
 		if bad == nil {
-			bad = &Rejection{Line: line, Column: header, Value: cell, Reason: sentence}
+			bad = again
 			return
 		}
-		bad.Reason += "; " + sentence
+		bad.Reason += "; " + again.Reason
 	}
 	for i, u := range c.columns {
 		if cells[i] == "" {
@@ -93,9 +86,22 @@ func (c *converter) row(line int, cells []string) (row, *Rejection) {
 	case c.table.kind == "":
 		c.fact(&r, v, refuse)
 	default:
-		c.state(&r, v)
+		c.state(&r, v, refuse)
 	}
 	return r, bad
+}
+
+// rejection says what is wrong with a row's cell, or with a column that it needs.
+func (c *converter) rejection(line int, cells []string, name, reason string) *Rejection {
+	header, cell := name, ""
+	if i, has := c.at[name]; has {
+		header, cell = c.columns[i].header, short(cells[i])
+	}
+	sentence := fmt.Sprintf("%s %q %s", header, cell, reason)
+	if cell == "" {
+		sentence = fmt.Sprintf("%s %s", header, reason)
+	}
+	return &Rejection{Line: line, Column: header, Value: cell, Reason: sentence}
 }
 
 // read puts the value of one cell, which is not empty, into v.
@@ -228,7 +234,7 @@ func (c *converter) people(r *row, v values, u *used, cell string) (reason strin
 }
 
 // state turns values into what the file says of one thing.
-func (c *converter) state(r *row, v values) {
+func (c *converter) state(r *row, v values, refuse func(name, reason string)) {
 	switch c.table.kind {
 	case trail.ContactKind:
 		address := v["email"]
@@ -249,10 +255,17 @@ func (c *converter) state(r *row, v values) {
 		}
 	case trail.DealKind:
 		r.subject = v["id"]
+		if r.into = v["merged_into"]; r.into != "" {
+			if r.into == r.subject {
+				refuse("merged_into", "is the deal itself")
+			}
+			r.people = nil
+			return
+		}
 		if status := dealStatus(v); status != "" {
 			v["status"] = status
 		}
-		for _, name := range []string{"id", "is_won", "is_lost", "is_closed"} {
+		for _, name := range []string{"id", "merged_into", "is_won", "is_lost", "is_closed"} {
 			delete(v, name)
 		}
 	default:
@@ -289,6 +302,9 @@ func dealStatus(v values) string {
 
 // after returns the state that a row leads to.
 func (c *converter) after(before trail.State, r row) trail.State {
+	if r.into != "" {
+		return before.Without(r.into)
+	}
 	after := before.With(r.given)
 	switch c.table.kind {
 	case trail.ContactKind:

@@ -11,7 +11,8 @@ import (
 // table is what a file must hold to be imported under a name.
 type table struct {
 	name     string
-	kind     trail.Kind // of the registrations; "" for tables of facts
+	kind     trail.Kind   // of the registrations; "" for tables of facts
+	facts    []trail.Kind // what a table of facts tells
 	columns  []column
 	required []string
 }
@@ -100,13 +101,14 @@ var tables = []table{
 		{"closed_at", asTime, []string{"closedate", "closeddate", "dateclosed"}},
 		{"loss_reason", asProse, []string{"closedlostreason", "lostreason", "lossreasonc"}},
 		{"contacts", asPeople, []string{"associatedcontact", "associatedcontacts", "contactemails", "contactemail", "primarycontact"}},
+		{"merged_into", asDeal, []string{"mergedintoid", "mergedintodeal", "mergedintodealid"}},
 	}},
-	{name: "stages", required: []string{"deal", "stage", "at"}, columns: []column{
+	{name: "stages", facts: []trail.Kind{trail.Staged}, required: []string{"deal", "stage", "at"}, columns: []column{
 		{"deal", asDeal, []string{"dealid", "opportunityid", "recordid", "recordiddeal"}},
 		{"stage", asProse, []string{"dealstage", "stagename", "tostage"}},
 		{"at", asTime, []string{"date", "time", "timestamp", "enteredat", "changedat", "createddate", "lastmodifieddate", "lastmodified", "editdate"}},
 	}},
-	{name: "touches", required: []string{"at", "kind"}, columns: []column{
+	{name: "touches", facts: []trail.Kind{trail.Opened, trail.Clicked, trail.Viewed, trail.Replied, trail.Sent}, required: []string{"at", "kind"}, columns: []column{
 		{"at", asTime, []string{"date", "time", "timestamp", "occurredat"}},
 		{"kind", asTouch, []string{"type", "event", "eventtype", "activity"}},
 		{"content", asKey, []string{"contentid"}},

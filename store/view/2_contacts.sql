@@ -1,4 +1,5 @@
--- A row is one contact in its latest state: from the CRM, else as first seen in mail.
+-- A row is one contact in its latest state: from the CRM, else as first seen in mail. One that the CRM
+-- retracted, its newest word, is not there, whatever mail knows of it.
 CREATE OR REPLACE VIEW contacts AS
 SELECT
     contact,
@@ -20,9 +21,11 @@ FROM
         contact,
         argMaxIf(attrs, (at, received_at, id), kind = 'contact') AS last_attrs,
         argMaxIf(id, (at, received_at, id), kind = 'contact')    AS last_id,
-        argMaxIf(account, (kind = 'contact', at, received_at, id), account != '') AS domain
+        argMaxIf(account, (kind = 'contact', at, received_at, id), account != '') AS domain,
+        argMaxIf(kind, (at, received_at, id), kind IN ('contact', 'retracted')) AS last_word
     FROM facts(as_of = {as_of:DateTime64(3)})
     WHERE contact != ''
     GROUP BY contact
+    HAVING last_word != 'retracted'
 ) AS known
 LEFT JOIN (SELECT contact, address, name, title FROM people FINAL) AS who ON who.contact = known.contact

@@ -1,6 +1,7 @@
 -- A row is one deal in its latest state. Its stage is what we learned last, by received_at: the stage it
 -- entered last or the stage of its latest registration. A deal known only from its stages has no amount
--- and is open. known_at is when the first thing we know of it happened.
+-- and is open. known_at is when the first thing we know of it happened. A deal whose newest word is that it
+-- was retracted, or merged into another, is not there, whatever its stages.
 CREATE OR REPLACE VIEW deals AS
 SELECT
     deal,
@@ -29,8 +30,10 @@ FROM
         argMaxIf(received_at, (at, received_at, id), kind = 'deal') AS registered_at,
         argMaxIf(stage, (at, id), kind = 'staged')                  AS staged,
         argMaxIf(received_at, (at, id), kind = 'staged')            AS staged_at,
-        min(at)                                                     AS known_at
+        minIf(at, kind != 'retracted')                              AS known_at,
+        argMaxIf(kind, (at, received_at, id), kind != 'staged')     AS last_word
     FROM facts(as_of = {as_of:DateTime64(3)})
-    WHERE kind IN ('deal', 'staged') AND deal != ''
+    WHERE kind IN ('deal', 'staged', 'retracted') AND deal != ''
     GROUP BY deal
+    HAVING last_word != 'retracted'
 )
