@@ -275,6 +275,7 @@ const (
 	MailboxLease = "dealtrail:lease:mailbox:" // and the mailbox's name
 	JobsLease    = "dealtrail:lease:jobs"     // the process that does what is due
 	RunLease     = "dealtrail:lease:run"      // one attribution run
+	HoldoutLease = "dealtrail:lease:holdout"  // one start or end of a holdout
 )
 
 // Alone holds one lease while somebody does something once: it renews it until
