@@ -3,8 +3,11 @@ package attribution_test
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Set("rapid.checks", "5") // each is a few runs on a real engine; -rapid.checks asks for more
+	flag.Set("rapid.checks", "4") // each is a few runs on a real engine; -rapid.checks asks for more
 	storetest.Main(m)
 }
 
@@ -43,6 +46,14 @@ func deal(id string, attrs ...string) trail.Event {
 // won returns a deal that was won in EUR.
 func won(id, amount string, closed time.Time) trail.Event {
 	return deal(id, "status", "won", "amount", amount, "currency", "EUR", "closed_at", closed.Format(time.RFC3339Nano))
+}
+
+// person returns the event that registers a contact, with since when the CRM has it.
+func person(contact string, created time.Time) trail.Event {
+	return trail.Event{
+		ID: trail.IDFrom(time.Time{}, "test", "contact", contact), Kind: trail.ContactKind, Source: "csv", At: day, ReceivedAt: day,
+		Contact: trail.ContactID(contact), Attrs: map[string]string{"created_at": created.Format(time.RFC3339Nano)},
+	}
 }
 
 // touch returns an event of a content by a contact that is tied to a deal; name, of at most five bytes, orders touches of one
@@ -127,4 +138,45 @@ func once(t testing.TB, j *attribution.Job, r attribution.Request) *trail.Run {
 		t.Fatal(err)
 	}
 	return run
+}
+
+// lines returns the rows of a statement with one column of text.
+func lines(t testing.TB, db *store.DB, sql string, args ...any) (all []string) {
+	t.Helper()
+	rows, err := db.Query(t.Context(), sql, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		err = errors.Join(err, rows.Scan(&s))
+		all = append(all, s)
+	}
+	if err := errors.Join(err, rows.Err()); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return all
+}
+
+// count returns the one number that a statement gives.
+func count(t testing.TB, db *store.DB, sql string, args ...any) int {
+	t.Helper()
+	n, err := strconv.Atoi(lines(t, db, "SELECT toString(("+sql+"))", args...)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// allOf returns every byte that a run wrote, by table.
+func allOf(t testing.TB, db *store.DB, run string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, table := range attribution.RunTables {
+		rows := lines(t, db, "SELECT formatRow('TSV', * EXCEPT run) FROM "+table+" WHERE run = {run:String}", clickhouse.Named("run", run))
+		slices.Sort(rows)
+		all[table] = strings.Join(rows, "")
+	}
+	return all
 }

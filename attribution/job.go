@@ -1,12 +1,15 @@
 // Package attribution divides the value of won deals among the touches that led
-// to them.
+// to them, and says which content moves deals and how sure that is.
 //
 // A run is one execution of the [Job]: the models asked for, at one level of
 // agents, over the deals closed in one period, with what was known at one time.
-// All rule models are one statement, sql/credits.sql: ClickHouse finds each won
-// deal's eligible touches, puts them in order, weighs them and splits the money
-// in whole minor units, so that every deal adds up and the same inputs give the
-// same bytes. The rules are written down in docs/models.md.
+// It goes in steps, each of a few statements in sql/: what was known is laid out
+// once (snapshot.go), each closed deal gets its path, the data-driven models are
+// computed from all paths (effects.go, package markov), every won deal is divided
+// in whole minor units (sql/credits.sql), and stage entries with and without each
+// content are counted and compared (lifts.go, package lift). Then the run is
+// written; until then no reader sees any of it. What the numbers mean is in
+// docs/models.md.
 package attribution
 
 import (
@@ -36,28 +39,52 @@ type Job struct {
 	// Patience is how long Once waits for a run under way before it gives up.
 	Patience time.Duration
 
+	chunk   int // deals that one statement takes; zero: chunkDeals
 	running sync.Mutex
-	cleaned time.Time // when this process last looked for credits of runs that never ended
+	cleaned time.Time // when this process last looked for what runs that never ended left
 }
 
 // Request is what one run is about.
 type Request struct {
-	Models   []string    // none: all
-	Agents   trail.Level // "": likely
-	From, To time.Time   // deals closed from From on and before To; zero: no bound
-	AsOf     time.Time   // what had been received by then; zero: now
+	Models   []string    `json:"models,omitempty"` // none: all, and lifts
+	Agents   trail.Level `json:"agents,omitempty"` // "": likely
+	From     time.Time   `json:"from,omitzero"`    // deals closed from From on and before To; zero: no bound
+	To       time.Time   `json:"to,omitzero"`
+	AsOf     time.Time   `json:"as_of,omitzero"`    // what had been received by then; zero: now
+	Schedule bool        `json:"schedule,omitzero"` // nobody asked for it: it may go when a newer one is there
+
+	Config  string            `json:"config,omitempty"`  // settings and version under which it began; set when it does
+	Reasons map[string]string `json:"reasons,omitempty"` // what it found so far of why models have no result
 }
 
-// Once computes one run and returns it. Readers see its credits once it is
+// Once computes one run and returns it. Readers see what it found once it is
 // complete, not before. A request that makes no sense is a trail.Invalid
-// problem, a second run at the same time, beyond Patience, a trail.Conflict.
+// problem, a second run at the same time, beyond Patience, a trail.Conflict, and
+// so is a run that was stopped.
 func (j *Job) Once(ctx context.Context, r Request) (*trail.Run, error) {
+	o, err := j.Options.normal()
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := j.plan(r, o, j.now()); err != nil {
+		return nil, err
+	}
 	release, ok := j.lock(ctx, j.Patience)
 	if !ok {
 		return nil, trail.Problemf(trail.Conflict, "An attribution run is going on; try again when it is complete.")
 	}
 	defer release()
-	return j.once(ctx, r)
+	if err := j.settle(ctx); err != nil {
+		return nil, err
+	}
+	if err := j.clean(ctx, j.now()); err != nil {
+		j.log().Warn("cannot remove what stopped runs left", "err", err)
+	}
+	run, err := j.once(ctx, r, o)
+	if run != nil && err == nil {
+		err = j.forget(ctx, snapshotID(run.AsOf, o.hash()))
+	}
+	return run, err
 }
 
 // lock keeps others from computing, here and elsewhere, within patience; a mutex
@@ -86,86 +113,52 @@ func (j *Job) lock(ctx context.Context, patience time.Duration) (release func(),
 	}
 }
 
-// once is Once for who holds the lock.
-func (j *Job) once(ctx context.Context, r Request) (*trail.Run, error) {
-	o, err := j.Options.normal()
+// settle waits until what was accepted before is loaded.
+func (j *Job) settle(ctx context.Context) error {
+	if j.Settle == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleWait)
+	defer cancel()
+	if err := j.Settle(ctx); err != nil {
+		return fmt.Errorf("wait until all events are loaded: %w", err)
+	}
+	return nil
+}
+
+// once computes a run for who holds the lock. The snapshot stays.
+func (j *Job) once(ctx context.Context, r Request, o Options) (*trail.Run, error) {
+	run, models, err := j.plan(r, o, j.now())
 	if err != nil {
 		return nil, err
 	}
-	started := j.now()
-	run, err := j.plan(r, o, started)
-	if err != nil {
-		return nil, err
-	}
-	if j.Settle != nil {
-		settling, cancel := context.WithTimeout(ctx, settleWait)
-		defer cancel()
-		if err := j.Settle(settling); err != nil {
-			return nil, fmt.Errorf("wait until all events are loaded: %w", err)
-		}
-	}
-	if err := j.clean(ctx, started); err != nil {
-		j.log().Warn("cannot remove what stopped runs left", "err", err)
-	}
-	if err := j.compute(ctx, run, o); err != nil {
-		return nil, fmt.Errorf("attribution run %s: %w", run.ID, err)
-	}
-	j.log().Info("attribution run complete", "run", run.ID, "agents", run.Agents, "deals", run.Deals, "took", run.FinishedAt.Sub(run.StartedAt))
-	return run, nil
+	r.AsOf, r.Config = run.AsOf, o.hash()+Version // so that a run that is taken up again is the same
+	return j.compute(ctx, &computation{job: j, request: r, options: o, run: run, models: models, lifts: len(r.Models) == 0})
 }
 
 // plan checks the request and returns the run that it asks for.
-func (j *Job) plan(r Request, o Options, now time.Time) (*trail.Run, error) {
-	models, err := choose(r.Models)
+func (j *Job) plan(r Request, o Options, now time.Time) (*trail.Run, []Model, error) {
+	models, err := o.choose(r.Models)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	agents, err := trail.ParseLevel(string(r.Agents))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if r.AsOf.IsZero() {
 		r.AsOf = now
 	}
 	if r.AsOf.After(now) {
-		return nil, trail.Problemf(trail.Invalid, "as_of is %s, which is still to come.", r.AsOf.Format(time.RFC3339))
+		return nil, nil, trail.Problemf(trail.Invalid, "as_of is %s, which is still to come.", r.AsOf.Format(time.RFC3339))
 	}
 	if !r.From.IsZero() && !r.To.IsZero() && !r.From.Before(r.To) {
-		return nil, trail.Problemf(trail.Invalid, "The period ends on %s, before it begins on %s.", r.To.Format(time.RFC3339), r.From.Format(time.RFC3339))
+		return nil, nil, trail.Problemf(trail.Invalid, "The period ends on %s, before it begins on %s.", r.To.Format(time.RFC3339), r.From.Format(time.RFC3339))
 	}
 	return &trail.Run{
-		ID: trail.NewID(now).String(), Models: models, Version: Version, Config: o.hash(), Agents: agents,
+		ID: trail.NewID(now).String(), Models: namesOf(models), Version: Version, Config: o.hash(), Agents: agents,
 		AsOf: milli(r.AsOf), From: milli(r.From), To: milli(r.To), StartedAt: now, Currency: o.Currency,
-	}, nil
-}
-
-// compute writes the run's credits and then the run, and fills in what it came to.
-func (j *Job) compute(ctx context.Context, run *trail.Run, o Options) error {
-	minor := int64(1)
-	for range Digits(o.Currency) {
-		minor *= 10
-	}
-	period := args{"run": run.ID, "as_of": run.AsOf, "from_ms": bound(run.From), "to_ms": bound(run.To)}
-	if err := j.exec(ctx, "credits", period, args{
-		"models": run.Models, "level": levels[run.Agents], "kinds": texts(o.Kinds),
-		"currency": o.Currency, "rates": o.rates(), "minor": minor,
-		"window_ms": o.Window.Milliseconds(), "burst_ms": o.Burst.Milliseconds(),
-	}); err != nil {
-		return fmt.Errorf("divide: %w", err)
-	}
-	if err := j.one(ctx, "counts", []any{&run.Events, &run.Deals, &run.Touches, &run.LeftOut}, period); err != nil {
-		return fmt.Errorf("count: %w", err)
-	}
-	run.FinishedAt = j.now()
-	if err := j.exec(ctx, "run", period, args{
-		"id": run.ID, "models": run.Models, "version": run.Version, "config": run.Config, "agents": string(run.Agents),
-		"started_at": run.StartedAt, "finished_at": run.FinishedAt,
-		"events": run.Events, "deals": run.Deals, "touches": run.Touches, "left_out": run.LeftOut,
-		"currency": run.Currency, "digits": Digits(o.Currency),
-	}); err != nil {
-		return fmt.Errorf("record: %w", err)
-	}
-	return nil
+	}, models, nil
 }
 
 // levels are the levels of agents as the view deal_touches numbers them.
@@ -174,39 +167,3 @@ var levels = map[trail.Level]uint8{trail.All: 1, trail.Likely: 2, trail.Strict: 
 // settleWait is how long a run waits for events that are accepted and not yet
 // loaded.
 const settleWait = time.Minute
-
-// orphanAge is how old credits without a run must be to count as left behind:
-// far longer than any run takes, and than clocks of two machines differ.
-const orphanAge = 6 * time.Hour
-
-// clean removes the credits of runs that failed or were killed. Nobody reads
-// them, so it does so seldom.
-func (j *Job) clean(ctx context.Context, now time.Time) error {
-	if now.Sub(j.cleaned).Abs() < orphanAge {
-		return nil
-	}
-	rows, err := j.rows(ctx, "orphans", args{"before": trail.NewID(now.Add(-orphanAge)).String()})
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var orphans []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return err
-		}
-		orphans = append(orphans, id)
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	if len(orphans) > 0 {
-		if err := j.exec(ctx, "clean", args{"orphans": orphans}); err != nil {
-			return err
-		}
-		j.log().Info("removed what stopped runs left", "n", len(orphans))
-	}
-	j.cleaned = now
-	return nil
-}

@@ -3,8 +3,11 @@ package attribution_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,6 +35,18 @@ func TestSecondRunAtOnceIsRefused(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	elsewhere := job(j.DB) // in another process, which cannot have what keeps the others out
+	elsewhere.Alone = func(context.Context) (func(), bool) { return nil, false }
+	if p := problem(elsewhere.Once(t.Context(), attribution.Request{})); p == nil || p.Code != trail.Conflict {
+		t.Errorf("a second run at once in another process gives %v, want a conflict", p)
+	}
+	tries := 0
+	elsewhere.Patience = time.Minute
+	elsewhere.Alone = func(context.Context) (func(), bool) { tries++; return func() {}, tries == 3 }
+	once(t, elsewhere, attribution.Request{Models: []string{"last"}})
+	if tries != 3 {
+		t.Errorf("it tried %d times, want until the other was done", tries)
+	}
 }
 
 func TestRequestThatMakesNoSenseSaysWhatWould(t *testing.T) {
@@ -46,7 +61,10 @@ func TestRequestThatMakesNoSenseSaysWhatWould(t *testing.T) {
 			t.Errorf("got %v; want a problem that says %q", p, want)
 		}
 	}
-	f(attribution.Request{Models: []string{"linear", "best"}}, nil, `"best"; choose from first, last, linear`)
+	f(attribution.Request{Models: []string{"linear", "best"}}, nil, `"best"; choose from first, last, linear, decay, u, w, full, markov, shapley, markov:2, markov:3.`)
+	f(attribution.Request{Models: []string{"best"}}, func(o *attribution.Options) {
+		o.Custom = []attribution.Custom{{Name: "ours", Weights: attribution.Weights{First: 1}}}
+	}, "shapley, ours, markov:2")
 	f(attribution.Request{Agents: "some"}, nil, "all, likely or strict")
 	f(attribution.Request{AsOf: now.Add(time.Hour)}, nil, "still to come")
 	f(attribution.Request{From: now, To: now}, nil, "period")
@@ -57,6 +75,38 @@ func TestRequestThatMakesNoSenseSaysWhatWould(t *testing.T) {
 	f(attribution.Request{}, func(o *attribution.Options) { o.Rates = map[string]string{"USD": "0.00"} }, "positive")
 	f(attribution.Request{}, func(o *attribution.Options) { o.Rates = map[string]string{"EUR": "2"} }, "reporting currency is 1")
 	f(attribution.Request{}, func(o *attribution.Options) { o.Kinds = []trail.Kind{trail.Bounced} }, "choose from clicked, opened, replied, sent, viewed")
+	f(attribution.Request{}, func(o *attribution.Options) { o.HalfLife = time.Minute }, "half-life of decay is 1m0s; it must be from an hour to 36500 days")
+	f(attribution.Request{}, func(o *attribution.Options) { o.HalfLife = -time.Hour }, "from an hour")
+	f(attribution.Request{}, func(o *attribution.Options) { o.Stages = []string{"Demo", "Proposal", "Demo"} }, `"Demo" twice or empty`)
+	f(attribution.Request{}, func(o *attribution.Options) { o.Stages = []string{"Demo", " "} }, "twice or empty")
+	f(attribution.Request{}, func(o *attribution.Options) { o.Landmark = 53 }, "landmark of a lift is 53 weeks; it must be 1 to 52")
+	f(attribution.Request{}, func(o *attribution.Options) { o.Horizon = -1 }, "horizon of a lift is -1 weeks; it must be 1 to 52")
+	f(attribution.Request{}, func(o *attribution.Options) { o.WonHorizon = 100 }, "horizon for wins of a lift is 100 weeks; it must be 1 to 52")
+	f(attribution.Request{}, func(o *attribution.Options) { o.Replicates = 39 }, "40 to 10,000 replicates, not 39")
+}
+
+func TestModelThatMakesNoSenseSaysWhatWould(t *testing.T) {
+	t.Parallel()
+	f := func(name string, w attribution.Weights, want string) {
+		t.Helper()
+		j := job(nil) // it is not asked
+		j.Options.Custom = []attribution.Custom{{Name: "fine", Weights: attribution.Weights{Others: 1}}, {Name: name, Weights: w}}
+		if p := problem(j.Once(t.Context(), attribution.Request{})); p == nil || p.Code != trail.Invalid || !strings.Contains(p.Text, want) {
+			t.Errorf("got %v; want a problem that says %q", p, want)
+		}
+	}
+	one := attribution.Weights{First: 1}
+	f("Ours", one, "lower case letters, digits and dashes")
+	f("", one, "begins with a letter")
+	f("markov", one, `There is a model "markov" already`)
+	f("fine", one, `Two models are called "fine"`)
+	f("ours", attribution.Weights{}, "at least one of first, lead, opportunity, last and others")
+	f("ours", attribution.Weights{First: 1, Kinds: map[trail.Kind]float64{trail.Clicked: 2}, Lead: -1}, "lead is -1; a weight is 0 to 1000")
+	f("ours", attribution.Weights{Others: 1000.5}, "others is 1000.5; a weight is 0 to 1000")
+	f("ours", attribution.Weights{Last: math.NaN()}, "a weight is 0 to 1000")
+	f("ours", attribution.Weights{First: 1, Kinds: map[trail.Kind]float64{trail.Bounced: 1}}, "choose from clicked, opened, replied, sent, viewed")
+	f("ours", attribution.Weights{First: 1, Kinds: map[trail.Kind]float64{trail.Clicked: 1001}}, "the factor of clicked is 1001; a factor is 0 to 1000")
+	f("ours", attribution.Weights{First: 1, Contents: map[trail.ContentID]float64{"A": -2}}, `the factor of content "A" is -2; a factor is 0 to 1000`)
 }
 
 // problem returns the error of a run as a problem, nil if it is none.
@@ -72,21 +122,30 @@ func TestStoppedRunIsNeverSeenAndItsCreditsGo(t *testing.T) {
 	insert(t, db, won("D", "1", closed))
 	j := job(db)
 	complete := once(t, j, attribution.Request{})
-	// What runs that were killed leave behind: credits without a run. One of them may still be going on.
-	dead, alive := trail.NewID(now.Add(-7*time.Hour)).String(), trail.NewID(now.Add(-5*time.Hour)).String()
-	for _, id := range []string{dead, alive} {
-		exec(t, db, "INSERT INTO credits SELECT {id:String}, model, deal, touch, content, rep, share, value FROM credits WHERE run = {of:String}",
-			clickhouse.Named("id", id), clickhouse.Named("of", complete.ID))
+	// What runs that were killed leave behind: credits without a run. One of them may still be going on, one is to be taken up again.
+	dead, alive, waiting := trail.NewID(now.Add(-7*time.Hour)).String(), trail.NewID(now.Add(-5*time.Hour)).String(), trail.NewID(now.Add(-8*time.Hour)).String()
+	for _, id := range []string{dead, alive, waiting} {
+		exec(t, db, "INSERT INTO credits SELECT {id:String}, * EXCEPT run FROM credits WHERE run = {of:String}", clickhouse.Named("id", id), clickhouse.Named("of", complete.ID))
+	}
+	for id, state := range map[string]string{dead: "failed", waiting: "running"} {
+		exec(t, db, "INSERT INTO run_steps (run, at, state) VALUES ({id:String}, now64(3), 'running'), ({id:String}, now64(3), {state:String})", clickhouse.Named("id", id), clickhouse.Named("state", state))
+	}
+	old, fresh := fmt.Sprintf("%013d-config", now.Add(-7*time.Hour).UnixMilli()), fmt.Sprintf("%013d-config", now.Add(-5*time.Hour).UnixMilli())
+	for _, snapshot := range []string{old, fresh} {
+		exec(t, db, "INSERT INTO snapshot_names (snapshot, what) VALUES ({id:String}, 'content')", clickhouse.Named("id", snapshot))
 	}
 	newest, err := db.NewestRun(t.Context(), store.Filter{})
 	if err != nil || newest.ID != complete.ID {
 		t.Fatalf("newest run is %v, %v; want %s", newest, err, complete.ID)
 	}
 	again := once(t, job(db), attribution.Request{}) // another process
-	for id, want := range map[string]int{complete.ID: 3, again.ID: 3, alive: 3, dead: 0} {
+	for id, want := range map[string]int{complete.ID: 7, again.ID: 7, alive: 7, waiting: 7, dead: 0} {
 		if got := len(credits(t, db, id)); got != want {
 			t.Errorf("%d credits of %s, want %d", got, id, want)
 		}
+	}
+	if got := lines(t, db, "SELECT DISTINCT snapshot FROM snapshot_names"); !slices.Equal(got, []string{fresh}) {
+		t.Errorf("snapshots %v are left, want %s", got, fresh)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -139,12 +198,13 @@ func TestReportsAreKeptFresh(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- j.Run(ctx) }()
-	defer func() {
+	ended := sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	defer ended()
 	wait := func(n int, why string) {
 		t.Helper()
 		deadline := time.After(time.Minute)
@@ -175,13 +235,24 @@ func TestReportsAreKeptFresh(t *testing.T) {
 	for before := looked.Load(); looked.Load() < before+2; { // it has looked and seen the note
 		wait(3, "a note changes no credit")
 	}
-	click := touch("a", day, trail.Clicked, "A", "p", "D")
-	click.ReceivedAt = now.Add(time.Second)
-	insert(t, db, click)
-	wait(6, "a click came")
 	late := touch("b", day, trail.Clicked, "B", "p", "D") // as from the spool, hours after it was received
 	insert(t, db, late)
-	wait(9, "a click came late")
+	wait(6, "a click came late")
+	ended()
+	isDue := func(want bool, why string) {
+		t.Helper()
+		for _, level := range []trail.Level{trail.All, trail.Strict} {
+			if is, err := j.Due(t.Context(), level); err != nil || is != want {
+				t.Errorf("a run is due: %v, %v; want %v: %s", is, err, want, why)
+			}
+		}
+	}
+	isDue(false, "nothing is new")
 	later.Store(int64(24 * time.Hour))
-	wait(12, "a day later")
+	isDue(true, "a day later")
+	later.Store(int64(2 * time.Minute))
+	click := touch("a", day, trail.Clicked, "A", "p", "D")
+	click.ReceivedAt = now.Add(90 * time.Second)
+	insert(t, db, click)
+	isDue(true, "a click came")
 }

@@ -1,8 +1,10 @@
 package attribution
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -18,10 +20,23 @@ import (
 type Options struct {
 	Currency string            // the reporting currency, ISO 4217: "EUR"
 	Rates    map[string]string // what one unit of a currency is worth in the reporting currency, as decimal text: {"USD": "0.92"}
+	Source   string            // where the rates are from and of which day, in words
 	Window   time.Duration     // how long before the close a touch may be; zero: no limit
 	Kinds    []trail.Kind      // the kinds of events that earn credit; none: DefaultKinds
 	Burst    time.Duration     // touches of one kind, content and contact that follow each other within it count once; zero: all count
-	Every    time.Duration     // how often Run looks for news; zero: 10 minutes; no result depends on it
+	HalfLife time.Duration     // of the model decay; zero: 7 days
+	Custom   []Custom          // models of the company's own
+
+	Stages           []string // the stages of a deal in order; none: the order in which most deals enter them
+	LeadStage        string   // the stage whose entry makes a lead; "": the first contact on the deal being created
+	OpportunityStage string   // the stage whose entry makes an opportunity; "": the deal being created
+
+	Landmark   int // weeks after a stage began at which it is looked who has seen a content; zero: 1
+	Horizon    int // weeks after that in which a deal may advance; zero: 6
+	WonHorizon int // the same to be won; zero: 12
+	Replicates int // of the intervals of data-driven models; zero: 200
+
+	Every time.Duration // how often Run looks for news; zero: 10 minutes; no result depends on it
 }
 
 // DefaultOptions returns the settings that docs/models.md describes.
@@ -85,6 +100,40 @@ func (o Options) normal() (Options, error) {
 			return o, trail.Problemf(trail.Invalid, "Events of kind %q earn no credit; choose from %s.", k, strings.Join(texts(earning), ", "))
 		}
 	}
+	return o.normalModels()
+}
+
+// normalModels is normal for what only models and lifts depend on.
+func (o Options) normalModels() (Options, error) {
+	o.HalfLife = cmp.Or(o.HalfLife, halfLife)
+	if o.HalfLife < time.Hour || o.HalfLife > maxWindow || o.HalfLife%time.Millisecond != 0 {
+		return o, trail.Problemf(trail.Invalid, "The half-life of decay is %s; it must be from an hour to 36500 days.", o.HalfLife)
+	}
+	seen := map[string]bool{}
+	for _, c := range o.Custom {
+		if err := c.check(); err != nil {
+			return o, err
+		}
+		if seen[c.Name] {
+			return o, trail.Problemf(trail.Invalid, "Two models are called %q.", c.Name)
+		}
+		seen[c.Name] = true
+	}
+	for i, s := range o.Stages {
+		if strings.TrimSpace(s) == "" || slices.Contains(o.Stages[:i], s) {
+			return o, trail.Problemf(trail.Invalid, "The list of stages has %q twice or empty; name each once, in order.", s)
+		}
+	}
+	o.Landmark, o.Horizon, o.WonHorizon = cmp.Or(o.Landmark, 1), cmp.Or(o.Horizon, 6), cmp.Or(o.WonHorizon, 12)
+	for name, weeks := range map[string]int{"landmark": o.Landmark, "horizon": o.Horizon, "horizon for wins": o.WonHorizon} {
+		if weeks < 1 || weeks > maxWeeks {
+			return o, trail.Problemf(trail.Invalid, "The %s of a lift is %d weeks; it must be 1 to %d.", name, weeks, maxWeeks)
+		}
+	}
+	o.Replicates = cmp.Or(o.Replicates, 200)
+	if o.Replicates < 40 || o.Replicates > 10_000 {
+		return o, trail.Problemf(trail.Invalid, "An interval takes 40 to 10,000 replicates, not %d.", o.Replicates)
+	}
 	return o, nil
 }
 
@@ -100,9 +149,9 @@ func (o Options) Definition() (string, error) {
 	return Version + " " + o.hash(), nil
 }
 
-// hash returns 12 characters that differ when anything differs that a credit
-// depends on. The options must be normal.
-func (o Options) hash() string {
+// settings returns all that a number depends on, a line each, for a person who
+// compares two runs. The options must be normal.
+func (o Options) settings() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "currency %s\ndigits %d\nwindow %d ms\nburst %d ms\n", o.Currency, Digits(o.Currency), o.Window.Milliseconds(), o.Burst.Milliseconds())
 	for _, k := range o.Kinds {
@@ -111,7 +160,25 @@ func (o Options) hash() string {
 	for _, c := range slices.Sorted(maps.Keys(o.Rates)) {
 		fmt.Fprintf(&s, "rate %s %s\n", c, o.Rates[c])
 	}
-	sum := sha256.Sum256([]byte(s.String()))
+	if o.Source != "" {
+		fmt.Fprintf(&s, "rates from %s\n", o.Source)
+	}
+	fmt.Fprintf(&s, "half-life %d ms\nlead stage %q\nopportunity stage %q\nlandmark %d\nhorizon %d\nwon horizon %d\nreplicates %d\n",
+		o.HalfLife.Milliseconds(), o.LeadStage, o.OpportunityStage, o.Landmark, o.Horizon, o.WonHorizon, o.Replicates)
+	for _, stage := range o.Stages {
+		fmt.Fprintf(&s, "stage %q\n", stage)
+	}
+	for _, c := range o.Custom {
+		weights, _ := json.Marshal(c.Weights) // numbers and maps, which come out sorted
+		fmt.Fprintf(&s, "model %s %s\n", c.Name, weights)
+	}
+	return s.String()
+}
+
+// hash returns 12 characters that differ when anything differs that a number
+// depends on. The options must be normal.
+func (o Options) hash() string {
+	sum := sha256.Sum256([]byte(o.settings()))
 	return hex.EncodeToString(sum[:6])
 }
 

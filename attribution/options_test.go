@@ -12,6 +12,7 @@ func TestHashDiffersWhenACreditCan(t *testing.T) {
 		t.Helper()
 		o := DefaultOptions("EUR")
 		o.Rates = map[string]string{"USD": "0.9", "JPY": "0.0062"}
+		o.Custom = []Custom{{Name: "ours", Weights: Weights{First: 1, Contents: map[trail.ContentID]float64{"A": 2, "B": 3}}}}
 		if change != nil {
 			change(&o)
 		}
@@ -28,8 +29,11 @@ func TestHashDiffersWhenACreditCan(t *testing.T) {
 		"case": func(o *Options) {
 			o.Currency, o.Rates = "eur", map[string]string{" usd": "0.9", "jpy": "0.0062", "EUR": "1.0"}
 		},
-		"order":    func(o *Options) { o.Kinds = []trail.Kind{trail.Viewed, trail.Replied, trail.Clicked, trail.Viewed} },
-		"defaults": func(o *Options) { o.Kinds = nil },
+		"order": func(o *Options) { o.Kinds = []trail.Kind{trail.Viewed, trail.Replied, trail.Clicked, trail.Viewed} },
+		"defaults": func(o *Options) {
+			o.Kinds, o.HalfLife, o.Landmark, o.Horizon, o.WonHorizon, o.Replicates = nil, 7*24*time.Hour, 1, 6, 12, 200
+		},
+		"what a model is called on pages": func(o *Options) { o.Custom[0].Title = "Our own" },
 	} {
 		if hash(change) != base {
 			t.Errorf("%s changes the hash", name)
@@ -43,6 +47,22 @@ func TestHashDiffersWhenACreditCan(t *testing.T) {
 		"window":   func(o *Options) { o.Window = 0 },
 		"burst":    func(o *Options) { o.Burst = time.Millisecond },
 		"kinds":    func(o *Options) { o.Kinds = append(o.Kinds, trail.Opened) },
+
+		"half-life":         func(o *Options) { o.HalfLife = time.Hour },
+		"no own model":      func(o *Options) { o.Custom = nil },
+		"a name":            func(o *Options) { o.Custom[0].Name = "my" },
+		"a weight":          func(o *Options) { o.Custom[0].First = 2 },
+		"who is among them": func(o *Options) { o.Custom[0].EarlyOnly = true },
+		"a factor":          func(o *Options) { o.Custom[0].Contents["B"] = 4 },
+		"another factor":    func(o *Options) { o.Custom[0].Kinds = map[trail.Kind]float64{trail.Viewed: 2} },
+		"lead stage":        func(o *Options) { o.LeadStage = "A" },
+		"opportunity stage": func(o *Options) { o.OpportunityStage = "A" },
+		"stages":            func(o *Options) { o.Stages = []string{"A", "B"} },
+		"their order":       func(o *Options) { o.Stages = []string{"B", "A"} },
+		"landmark":          func(o *Options) { o.Landmark = 2 },
+		"horizon":           func(o *Options) { o.Horizon = 7 },
+		"won horizon":       func(o *Options) { o.WonHorizon = 13 },
+		"replicates":        func(o *Options) { o.Replicates = 100 },
 	} {
 		h := hash(change)
 		if other, ok := seen[h]; ok {

@@ -2,6 +2,7 @@ package attribution_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -123,6 +124,7 @@ var left = []trail.Event{
 	deal("no amount", "status", "won", "currency", "EUR", "closed_at", closed.Format(time.RFC3339)),
 	deal("no rate", "status", "won", "amount", "10", "currency", "SEK", "closed_at", closed.Format(time.RFC3339)),
 	deal("no day", "status", "won", "amount", "10", "currency", "EUR"),
+	deal("too large", "status", "won", "amount", "922337203685477.5807", "currency", "XAU", "closed_at", closed.Format(time.RFC3339)),
 	deal("lost", "status", "lost", "amount", "10", "currency", "EUR", "closed_at", closed.Format(time.RFC3339)),
 	deal("open", "amount", "10", "currency", "EUR"),
 }
@@ -139,7 +141,7 @@ func TestRulesHold(t *testing.T) {
 	}
 	insert(t, db, events...)
 	j := job(db)
-	j.Options.Rates = map[string]string{"usd": "0.30"}
+	j.Options.Rates = map[string]string{"usd": "0.30", "XAU": "3000"}
 
 	run := once(t, j, attribution.Request{})
 	all := credits(t, db, run.ID)
@@ -149,12 +151,19 @@ func TestRulesHold(t *testing.T) {
 		}
 	}
 	t.Run("won deals that cannot be divided are counted", func(t *testing.T) {
-		if run.Deals != uint64(len(rules)) || run.LeftOut != 3 {
-			t.Errorf("%d deals divided and %d left out; want %d and 3", run.Deals, run.LeftOut, len(rules))
+		if run.Deals != uint64(len(rules)) || run.LeftOut != 4 {
+			t.Errorf("%d deals divided and %d left out; want %d and 4", run.Deals, run.LeftOut, len(rules))
 		}
 		for _, c := range all {
 			if slices.ContainsFunc(left, func(e trail.Event) bool { return e.Deal == c.deal }) {
 				t.Errorf("%v has a credit", c)
+			}
+		}
+	})
+	t.Run("what is too large for the data-driven models leaves only them out", func(t *testing.T) {
+		for _, m := range []string{"markov", "shapley"} {
+			if !strings.Contains(run.Reasons[m], "shorter period") {
+				t.Errorf("%s: %q", m, run.Reasons[m])
 			}
 		}
 	})
@@ -177,7 +186,7 @@ func TestRulesHold(t *testing.T) {
 	t.Run("without window and bursts every touch before the close counts", func(t *testing.T) {
 		j := job(db)
 		j.Options.Window, j.Options.Burst = 0, 0
-		all := credits(t, db, once(t, j, attribution.Request{}).ID)
+		all := credits(t, db, once(t, j, attribution.Request{Models: []string{"linear"}}).ID)
 		if got := path(all, "linear", "the window includes both ends"); got != "a=34 b=33 c=33" {
 			t.Errorf("without a window: %q", got)
 		}
@@ -225,4 +234,31 @@ func TestPeriodIsOverTheCloseAndHalfOpen(t *testing.T) {
 	f(day, to, 6)
 	f(day, time.Time{}, 14)
 	f(time.Time{}, to, 7)
+}
+
+// Weights and factors of a thousand, to three decimals, are a number of 22 digits over 31 touches.
+func TestTheHeaviestWeightsAreExact(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	insert(t, db, won("D", "90000000000.00", closed))
+	for i := range 31 {
+		insert(t, db, touch(fmt.Sprintf("t%02d", i), day.Add(time.Duration(i)*time.Hour), trail.Clicked, "A", "p", "D"))
+	}
+	j := job(db)
+	j.Options.Custom = []attribution.Custom{{Name: "heavy", Weights: attribution.Weights{
+		First: 1000, Last: 1000, Others: 999.999, Kinds: map[trail.Kind]float64{trail.Clicked: 1000}, Contents: map[trail.ContentID]float64{"A": 1000},
+	}}}
+	all := credits(t, db, once(t, j, attribution.Request{Models: []string{"heavy"}}).ID)
+	if len(all) != 31 {
+		t.Fatalf("%d credits, want 31", len(all))
+	}
+	for _, c := range all {
+		want := 999.999 / 2999.999 / 29
+		if c.name() == "t00" || c.name() == "t30" {
+			want = 1000 / 2999.999
+		}
+		if math.Abs(c.share-want) > 1e-12 || math.Abs(float64(c.value)-9e12*want) > 1 {
+			t.Errorf("%v; want a share of %v", c, want)
+		}
+	}
 }

@@ -5,7 +5,11 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -24,7 +28,15 @@ func (j *Job) exec(ctx context.Context, name string, given ...args) error {
 	if err != nil {
 		return err
 	}
-	return j.DB.Exec(ctx, text, values...)
+	started := time.Now()
+	err = j.DB.Exec(ctx, text, values...)
+	j.time(name, started)
+	return err
+}
+
+// time notes how long a part of a run took, for benchmarks.
+func (j *Job) time(part string, started time.Time) {
+	j.log().Debug("done", "part", part, "took", time.Since(started))
 }
 
 // rows runs sql/name.sql and returns its rows.
@@ -87,3 +99,37 @@ func (j *Job) now() time.Time {
 }
 
 func (j *Job) log() *slog.Logger { return cmp.Or(j.Log, slog.New(slog.DiscardHandler)) }
+
+// drop removes a run or a snapshot from tables that have a partition of each. IDs
+// are made by us, of letters and digits.
+func (j *Job) drop(ctx context.Context, id string, tables ...string) error {
+	for _, table := range tables {
+		if err := j.DB.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION '"+id+"'"); err != nil {
+			return fmt.Errorf("remove %s of %s: %w", table, id, err)
+		}
+	}
+	return nil
+}
+
+// closing ends a list that ends in a comma or is empty.
+func closing(list string) string { return strings.TrimSuffix(list, ",") + "]" }
+
+// quoted is a text in ClickHouse's quotes, within a parameter: the driver escapes backslashes and tabs in the whole.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// tuple is a rule as the SQL takes it.
+func (w Weights) tuple(name string) string {
+	early := 0
+	if w.EarlyOnly {
+		early = 1
+	}
+	kinds, contents := "{", "{"
+	for _, k := range slices.Sorted(maps.Keys(w.Kinds)) {
+		kinds += fmt.Sprintf("%s:%d,", quoted(string(k)), thousandths(w.Kinds[k]))
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.Contents)) {
+		contents += fmt.Sprintf("%s:%d,", quoted(id), thousandths(w.Contents[id]))
+	}
+	return fmt.Sprintf("('%s',%d,%d,%d,%d,%d,%d,%s},%s})", name, thousandths(w.First), thousandths(w.Lead), thousandths(w.Opportunity), thousandths(w.Last), thousandths(w.Others), early,
+		strings.TrimSuffix(kinds, ","), strings.TrimSuffix(contents, ","))
+}

@@ -262,6 +262,16 @@ func (db *DB) Query(ctx context.Context, statement string, args ...any) (driver.
 	return rows, explain(err)
 }
 
+// Batch begins an insert of many rows.
+func (db *DB) Batch(ctx context.Context, statement string) (driver.Batch, error) {
+	conn, err := db.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b, err := conn.PrepareBatch(ctx, statement)
+	return b, explain(err)
+}
+
 // Migrate brings the schema up to date: it applies each file of schema/ once, in
 // the order of names, and replaces all views. A file that was applied and has
 // changed since is an error that names it.

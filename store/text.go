@@ -26,17 +26,37 @@ var (
 )
 
 func readTexts() texts {
-	t := texts{query: map[string]string{}, view: map[string]string{}}
-	for _, file := range sqlFiles("view") { // in order: each uses those before it
-		text := readFile(file)
-		if head := viewHead.FindStringSubmatch(text); head != nil {
-			t.view[head[1]] = t.expand(text[len(head[0]):])
-		}
-	}
+	t := texts{query: map[string]string{}, view: readViews(nil)}
 	for _, file := range sqlFiles("query") {
 		t.query[strings.TrimSuffix(path.Base(file), ".sql")] = t.expand(readFile(file))
 	}
 	return t
+}
+
+// readViews returns the bodies of the views by name. Those in instead are read as
+// they are there, by the other views too.
+func readViews(instead map[string]string) map[string]string {
+	t := texts{view: map[string]string{}}
+	for _, file := range sqlFiles("view") { // in order: each uses those before it
+		text := readFile(file)
+		head := viewHead.FindStringSubmatch(text)
+		if head == nil {
+			continue
+		}
+		body, ok := instead[head[1]]
+		if !ok {
+			body = t.expand(text[len(head[0]):])
+		}
+		t.view[head[1]] = body
+	}
+	return t.view
+}
+
+// Expand puts the bodies of views in place of their names in a statement, with
+// other bodies instead of some: attribution reads the same views as pages do, of
+// which it has stored those that are joined to all events.
+func Expand(statement string, instead map[string]string) string {
+	return texts{view: readViews(instead)}.expand(comment.ReplaceAllString(statement, ""))
 }
 
 // expand puts the bodies of views in place of their names, in our queries and in

@@ -59,7 +59,7 @@ func FitCox(terms []string, spans []Span) (*Cox, error) {
 		return info, score, peak
 	})
 	if !ok {
-		return nil, fmt.Errorf("%q %w", terms[widest(groups, m.coef)], ErrSeparated)
+		return nil, &TermError{terms[widest(groups, m.coef)], ErrSeparated}
 	}
 	return &Cox{slices.Clone(terms), m.coef, m.cov, m.logLik, logLik(make([]float64, len(terms)))}, nil
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // gainDraws is how many times the coefficients are drawn for the interval of a gain.
-// Chance then moves the ends of the interval by about a fiftieth of its width.
-const gainDraws = 1000
+// Chance then moves the ends of the interval by about a thirtieth of its width.
+const gainDraws = 400
 
 // Start is a group of deals at the moment when they first saw the content.
 type Start struct {
@@ -207,7 +207,7 @@ func sameProfile(a, b Cell) bool {
 
 // gain averages the difference between the two arms over all starts. It works with
 // odds, which are products of a factor for the profile, one for the week and one for
-// the content: with a thousand draws, exponentials would be most of the time.
+// the content: with hundreds of draws, exponentials would be most of the time.
 func (s standard) gain(advance, lost []float64) float64 {
 	var sum float64
 	var a, l [2][]float64 // chances by week, without and with the content

@@ -9,10 +9,13 @@ import (
 
 // The minimum of data of a hazard.
 const (
-	MinExposedDeals    = 30 // deals that saw the content while open
-	MinHazardAdvances  = 10 // advances among exposed person-weeks, and as many among the others
-	seenTerm, weekTerm = "seen", "log(1+week)"
+	MinExposedDeals   = 30 // deals that saw the content while open
+	MinHazardAdvances = 10 // advances among exposed person-weeks, and as many among the others
+	weekTerm          = "log(1+week)"
 )
+
+// SeenTerm is the term of a hazard that says whether the deal had seen the content.
+const SeenTerm = "seen"
 
 // Covariate says what one value of Cell.Covariates is.
 type Covariate struct {
@@ -203,7 +206,7 @@ func (h Hazard) design(cells []Cell, hits func(Cell) int64) design {
 	for _, c := range h.Covariates {
 		d.terms = append(d.terms, c.Name)
 	}
-	d.terms = append(d.terms, seenTerm)
+	d.terms = append(d.terms, SeenTerm)
 	return d
 }
 

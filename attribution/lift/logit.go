@@ -11,13 +11,22 @@ import (
 
 var (
 	// ErrSingular is the error of a design in which a term says nothing that the
-	// terms before it do not say. The message names it.
+	// terms before it do not say. It comes in a TermError.
 	ErrSingular = errors.New("says nothing that the terms before it do not")
 	// ErrSeparated is the error of a likelihood without a maximum: a term tells the
-	// outcomes apart without exception, and its odds ratio is zero or infinite. The
-	// message names it.
+	// outcomes apart without exception, and its odds ratio is zero or infinite. It
+	// comes in a TermError.
 	ErrSeparated = errors.New("tells the outcomes apart without exception, so it has no finite odds ratio")
 )
+
+// TermError says which term has no coefficient.
+type TermError struct {
+	Term string
+	Err  error // ErrSingular or ErrSeparated
+}
+
+func (e *TermError) Error() string { return fmt.Sprintf("%q %v", e.Term, e.Err) }
+func (e *TermError) Unwrap() error { return e.Err }
 
 // aliased is the share of a column's squares that the columns before it must leave
 // over, or it is a combination of them.
@@ -55,7 +64,7 @@ func FitLogit(terms []string, rows [][]float64, trials, hits []int64) (*Logit, e
 	m, ok := maximise(len(terms), func(coef []float64) float64 { return logLik(groups, coef) },
 		func(coef []float64) (*mat.SymDense, *mat.VecDense, float64) { return derivatives(groups, coef) })
 	if !ok {
-		return nil, fmt.Errorf("%q %w", terms[widest(groups, m.coef)], ErrSeparated)
+		return nil, &TermError{terms[widest(groups, m.coef)], ErrSeparated}
 	}
 	return &Logit{Terms: slices.Clone(terms), Coef: m.coef, Cov: m.cov, LogLik: m.logLik}, nil
 }
@@ -110,7 +119,7 @@ func independent(terms []string, groups []group) error {
 			gram[j][j] -= gram[j][k] * gram[j][k]
 		}
 		if !(gram[j][j] > aliased*whole) {
-			return fmt.Errorf("%q %w", terms[j], ErrSingular)
+			return &TermError{terms[j], ErrSingular}
 		}
 		gram[j][j] = math.Sqrt(gram[j][j])
 	}

@@ -2,6 +2,7 @@ package lift
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -64,6 +65,9 @@ func Pool(evidence []Evidence) (Placebo, error) {
 			continue
 		}
 		test, err := s.CMH()
+		if errors.Is(err, ErrUndefined) { // in each stratum all or none of the stages before were fast
+			continue
+		}
 		if err != nil {
 			return Placebo{}, fmt.Errorf("placebo of content %q: %w", e.Content, err)
 		}

@@ -4,12 +4,26 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
 
 	"dealtrail/attribution/lift"
+	"dealtrail/attribution/lift/lifttest"
 )
+
+// soaking says that these tests run as make soak runs them: at full length, against
+// the bars that docs/models.md promises.
+var soaking = os.Getenv("DEALTRAIL_SOAK") == "1"
+
+// either returns what the short or the long form of a test takes.
+func either[T any](short, long T) T {
+	if soaking {
+		return long
+	}
+	return short
+}
 
 // inRuns calls do for each run with its own generator, on all cores.
 func inRuns(runs int, do func(run int, rng *rand.Rand)) {
@@ -54,83 +68,62 @@ func (t tally) String() string {
 
 func wald(e lift.Estimate) float64 { return math.Erfc(math.Abs(e.Value/e.SE) / math.Sqrt2) }
 
-// naive is what a report of win rates "when seen" says of closed deals, with the
-// test that belongs to it.
-func naive(deals []deal, content int) (difference, p float64) {
-	var won, n [2]float64
-	for _, d := range deals {
-		if d.end == weeks && d.stage < stages && !d.lost {
-			continue
-		}
-		ever := 0
-		if d.seen[content] != never {
-			ever = 1
-		}
-		n[ever]++
-		if d.stage == stages {
-			won[ever]++
-		}
-	}
-	p1, p0 := won[1]/n[1], won[0]/n[0]
-	return p1 - p0, wald(lift.Estimate{Value: p1 - p0, SE: math.Sqrt(p1*(1-p1)/n[1] + p0*(1-p0)/n[0])})
-}
-
 // TestEstimatorsFindThePlantedTruth also proves that the world is one in which it is
 // easy to be wrong: the naive report must fail in it.
 func TestEstimatorsFindThePlantedTruth(t *testing.T) {
 	t.Parallel()
-	w := world{contents: six}
-	truth := w.truths(rand.New(rand.NewPCG(1, 1)))
+	w := lifttest.World{Contents: lifttest.Six}
+	truth := w.Truths(rand.New(rand.NewPCG(1, 1)))
 	var mu sync.Mutex
 	var mh, hazard, wrong [6]tally
 	var gain tally
 	runs, size := either(60, 400), either(1500, 3000)
 	inRuns(runs, func(run int, rng *rand.Rand) {
-		deals := w.simulate(size, rng)
-		findings, _, err := lift.Judge(w.lifts(deals))
+		deals := w.Simulate(size, rng)
+		findings, _, err := lift.Judge(w.Lifts(deals))
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		const asked = 2
-		fit, err := w.hazard(asked).Fit(w.cells(deals, asked))
+		fit, err := model(w, asked).Fit(cells(w, deals, asked))
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		starts, better := w.starts(deals, asked, horizon)
-		g, err := fit.Gain(starts, horizon, uint64(run))
+		starts, better := startsOf(w, deals, asked, lifttest.Horizon)
+		g, err := fit.Gain(starts, lifttest.Horizon, uint64(run))
 		if err != nil {
 			t.Error(err)
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		gain.add(lift.Estimate{Value: g.Value - better, Low: g.Low - better, High: g.High - better}, 1, 0)
-		for k, c := range six {
+		for k, c := range lifttest.Six {
 			for _, f := range findings {
-				if f.Content == c.id && f.Verdict != lift.TooLittle {
+				if f.Content == c.ID && f.Verdict != lift.TooLittle {
 					mh[k].add(f.Difference, f.P, truth[k])
 				}
 			}
-			name := c.id
+			name := c.ID
 			if k == asked {
 				name = "seen"
 			}
 			b, _ := fit.Advance.Term(name)
-			hazard[k].add(b, wald(b), c.effect)
-			d, p := naive(deals, k)
-			wrong[k].add(lift.Estimate{Value: d, Low: d, High: d}, p, 0)
+			hazard[k].add(b, wald(b), c.Effect)
+			d, z := lifttest.Naive(deals, k)
+			wrong[k].add(lift.Estimate{Value: d, Low: d, High: d}, wald(lift.Estimate{Value: z, SE: 1}), 0)
 		}
 	})
 	low, high, most := either(0.85, 0.91), either(1.0, 0.98), either(0.15, 0.09)
-	for k, c := range six {
-		t.Logf("%-10s landmark (true %+.4f): %v; hazard (true %+.3f): %v; naive: %v", c.id, truth[k], mh[k], c.effect, hazard[k], wrong[k])
+	for k, c := range lifttest.Six {
+		t.Logf("%-10s landmark (true %+.4f): %v; hazard (true %+.3f): %v; naive: %v", c.ID, truth[k], mh[k], c.Effect, hazard[k], wrong[k])
 		for what, got := range map[string]tally{"landmark": mh[k], "hazard": hazard[k]} {
 			if got.n != runs || got.coverage() < low || got.coverage() > high {
-				t.Errorf("%s of %s: %d of %d runs, coverage %.4f is not from %g to %g", what, c.id, got.n, runs, got.coverage(), low, high)
+				t.Errorf("%s of %s: %d of %d runs, coverage %.4f is not from %g to %g", what, c.ID, got.n, runs, got.coverage(), low, high)
 			}
-			if c.effect == 0 && (got.rate() > most || got.rate() < either(0, 0.02)) {
-				t.Errorf("%s of %s, which has no effect, is significant in %.4f of runs", what, c.id, got.rate())
+			if c.Effect == 0 && (got.rate() > most || got.rate() < either(0, 0.02)) {
+				t.Errorf("%s of %s, which has no effect, is significant in %.4f of runs", what, c.ID, got.rate())
 			}
 		}
 	}
@@ -150,21 +143,21 @@ func TestPlaceboIsQuietUnlessDealsAreSelected(t *testing.T) {
 	t.Parallel()
 	runs := either(60, 400)
 	for _, gamma := range []float64{0, 0.5} {
-		w := world{contents: six, gamma: gamma}
+		w := lifttest.World{Contents: lifttest.Six, Gamma: gamma}
 		var mu sync.Mutex
 		var banners int
 		tests, lifts := map[string]*tally{}, map[string]*tally{}
-		for _, c := range six {
-			tests[c.id], lifts[c.id] = &tally{}, &tally{}
+		for _, c := range lifttest.Six {
+			tests[c.ID], lifts[c.ID] = &tally{}, &tally{}
 		}
 		inRuns(runs, func(run int, rng *rand.Rand) {
-			deals := w.simulate(3000, rng)
-			p, err := lift.Pool(w.placebos(deals))
+			deals := w.Simulate(3000, rng)
+			p, err := lift.Pool(w.Placebos(deals))
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			findings, _, err := lift.Judge(w.lifts(deals))
+			findings, _, err := lift.Judge(w.Lifts(deals))
 			if err != nil {
 				t.Error(err)
 				return
@@ -183,10 +176,10 @@ func TestPlaceboIsQuietUnlessDealsAreSelected(t *testing.T) {
 		})
 		share := float64(banners) / float64(runs)
 		t.Logf("gamma %g: banner in %.4f of runs", gamma, share)
-		for _, c := range six {
-			t.Logf("gamma %g, %-10s placebo z %v (in %d runs); lift %v", gamma, c.id, tests[c.id], tests[c.id].n, lifts[c.id])
-			if got := tests[c.id]; gamma == 0 && got.n >= runs/2 && got.rate() > either(0.15, 0.08) {
-				t.Errorf("the placebo of %s fires in %.4f of clean runs", c.id, got.rate())
+		for _, c := range lifttest.Six {
+			t.Logf("gamma %g, %-10s placebo z %v (in %d runs); lift %v", gamma, c.ID, tests[c.ID], tests[c.ID].n, lifts[c.ID])
+			if got := tests[c.ID]; gamma == 0 && got.n >= runs/2 && got.rate() > either(0.15, 0.08) {
+				t.Errorf("the placebo of %s fires in %.4f of clean runs", c.ID, got.rate())
 			}
 		}
 		if gamma == 0 && share > either(0.15, 0.08) || gamma > 0 && share < 0.85 {
@@ -196,22 +189,22 @@ func TestPlaceboIsQuietUnlessDealsAreSelected(t *testing.T) {
 }
 
 // library is 300 contents of which 30 have an effect.
-func library() world {
-	w := world{}
+func library() lifttest.World {
+	w := lifttest.World{}
 	rng := rand.New(rand.NewPCG(300, 30))
 	for k := range 300 {
-		c := planted{id: fmt.Sprintf("c%03d", k)}
+		c := lifttest.Content{ID: fmt.Sprintf("c%03d", k)}
 		at := -6 + 1.5*rng.Float64()
-		for s := range stages {
-			c.view[s] = at
+		for s := range lifttest.Stages {
+			c.View[s] = at
 		}
 		if k < 30 {
-			c.effect = 0.55
+			c.Effect = 0.55
 			if k%2 == 1 {
-				c.effect = -0.55
+				c.Effect = -0.55
 			}
 		}
-		w.contents = append(w.contents, c)
+		w.Contents = append(w.Contents, c)
 	}
 	return w
 }
@@ -220,8 +213,8 @@ func TestFalseDiscoveriesStayAtTheirShare(t *testing.T) {
 	t.Parallel()
 	w := library()
 	effect := map[string]float64{}
-	for _, c := range w.contents {
-		effect[c.id] = c.effect
+	for _, c := range w.Contents {
+		effect[c.ID] = c.Effect
 	}
 	runs := either(15, 400)
 	for _, size := range either([]int{1000}, []int{1000, 3000}) {
@@ -229,13 +222,13 @@ func TestFalseDiscoveriesStayAtTheirShare(t *testing.T) {
 		var rate, power, plain, judged float64
 		var banners int
 		inRuns(runs, func(run int, rng *rand.Rand) {
-			deals := w.simulate(size, rng)
-			findings, _, err := lift.Judge(w.lifts(deals))
+			deals := w.Simulate(size, rng)
+			findings, _, err := lift.Judge(w.Lifts(deals))
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			p, err := lift.Pool(w.placebos(deals))
+			p, err := lift.Pool(w.Placebos(deals))
 			if err != nil {
 				t.Error(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"dealtrail/attribution/lift"
+	"dealtrail/attribution/lift/lifttest"
 )
 
 // parts splits counts at random and shuffles: what a database may deliver instead.
@@ -43,9 +44,9 @@ func shuffled(evidence []lift.Evidence, rng *rand.Rand) []lift.Evidence {
 func TestOrderAndSplittingOfTablesChangeNoBit(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))
-	w := world{contents: six}
-	deals := w.simulate(800, rng)
-	evidence, placebos := w.lifts(deals), w.placebos(deals)
+	w := lifttest.World{Contents: lifttest.Six}
+	deals := w.Simulate(800, rng)
+	evidence, placebos := w.Lifts(deals), w.Placebos(deals)
 	findings, lib, err := lift.Judge(evidence)
 	if err != nil {
 		t.Fatal(err)

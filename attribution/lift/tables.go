@@ -118,6 +118,22 @@ func (s Strata) RiskDifference() (Estimate, error) {
 	return Estimate{rd, se, max(-1, rd-z95*se), min(1, rd+z95*se)}, nil
 }
 
+// Rates returns how often the exposed and the controls advanced, strata weighted as
+// the risk difference weighs them, whose difference it is; 0 and 0 if no stratum has
+// both sides.
+func (s Strata) Rates() (exposed, control float64) {
+	var weight float64
+	for _, t := range s.Compared() {
+		a, n1, c, n0, n := t.counts()
+		exposed, control = exposed+a*n0/n, control+c*n1/n
+		weight += n1 * n0 / n
+	}
+	if weight == 0 {
+		return 0, 0
+	}
+	return exposed / weight, control / weight
+}
+
 // CMH returns the Cochran-Mantel-Haenszel score test without continuity correction
 // (Mantel and Haenszel, J Natl Cancer Inst 22, 1959, 719; R mantelhaen.test with
 // correct = FALSE). It takes its p-value from what would be if the content did

@@ -2,6 +2,7 @@ package lift
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -32,6 +33,8 @@ type Finding struct {
 	Total      Table    // all stage entries, over all strata
 	Compared   Table    // those in strata that have both sides: what the numbers rest on
 	Verdict    Verdict  // at FalseDiscovery within all findings of one Judge
+	With       float64  // how often the exposed advanced, 0 to 1, strata weighted as the difference weighs them
+	Without    float64  // the same of the controls
 	Difference Estimate // Mantel-Haenszel risk difference; 0.10 is ten points
 	Shrunk     Estimate // the same with its luck taken out, for the order of a list
 	Odds       Estimate // common odds ratio; zero if not defined
@@ -115,6 +118,14 @@ func (e Evidence) weigh() (Finding, error) {
 	if len(f.Short) > 0 {
 		return f, nil
 	}
+	test, err := s.CMH()
+	if errors.Is(err, ErrUndefined) {
+		f.Short = []Need{{"strata in which some advanced and others did not", 0, 1}}
+		return f, nil
+	}
+	if err != nil {
+		return Finding{}, err
+	}
 	if f.Difference, err = s.RiskDifference(); err != nil {
 		// Above the minimum only this is left: one side advanced to the last, the other
 		// not at all. Then the strata say no more than their sum, which has an interval.
@@ -124,10 +135,7 @@ func (e Evidence) weigh() (Finding, error) {
 		}
 		f.Difference.SE = (f.Difference.High - f.Difference.Low) / (2 * z95)
 	}
-	test, err := s.CMH()
-	if err != nil {
-		return Finding{}, err
-	}
+	f.With, f.Without = s.Rates()
 	f.P, f.Verdict = test.P, None
 	// These three may be undefined above the minimum, when no exposed entry advanced
 	// say; they then stay zero.

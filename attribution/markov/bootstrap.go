@@ -56,6 +56,7 @@ func Weight(key uint64, replicate int) int64 {
 type Resampling struct {
 	Replicates int     // 40 to 10,000; 0: 200
 	Level      float64 // of the intervals, 0.5 to 0.99; 0: 0.95
+	Pairs      int     // of permutations per replicate, for Shapley values, at order 1; 0: none
 }
 
 // Intervals are percentile intervals of removal effects and shares.
@@ -73,6 +74,12 @@ type Spread struct {
 	RemovalValue Interval
 	Share        Interval // of conversions
 	ShareOfValue Interval
+
+	// Of Shapley values, how far each moves from that of all deals, by the same
+	// permutations: so that few of them do, and their own error is not counted as chance.
+	Worth       Interval // conversions per journey
+	Played      Interval // share of conversions
+	PlayedValue Interval // share of value
 }
 
 // Interval is a percentile interval.
@@ -99,7 +106,13 @@ func Bootstrap(ctx context.Context, contents []string, order int, deals []Deal, 
 	if err != nil {
 		return nil, err
 	}
-	effects := make([][]Pair, o.Replicates)
+	effects, played := make([][]Pair, o.Replicates), make([][]Pair, o.Replicates)
+	if o.Pairs > 0 && order != 1 {
+		return nil, trail.Problemf(trail.Invalid, "Shapley values are computed at order 1, not %d.", order)
+	}
+	all := j.graph.newTally()
+	j.count(all, deals, func(uint64) int64 { return 1 })
+	whole := j.graph.play(all, o.Pairs)
 	empty := make([]bool, o.Replicates)
 	work, ctx := errgroup.WithContext(ctx)
 	cores := min(runtime.GOMAXPROCS(0), o.Replicates)
@@ -117,6 +130,7 @@ func Bootstrap(ctx context.Context, contents []string, order int, deals []Deal, 
 				if effects[i], err = j.graph.removal(t); err != nil {
 					return fmt.Errorf("replicate %d: %w", i+1, err)
 				}
+				played[i] = j.graph.play(t, o.Pairs)
 			}
 			return nil
 		})
@@ -125,6 +139,9 @@ func Bootstrap(ctx context.Context, contents []string, order int, deals []Deal, 
 		return nil, err
 	}
 	r := &Intervals{Replicates: o.Replicates, Level: o.Level, Contents: spreads(contents, effects, o.Level)}
+	if o.Pairs > 0 {
+		r.play(whole, played, o.Level)
+	}
 	for _, e := range empty {
 		if e {
 			r.Empty++
@@ -133,20 +150,46 @@ func Bootstrap(ctx context.Context, contents []string, order int, deals []Deal, 
 	return r, nil
 }
 
+// play returns each content's Shapley value in a chain of the tally, by the same
+// pairs of permutations for every tally.
+func (g *graph) play(t *tally, pairs int) []Pair {
+	worth := make([]Pair, g.contents)
+	if pairs == 0 {
+		return worth // the matrix of thousands of states would not fit
+	}
+	m := newMatrix(g, t)
+	for number := range pairs {
+		for state, x := range m.pair(1, uint64(number)) {
+			at := &worth[g.grams[state+1][0]-1]
+			at.Count += x.Count / float64(pairs)
+			at.Value += x.Value / float64(pairs)
+		}
+	}
+	return worth
+}
+
+// play fills in how far Shapley values move over replicates.
+func (r *Intervals) play(whole []Pair, played [][]Pair, level float64) {
+	own := shares(whole)
+	parts := make([][]Pair, len(played))
+	for i := range played {
+		parts[i] = shares(played[i])
+	}
+	interval := func(of func(replicate int) float64) Interval { return middle(len(played), level, of) }
+	for c := range r.Contents {
+		r.Contents[c].Worth = interval(func(i int) float64 { return played[i][c].Count - whole[c].Count })
+		r.Contents[c].Played = interval(func(i int) float64 { return parts[i][c].Count - own[c].Count })
+		r.Contents[c].PlayedValue = interval(func(i int) float64 { return parts[i][c].Value - own[c].Value })
+	}
+}
+
 // spreads returns the percentile intervals of each content's effects and shares.
 func spreads(contents []string, effects [][]Pair, level float64) []Spread {
 	parts := make([][]Pair, len(effects))
 	for i := range effects {
 		parts[i] = shares(effects[i])
 	}
-	sorted := make([]float64, len(effects))
-	interval := func(of func(replicate int) float64) Interval {
-		for i := range sorted {
-			sorted[i] = of(i)
-		}
-		slices.Sort(sorted)
-		return Interval{percentile(sorted, (1-level)/2), percentile(sorted, (1+level)/2)}
-	}
+	interval := func(of func(replicate int) float64) Interval { return middle(len(effects), level, of) }
 	all := make([]Spread, len(contents))
 	for c, id := range contents {
 		all[c] = Spread{
@@ -158,6 +201,16 @@ func spreads(contents []string, effects [][]Pair, level float64) []Spread {
 		}
 	}
 	return all
+}
+
+// middle returns the interval in which a number is at the level, over replicates.
+func middle(replicates int, level float64, of func(replicate int) float64) Interval {
+	sorted := make([]float64, replicates)
+	for i := range sorted {
+		sorted[i] = of(i)
+	}
+	slices.Sort(sorted)
+	return Interval{percentile(sorted, (1-level)/2), percentile(sorted, (1+level)/2)}
 }
 
 // percentile interpolates between sorted values (type 7 of Hyndman and Fan 1996,

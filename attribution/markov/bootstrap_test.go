@@ -97,15 +97,29 @@ func TestBootstrapIntervalsCoverTheTruth(t *testing.T) {
 		truth[c].Count = 1 - k.success(t, c)/all
 	}
 	share := shares(truth)
+	worth, err := Shapley(8, func(coalition uint32) float64 {
+		return k.successOf(t, func(content int) bool { return coalition>>content&1 == 1 })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	source := rand.New(rand.NewPCG(1, 2))
 	const sets = 120
-	var covered, sharesCovered int
+	var covered, sharesCovered, worthCovered, playedCovered int
 	for range sets {
-		r, err := Bootstrap(t.Context(), named(8), 1, k.deals(500, source), Resampling{})
+		deals := k.deals(500, source)
+		r, err := Bootstrap(t.Context(), named(8), 1, deals, Resampling{Pairs: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
+		game := gameOf(t, deals)
 		for c, s := range r.Contents {
+			if own := game.Contents[c].Worth.Count; own+s.Worth.Low <= worth[c] && worth[c] <= own+s.Worth.High {
+				worthCovered++
+			}
+			if own, all := game.Contents[c].Share.Count, all-k.successOf(t, func(int) bool { return false }); own+s.Played.Low <= worth[c]/all && worth[c]/all <= own+s.Played.High {
+				playedCovered++
+			}
 			if s.Removal.Low <= truth[c].Count && truth[c].Count <= s.Removal.High {
 				covered++
 			}
@@ -114,11 +128,31 @@ func TestBootstrapIntervalsCoverTheTruth(t *testing.T) {
 			}
 		}
 	}
-	coverage, ofShares := float64(covered)/(8*sets), float64(sharesCovered)/(8*sets)
-	t.Logf("coverage %.3f of removal effects, %.3f of shares", coverage, ofShares)
-	if coverage < 0.90 || coverage > 0.98 || ofShares < 0.90 || ofShares > 0.98 {
-		t.Errorf("coverage %.3f of removal effects, %.3f of shares; want .90 to .98", coverage, ofShares)
+	for what, n := range map[string]int{"removal effects": covered, "their shares": sharesCovered, "Shapley values": worthCovered, "shares of them": playedCovered} {
+		coverage := float64(n) / (8 * sets)
+		t.Logf("coverage %.3f of %s", coverage, what)
+		if coverage < 0.90 || coverage > 0.98 {
+			t.Errorf("coverage %.3f of %s; want .90 to .98", coverage, what)
+		}
 	}
+}
+
+// gameOf returns the Shapley values of the chain of deals over 8 contents.
+func gameOf(t *testing.T, deals []Deal) *Game {
+	t.Helper()
+	var paths []Path
+	for _, d := range deals {
+		p := Path{Contents: d.Contents, Nulls: 1}
+		if d.Won {
+			p.Conversions, p.Nulls, p.Value = 1, 0, d.Value
+		}
+		paths = append(paths, p)
+	}
+	game, err := chainOf(t, named(8), 1, paths, true).Shapley(t.Context(), Sampling{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return game
 }
 
 func TestBootstrapDependsOnNoOrderOfDeals(t *testing.T) {
@@ -126,13 +160,17 @@ func TestBootstrapDependsOnNoOrderOfDeals(t *testing.T) {
 	source := rand.New(rand.NewPCG(3, 4))
 	deals := chain8().deals(300, source)
 	for order := 1; order <= 3; order++ {
-		first, err := Bootstrap(t.Context(), named(9), order, deals, Resampling{Replicates: 50})
+		o := Resampling{Replicates: 50}
+		if order == 1 {
+			o.Pairs = 3
+		}
+		first, err := Bootstrap(t.Context(), named(9), order, deals, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		shuffled := slices.Clone(deals)
 		source.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-		second, err := Bootstrap(t.Context(), named(9), order, shuffled, Resampling{Replicates: 50})
+		second, err := Bootstrap(t.Context(), named(9), order, shuffled, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,8 +260,8 @@ func TestIntervalsArePercentiles(t *testing.T) {
 	}
 	got := spreads([]string{"a", "b"}, effects, 0.95)
 	want := []Spread{
-		{"a", Interval{2.5, 97.5}, Interval{1, 1}, Interval{0.025, 0.975}, Interval{0.25, 0.25}},
-		{"b", Interval{2.5, 97.5}, Interval{3, 3}, Interval{0.025, 0.975}, Interval{0.75, 0.75}},
+		{Content: "a", Removal: Interval{2.5, 97.5}, RemovalValue: Interval{1, 1}, Share: Interval{0.025, 0.975}, ShareOfValue: Interval{0.25, 0.25}},
+		{Content: "b", Removal: Interval{2.5, 97.5}, RemovalValue: Interval{3, 3}, Share: Interval{0.025, 0.975}, ShareOfValue: Interval{0.75, 0.75}},
 	}
 	for i := range want {
 		for _, pair := range [][2]Interval{{got[i].Removal, want[i].Removal}, {got[i].RemovalValue, want[i].RemovalValue}, {got[i].Share, want[i].Share}, {got[i].ShareOfValue, want[i].ShareOfValue}} {

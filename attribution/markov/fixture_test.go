@@ -203,12 +203,17 @@ func (k known) deal(source *rand.Rand) (path []uint32, won bool) {
 
 // success is the chance of winning when content gone (0-based; none: -1) ends the journey.
 func (k known) success(t testing.TB, gone int) float64 {
+	return k.successOf(t, func(content int) bool { return content != gone })
+}
+
+// successOf is the chance of winning when any content but those kept ends the journey.
+func (k known) successOf(t testing.TB, kept func(content int) bool) float64 {
 	n := len(k) - 1
 	a, b := mat.NewDense(n+1, n+1, nil), mat.NewVecDense(n+1, nil)
 	for s, row := range k {
 		a.Set(s, s, 1)
 		for to := range n {
-			if to != gone {
+			if kept(to) {
 				a.Set(s, to, a.At(s, to)-row[to])
 			}
 		}

@@ -1,0 +1,73 @@
+-- A row is one stage entry: the first time that a deal entered one of the stages, with what became of it; see the table lift_entries.
+-- Stages that are not in the list are passed over, and a stage that is entered again while the deal is in it goes on. Closed deals
+-- without a closing date are left out, because nobody knows how long they were in their last stage.
+INSERT INTO lift_entries (run, deal, stage, segment, size, owner, team, source, age, known, advanced, won_known, won, before, weeks, ended, contents, seen, at_entry, at_landmark)
+WITH
+    7 * 86400000 AS week,
+    (SELECT groupArray(name) FROM (SELECT name FROM snapshot_names WHERE snapshot = {snapshot:String} AND what = 'content' ORDER BY no)) AS names,
+
+    -- A row is one deal with its way, (since when, number of the stage), until it was over or until the run. Of stages entered at one
+    -- time, as CRMs with dates tell it, the later in the list counts as the later one.
+    went AS
+    (
+        SELECT
+            no, if(known.segment != '', known.segment, size) AS segment, size, owner, team, if(known.source != '', known.source, leads.source) AS source, status,
+            if(status IN ('won', 'lost'), least(closed_ms, {as_of_ms:Int64}), {as_of_ms:Int64}) AS over_ms,
+            if(created_ms > 0 AND created_ms < entered[1].1, created_ms, entered[1].1) AS created_ms,
+            arraySort(arrayFilter(x -> x.1 < over_ms AND x.2 > 0, arrayMap(x -> (x.1, indexOf({stages:Array(String)}, toString(x.2))), entered))) AS steps,
+            arrayFilter((x, before) -> x.2 != before.2, steps, arrayShiftRight(steps, 1)) AS way
+        FROM snapshot_deals AS known
+        LEFT JOIN (SELECT deal, source FROM snapshot_leads WHERE snapshot = {snapshot:String}) AS leads ON leads.deal = known.no
+        WHERE snapshot = {snapshot:String} AND no >= {low:UInt32} AND no < {high:UInt32} AND NOT (status IN ('won', 'lost') AND closed_ms = 0)
+    ),
+
+    -- A row is one deal with the contents that were seen on it, by when that was first.
+    saw AS
+    (
+        SELECT deal, arraySort(groupArray(first)) AS times, arraySort((x, at) -> at, groupArray(content), groupArray(first)) AS contents
+        FROM
+        (
+            SELECT deal, content, min(at_ms) AS first
+            FROM snapshot_touches
+            WHERE snapshot = {snapshot:String} AND deal >= {low:UInt32} AND deal < {high:UInt32} AND kind IN {kinds:Array(String)} AND level >= {level:UInt8}
+            GROUP BY deal, content
+        )
+        GROUP BY deal
+    ),
+
+    -- A row is one stage entry with its times. came is the stage before and next the one after, (0, 0) if there is none.
+    entries AS
+    (
+        SELECT
+            no, {stages:Array(String)}[here.2] AS stage, segment, size, owner, team, source, created_ms, times, contents,
+            here.1 AS began,
+            if(next.2 > 0, next.1, over_ms) AS left_ms,
+            multiIf(next.2 > here.2, 'advanced', next.2 > 0, 'unknown', status = 'won', 'advanced', status = 'lost', 'lost', 'unknown') AS ended,
+            if(status = 'won', over_ms, toInt64(9000000000000000)) AS won_ms,
+            arrayFirst(x -> x.2 > here.2, arrayPushBack(arraySlice(way, i + 1), (won_ms, toUInt64(1000000)))).1 AS advanced_ms,
+            multiIf(came.2 = 0 OR came.2 > here.2, 'none', began - came.1 <= 4 * week, 'fast', 'slow') AS before,
+            began + {landmark:Int64} * week AS landmark,
+            landmark + {horizon:Int64} * week AS horizon,
+            landmark + {won_horizon:Int64} * week AS won_horizon
+        FROM went
+        LEFT JOIN saw ON saw.deal = went.no
+        ARRAY JOIN way AS here, arrayShiftRight(way, 1) AS came, arrayShiftLeft(way, 1) AS next, arrayEnumerate(way) AS i, arrayEnumerateUniq(way.2) AS nth
+        WHERE nth = 1 AND ({from_ms:Int64} = 0 OR began >= {from_ms:Int64}) AND ({to_ms:Int64} = 0 OR began < {to_ms:Int64})
+    )
+SELECT
+    {run:String}, no, stage, segment, size, owner, team, source,
+    least(intDiv(began - created_ms, 2 * week), 15) AS age,
+    left_ms > landmark AND horizon <= {as_of_ms:Int64} AS known,
+    known AND advanced_ms <= horizon AS advanced,
+    left_ms > landmark AND won_horizon <= {as_of_ms:Int64} AS won_known,
+    won_known AND won_ms <= won_horizon AS won,
+    before,
+    -- A week whose end is not known counts when it is over, any other when it began.
+    if(ended = 'unknown', intDiv(left_ms - began, week), intDiv(left_ms - began - 1, week) + 1) AS weeks,
+    ended,
+    arrayMap(x -> names[x], arraySlice(entries.contents, 1, arrayCount(at -> at < left_ms, times))) AS contents,
+    arrayMap(at -> if(at < began, -1, intDiv(at - began, week)), arraySlice(times, 1, length(contents))) AS seen,
+    arrayCount(at -> at < began, times) AS at_entry,
+    arrayCount(at -> at < least(landmark, left_ms), times) AS at_landmark
+FROM entries
+WHERE known OR won_known OR weeks > 0
