@@ -1,17 +1,20 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"dealtrail/ingest"
+	"dealtrail/ingest/crm"
 	"dealtrail/trail"
 )
 
@@ -183,12 +186,30 @@ func (s *Server) importTable(c echo.Context) error {
 	if name == "" && strings.Contains(c.Request().Header.Get(echo.HeaderContentType), "spreadsheetml") {
 		name = "body.xlsx"
 	}
+	var dry, replace, force bool
+	for param, set := range map[string]*bool{"dry_run": &dry, "replace": &replace, "force": &force} {
+		// A misspelt yes must not store what was to be looked at only.
+		text := c.QueryParam(param)
+		var err error
+		if *set, err = strconv.ParseBool(cmp.Or(text, "false")); err != nil {
+			return trail.Problemf(trail.Invalid, "%s is %q; it must be true or false.", param, text)
+		}
+	}
+	if force && !replace {
+		return trail.Problemf(trail.Invalid, "force=true belongs to replace=true: other imports retract nothing.")
+	}
 	takesLong(c)
-	report, err := s.Importer.Import(c.Request().Context(), c.Param("table"), name, r, c.QueryParam("dry_run") == "true")
+	var report crm.Report
+	var err error
+	if replace {
+		report, err = s.Importer.Replace(c.Request().Context(), c.Param("table"), name, r, dry, force)
+	} else {
+		report, err = s.Importer.Import(c.Request().Context(), c.Param("table"), name, r, dry)
+	}
 	if err != nil {
 		return err
 	}
-	if !report.DryRun && report.New+report.Changed > 0 {
+	if !report.DryRun && report.New+report.Changed+report.Retracted > 0 {
 		// A person reads what they imported; a large import is visible a little later.
 		ctx, cancel := context.WithTimeout(c.Request().Context(), 5*time.Second)
 		defer cancel()

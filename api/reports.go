@@ -9,7 +9,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"dealtrail/attribution"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -25,7 +24,7 @@ func (s *Server) filter(c echo.Context) (f store.Filter, err error) {
 		f.Model = m
 	}
 	f.After, f.Run = c.QueryParam("after"), c.QueryParam("run")
-	if err = attribution.CheckModel(f.Model); err != nil {
+	if err = s.Job.Options.CheckModel(f.Model); err != nil {
 		return f, err
 	}
 	for name, to := range map[string]*time.Time{"from": &f.From, "to": &f.To, "as_of": &f.AsOf} {
@@ -33,12 +32,21 @@ func (s *Server) filter(c echo.Context) (f store.Filter, err error) {
 			return f, err
 		}
 	}
-	if text := c.QueryParam("limit"); text != "" {
-		if f.Limit, err = strconv.Atoi(text); err != nil || f.Limit < 1 || f.Limit > 5000 {
-			return f, trail.Problemf(trail.Invalid, "limit is %q; it must be a number from 1 to 5000.", text)
-		}
+	f.Limit, err = limit(c)
+	return f, err
+}
+
+// limit reads how many rows are asked for, 0 if nobody says.
+func limit(c echo.Context) (int, error) {
+	text := c.QueryParam("limit")
+	if text == "" {
+		return 0, nil
 	}
-	return f, nil
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 5000 {
+		return 0, trail.Problemf(trail.Invalid, "limit is %q; it must be a number from 1 to 5000.", text)
+	}
+	return n, nil
 }
 
 // moment reads a time or a date, which is midnight in the company's zone; as
@@ -173,66 +181,6 @@ func (s *Server) sighted(c echo.Context) error {
 		}
 	}
 	return c.JSON(http.StatusOK, answer)
-}
-
-func (s *Server) attribution(c echo.Context) error {
-	f, err := s.filter(c)
-	if err != nil {
-		return err
-	}
-	by := c.QueryParam("by")
-	if by == "" {
-		by = "content"
-	}
-	report, err := s.DB.Attribution(c.Request().Context(), by, f)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, report)
-}
-
-func (s *Server) runs(c echo.Context) error {
-	rows, err := s.DB.Runs(c.Request().Context(), 100)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, listOf(rows))
-}
-
-// runRequest is the body of POST /v1/runs; everything is optional.
-type runRequest struct {
-	Models []string    `json:"models,omitempty"`
-	Agents trail.Level `json:"agents,omitempty"`
-	From   string      `json:"from,omitempty"`
-	To     string      `json:"to,omitempty"`
-	AsOf   string      `json:"as_of,omitempty"`
-}
-
-func (s *Server) startRun(c echo.Context) error {
-	var in runRequest
-	if err := decode(c, &in); err != nil {
-		return err
-	}
-	level, err := trail.ParseLevel(string(in.Agents))
-	if err != nil {
-		return err
-	}
-	r := attribution.Request{Models: in.Models, Agents: level}
-	if r.From, err = s.moment("from", in.From); err != nil {
-		return err
-	}
-	if r.To, err = s.moment("to", in.To); err != nil {
-		return err
-	}
-	if r.AsOf, err = s.moment("as_of", in.AsOf); err != nil {
-		return err
-	}
-	takesLong(c)
-	run, err := s.Job.Once(c.Request().Context(), r)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusCreated, run)
 }
 
 func (s *Server) review(c echo.Context) error {

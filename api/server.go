@@ -32,6 +32,7 @@ type Server struct {
 	Consents *ingest.Consents
 	Importer *crm.Importer
 	Job      *attribution.Job
+	Holdouts *attribution.Holdouts
 	Access   *Access
 	Mailbox  Mailboxes
 	Status   func(context.Context) (trail.Status, error)
@@ -78,9 +79,22 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/accounts/:domain", s.account)
 	v1.GET("/reps", s.reps)
 	v1.GET("/attribution", s.attribution)
+	v1.GET("/attribution/why", s.why)
+	v1.GET("/spend", s.spend)
 	v1.GET("/runs", s.runs)
 	v1.POST("/runs", s.startRun)
+	v1.GET("/runs/:id", s.run)
+	v1.POST("/runs/:id/stop", s.stopRun)
+	v1.GET("/runs/:a/diff/:b", s.diff)
+	v1.GET("/runs/:a/diff/:b/deals", s.diffDeals)
 	v1.GET("/review", s.review)
+	v1.GET("/lift", s.lifts)
+	v1.GET("/lift/:content", s.lift)
+	v1.GET("/holdouts", s.holdouts)
+	v1.POST("/holdouts", s.startHoldout)
+	v1.GET("/holdouts/:id", s.holdout)
+	v1.GET("/holdouts/:id/deals", s.holdoutDeals)
+	v1.POST("/holdouts/:id/end", s.endHoldout)
 	v1.GET("/bad", s.badEntries)
 	v1.POST("/bad/replay", s.replayBad)
 	v1.GET("/mailboxes", s.mailboxes)

@@ -18,6 +18,9 @@ type creditChart struct {
 type chartDot struct {
 	Name string       `json:"name"`
 	Href template.URL `json:"href"`
+	Low  float64      `json:"low"` // of the interval, for drawing only
+	High float64      `json:"high"`
+	Ends string       `json:"ends"` // the interval in words
 	chartAmount
 }
 
@@ -42,7 +45,11 @@ func newCreditChart(l lens, a *trail.Attribution) *creditChart {
 		if name == "" {
 			name = r.Key
 		}
-		chart.Rows = append(chart.Rows, chartDot{Name: name, Href: l.Link("content", r.Key), chartAmount: chartAmountOf(r.Credit, r.Value)})
+		dot := chartDot{Name: name, Href: l.Link("content", r.Key), chartAmount: chartAmountOf(r.Credit, r.Value)}
+		if r.CreditEnds != nil {
+			dot.Low, dot.High, dot.Ends = max(0, approx(r.ValueLow)), approx(r.ValueHigh), moneyShort(r.ValueLow)+" to "+moneyShort(r.ValueHigh)
+		}
+		chart.Rows = append(chart.Rows, dot)
 	}
 	if len(chart.Rows) == 0 {
 		return nil

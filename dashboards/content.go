@@ -1,7 +1,6 @@
 package dashboards
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
-	"dealtrail/attribution"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -25,6 +23,8 @@ type contentPage struct {
 	Senders []sender
 	Trail   trailTable
 	Deals   []trail.DealRow
+	Cost    *trail.Money // in the reporting currency; nil without one, or without a rate
+	Per     string       // credit per unit of that
 	Form    shareForm
 	Change  changeForm
 	New     bool // just registered
@@ -33,14 +33,31 @@ type contentPage struct {
 	More    int  // events there are when only the newest are shown
 }
 
+// Note says what credit is not.
+func (p contentPage) Note() string { return trail.CreditNote }
+
 // Newest says how many events the page has, of which there may be more.
 func (p contentPage) Newest() string { return plural(len(p.Content.Events), "event", "events") }
 
 // modelCredit is what the content earned under one model.
 type modelCredit struct {
-	attribution.Model
-	Credit *trail.CreditRow // nil: nothing
-	NoRun  bool
+	model
+	Credit       *trail.CreditRow // nil: nothing
+	Deals, Money creditCell
+	NoRun        bool
+}
+
+// Effect says what a data-driven model says of the content itself.
+func (m modelCredit) Effect() string {
+	if m.Credit == nil || m.Credit.ModelCredit == nil {
+		return ""
+	}
+	e := m.Credit.ModelCredit
+	text := percent(e.Effect) + " (" + percent(e.EffectLow) + " to " + percent(e.EffectHigh) + ")"
+	if m.Name == "shapley" {
+		return "adds " + text + " to the chance to win, in this model"
+	}
+	return text + " of wins would be missing without it, in this model"
 }
 
 // funnelStep is one number of the content with its meaning.
@@ -84,7 +101,7 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 	var models []modelCredit
 	g, ctx := errgroup.WithContext(c.Request().Context())
 	g.Go(func() (err error) { d, err = s.source.Content(ctx, id, f); return err })
-	g.Go(func() (err error) { models, err = s.modelCredits(ctx, f, run, id); return err })
+	g.Go(func() (err error) { models, err = s.modelCredits(ctx, f, run, l, id); return err })
 	if err := g.Wait(); err != nil {
 		if ignore(err, trail.NotFound) == nil {
 			return s.notYet(c, l, id, err)
@@ -105,6 +122,7 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 	}
 	page.Expired = !d.ExpiresAt.IsZero() && !s.Now().Before(d.ExpiresAt)
 	page.Funnel = funnelOf(d.ContentRow)
+	page.cost(s.rates(run))
 	page.Senders = sendersOf(d.Events, l.Agents)
 	page.Deals = d.DealRows
 	slices.SortStableFunc(page.Deals, func(a, b trail.DealRow) int { return valueOf(b.Credit).Cmp(valueOf(a.Credit)) })
@@ -117,6 +135,18 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 		page.Form.Rep = page.User
 	}
 	return s.render(c, status, "content", page)
+}
+
+// cost fills in what the content cost and what that brought.
+func (p *contentPage) cost(rates store.Rates) {
+	if cost, ok := rates.Convert(p.Content.Cost); ok {
+		p.Cost = &cost
+	}
+	for _, m := range p.Models {
+		if m.Name == p.Lens.Model && m.Credit != nil && m.Credit.CreditCost != nil {
+			p.Per = per(m.Credit.PerCost, m.Credit.Cost.Currency)
+		}
+	}
 }
 
 // acceptedPage says that a registration is safe and about to be visible.
@@ -136,35 +166,6 @@ func (s *Site) notYet(c echo.Context, l lens, id string, notFound error) error {
 		return notFound
 	}
 	return s.render(c, http.StatusAccepted, "accepted", acceptedPage{s.frame(c, "Accepted, not yet visible", "content", l), id})
-}
-
-// modelCredits returns what the content earned under each model: in the page's
-// run, or in the model's own newest if the page's did not compute the model.
-func (s *Site) modelCredits(ctx context.Context, page store.Filter, run *trail.Run, id string) ([]modelCredit, error) {
-	var g errgroup.Group
-	all := make([]modelCredit, len(attribution.Models()))
-	for i, m := range attribution.Models() {
-		all[i].Model = m
-		g.Go(func() error {
-			f := page
-			f.Model = m.Name
-			if m.Name != page.Model && (run == nil || !slices.Contains(run.Models, m.Name)) {
-				f.Run = ""
-			}
-			a, err := s.source.Attribution(ctx, "content", f)
-			if err != nil {
-				all[i].NoRun = true
-				return ignore(err, trail.NoRun)
-			}
-			for _, r := range a.Rows {
-				if r.Key == id {
-					all[i].Credit = &r
-				}
-			}
-			return nil
-		})
-	}
-	return all, g.Wait()
 }
 
 func funnelOf(r trail.ContentRow) []funnelStep {

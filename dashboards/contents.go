@@ -33,7 +33,13 @@ type contentsPage struct {
 	New    int          // so many pieces were just registered
 	Found  foundCounts  // what reps send that nobody keeps up to date
 	Sends  sendCounts   // of all content
+	Few    bool         // so few deals that intervals come first
+	Reason string       // why the model has no result
+	Spend  *trail.Spend // nil when no content has a cost
 }
+
+// Note says what credit is not.
+func (p contentsPage) Note() string { return trail.CreditNote }
 
 // sendCounts says of how many sends an open can be seen.
 type sendCounts struct {
@@ -63,8 +69,31 @@ type sums struct {
 // contentRow is one content with its bar and its link.
 type contentRow struct {
 	trail.ContentRow
-	Href template.URL
-	Bar  string // percent of the longest bar
+	Href         template.URL
+	Bar          string        // percent of the longest bar
+	Rank         int           // those with the same do not differ by more than chance; 0 for none
+	Share, Worth creditCell    // its credit in deals and in money
+	Making       template.HTML // what it cost, in the reporting currency
+	Per          string        // credit per unit of that
+}
+
+// contentGroup is rows that do not differ by more than chance, or one row.
+type contentGroup struct {
+	Tied bool
+	Rows []contentRow
+}
+
+// Groups are the rows in groups, where they are in the order of credit.
+func (p contentsPage) Groups() (groups []contentGroup) {
+	for i, r := range p.Rows {
+		if i == 0 || r.Rank == 0 || r.Rank != p.Rows[i-1].Rank || p.Sort.String() != "-value" {
+			groups = append(groups, contentGroup{})
+		}
+		g := &groups[len(groups)-1]
+		g.Rows = append(g.Rows, r)
+		g.Tied = len(g.Rows) > 1
+	}
+	return groups
 }
 
 // Closed is how many of its deals ended.
@@ -106,15 +135,21 @@ func (s *Site) contents(c echo.Context) error {
 		}
 		page.Start = startSteps(status)
 	}
+	spend := store.SpendOf(rows, credits, s.rates(run))
 	if page.NoRun = run == nil && len(rows) > 0; run != nil {
-		page.Sums = newSums(*run, credits)
-		page.Chart = newCreditChart(l, credits)
+		if page.Reason = credits.Reason; page.Reason == "" {
+			page.Sums = newSums(*run, credits)
+		}
+		page.Chart, page.Few = newCreditChart(l, credits), credits.Few
 	}
+	earned := adopt(rows, credits)
 	sortContents(rows, page.Sort)
 	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "content.csv", contentsCSV(rows, credits))
+		return sendCSV(c, "content.csv", contentsCSV(rows, earned, spend, credits))
 	}
-	page.fill(rows, l)
+	if page.fill(rows, l, earned, spend); len(spend.Rows) > 0 {
+		page.Spend = &spend
+	}
 	return s.render(c, http.StatusOK, "contents", page)
 }
 
@@ -156,10 +191,34 @@ func newSums(run trail.Run, a *trail.Attribution) *sums {
 	}
 }
 
+// adopt gives the rows the credits of the report, which of a data-driven model are
+// its own, and returns these by content.
+func adopt(rows []trail.ContentRow, a *trail.Attribution) map[string]trail.CreditRow {
+	earned := map[string]trail.CreditRow{}
+	if a == nil {
+		return earned
+	}
+	for _, r := range a.Rows {
+		earned[r.Key] = r
+	}
+	for i := range rows {
+		if r, ok := earned[rows[i].ID]; ok {
+			rows[i].Credit = &trail.Sum{Credit: r.Credit, Value: r.Value}
+		}
+		if a.Reason != "" {
+			rows[i].Credit = nil
+		}
+	}
+	return earned
+}
+
 // fill divides the rows into those that did something and the two groups that
 // did not.
-func (p *contentsPage) fill(rows []trail.ContentRow, l lens) {
-	most := 0.0
+func (p *contentsPage) fill(rows []trail.ContentRow, l lens, earned map[string]trail.CreditRow, spend trail.Spend) {
+	most, costs := 0.0, map[string]trail.SpendRow{}
+	for _, r := range spend.Rows {
+		costs[r.Content] = r
+	}
 	for _, r := range rows {
 		p.Sends.Sent += r.Sent
 		p.Sends.Observable += r.Observable
@@ -172,11 +231,20 @@ func (p *contentsPage) fill(rows []trail.ContentRow, l lens) {
 		if r.Credit != nil && most > 0 {
 			row.Bar = pct(100 * approx(r.Credit.Value) / most)
 		}
-		earned := r.Credit != nil && r.Credit.Credit > 0
-		switch {
-		case earned || r.Opened+r.Clicked+r.Replied+r.Deals > 0:
+		if e, ok := earned[r.ID]; ok {
+			row.Rank, row.Share, row.Worth = e.Tie, dealsCell(e, p.Few), moneyCell(e, p.Few, l.Why("content", r.ID))
+		} else if r.Credit != nil {
+			row.Share, row.Worth = creditCell{Main: credit(0)}, creditCell{Main: money(r.Credit.Value)}
+		}
+		if c, ok := costs[r.ID]; ok {
+			if row.Making = money(c.Told); c.Cost != nil {
+				row.Making, row.Per = money(*c.Cost), per(c.PerCost, c.Cost.Currency)
+			}
+		}
+		switch r.Use() {
+		case trail.Used:
 			p.Rows = append(p.Rows, row)
-		case r.Sent == 0:
+		case trail.NeverSent:
 			p.Never = append(p.Never, row)
 		default:
 			p.Unread = append(p.Unread, row)
@@ -270,31 +338,6 @@ func valueOf(s *trail.Sum) *big.Rat {
 		return new(big.Rat)
 	}
 	return amount(s.Value)
-}
-
-// contentsCSV is the table as a file, with what no content earned and the total
-// as last rows, so that it adds up there too.
-func contentsCSV(rows []trail.ContentRow, a *trail.Attribution) [][]string {
-	out := [][]string{{"id", "title", "kind", "url", "sent", "reached", "opened", "opens", "clicked", "clicks", "clicks_without_person", "replied", "machine", "deals", "won", "lost", "credit", "value", "currency", "stale", "observable", "observed"}}
-	for _, r := range rows {
-		line := []string{r.ID, r.Title, r.Kind, r.URL, count(r.Sent), count(r.Reached), count(r.Opened), count(r.Opens), count(r.Clicked), count(r.Clicks), count(r.Nameless),
-			count(r.Replied), count(r.Machine), count(r.Deals), count(r.Won), count(r.Lost), "", "", "", count(r.Stale), count(r.Observable), count(r.Observed)}
-		if r.Credit != nil {
-			line[16], line[17], line[18] = decimal(r.Credit.Credit), r.Credit.Value.Amount, r.Credit.Value.Currency
-		}
-		out = append(out, line)
-	}
-	if a != nil {
-		for _, last := range []struct {
-			title string
-			sum   trail.Sum
-		}{{"No content seen", a.Unattributed}, {"Total", a.Total}} {
-			line := make([]string, len(out[0]))
-			line[1], line[16], line[17], line[18] = last.title, decimal(last.sum.Credit), last.sum.Value.Amount, last.sum.Value.Currency
-			out = append(out, line)
-		}
-	}
-	return out
 }
 
 // calculate runs the attribution job for the lens and comes back.

@@ -122,7 +122,11 @@ type dealPage struct {
 	Parts    []dealPart
 	Total    trail.Money // of the parts
 	NoRun    bool        // won, and nobody has calculated this selection yet
+	Reason   string      // why the model has no result
 }
+
+// Note says what credit is not.
+func (p dealPage) Note() string { return trail.CreditNote }
 
 // dealPart is what one content earned of a deal; the last is what none did.
 type dealPart struct {
@@ -154,6 +158,9 @@ func (s *Site) deal(c echo.Context) error {
 		title = "Deal " + d.ID
 	}
 	page := dealPage{frame: s.frame(c, title, "deals", l), Deal: d, NoRun: d.Status == "won" && run == nil}
+	if run != nil && d.Status == "won" {
+		page.Reason = run.Reasons[l.Model]
+	}
 	page.Timeline = newTimeline(d, l.Agents, s.Now(), s.Zone)
 	page.Trail = newTrailTable(l, d.Events, "deal", d.Contacts...)
 	page.Parts = dealParts(d)

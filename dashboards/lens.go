@@ -18,7 +18,7 @@ import (
 // closed. All of it is in the URL of every page, so that a link shows others
 // the same numbers.
 type lens struct {
-	Model  string // first, last or linear
+	Model  string // the name of a credit model
 	Agents trail.Level
 	From   string // first day, as 2026-01-31; empty: no bound
 	To     string // last day, included; empty: no bound
@@ -26,6 +26,7 @@ type lens struct {
 	Orders []choice // of the page's table, offered where its heads have no room
 	Order  string
 
+	models   []model  // that there are to choose from
 	path     string   // of the page that the form leads to
 	keep     []string // other parameters of this page, as name, value, name, value
 	from, to time.Time
@@ -39,6 +40,31 @@ var levels = []choice{
 	{"likely", "Likely people", "likely people"},
 	{"strict", "Surely people", "surely people"},
 	{"all", "Everyone, machines too", "everyone, machines included"},
+}
+
+// model is one way to give credit, with what it weighs in a few words and, on some
+// pages, why it has no result.
+type model struct {
+	attribution.Model
+	Weighs string
+	Reason string
+}
+
+// modelList returns the models that there are under the company's settings.
+func (s *Site) modelList() (all []model) {
+	o := s.options()
+	for _, m := range o.Models() {
+		all = append(all, model{Model: m, Weighs: o.Weighs(m)})
+	}
+	return all
+}
+
+// options are the company's settings of models.
+func (s *Site) options() attribution.Options {
+	if s.Job == nil {
+		return attribution.Options{}
+	}
+	return s.Job.Options
 }
 
 // choice is one option of a select: its value, its words in the form and its
@@ -57,15 +83,18 @@ func (s *Site) readLens(c echo.Context, keep ...string) (lens, error) {
 	if l.Model == "" {
 		l.Model = usual
 	}
-	if !slices.ContainsFunc(attribution.Models(), func(m attribution.Model) bool { return m.Name == l.Model }) {
-		return l, trail.Problemf(trail.Invalid, "There is no model %q.", l.Model)
+	asked, err := s.options().Model(l.Model)
+	if err != nil {
+		return l, err
+	}
+	if l.models = s.modelList(); l.model() < 0 { // one that is computed only when it is asked for by name
+		l.models = append(l.models, model{Model: asked, Weighs: s.options().Weighs(asked)})
 	}
 	for _, name := range keep {
 		if v := c.QueryParam(name); v != "" {
 			l.keep = append(l.keep, name, v)
 		}
 	}
-	var err error
 	if l.Agents, err = trail.ParseLevel(c.FormValue("agents")); err != nil {
 		return l, err
 	}
@@ -99,9 +128,14 @@ func (l lens) filter() store.Filter {
 }
 
 // request asks for all models of the lens's period and level, so that changing
-// the model afterwards needs no other calculation.
+// the model afterwards needs no other calculation; for one that no run computes
+// unless it is named, for it alone.
 func (l lens) request() attribution.Request {
-	return attribution.Request{Agents: l.Agents, From: l.from, To: l.to}
+	r := attribution.Request{Agents: l.Agents, From: l.from, To: l.to}
+	if strings.Contains(l.Model, ":") {
+		r.Models = []string{l.Model}
+	}
+	return r
 }
 
 func (l lens) values() url.Values {
@@ -133,6 +167,16 @@ func (l lens) With(pairs ...string) template.URL {
 		}
 	}
 	return template.URL(l.path + "?" + v.Encode())
+}
+
+// Why returns the link to what a credit is made of, with what it is filtered by as
+// name, value, name, value.
+func (l lens) Why(pairs ...string) template.URL {
+	v := l.values()
+	for i := 0; i+1 < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return template.URL("/why?" + v.Encode())
 }
 
 // Using returns this page's link under another model.
@@ -167,20 +211,31 @@ func (l lens) Kept() (all []choice) {
 }
 
 // Models are the options of how credit is given.
-func (l lens) Models() []attribution.Model { return attribution.Models() }
+func (l lens) Models() []model { return l.models }
 
-// Levels are the options of who counts.
-func (l lens) Levels() []choice { return levels }
+// model is the place of the lens's model among those that there are, -1 for none.
+func (l lens) model() int {
+	return slices.IndexFunc(l.models, func(m model) bool { return m.Name == l.Model })
+}
 
 // ModelTitle names the model.
 func (l lens) ModelTitle() string {
-	for _, m := range attribution.Models() {
-		if m.Name == l.Model {
-			return m.Title
-		}
+	if i := l.model(); i >= 0 {
+		return l.models[i].Title
 	}
 	return l.Model
 }
+
+// ModelWeighs says in a few words what the model weighs.
+func (l lens) ModelWeighs() string {
+	if i := l.model(); i >= 0 {
+		return l.models[i].Weighs
+	}
+	return ""
+}
+
+// Levels are the options of who counts.
+func (l lens) Levels() []choice { return levels }
 
 // LevelWords says who counts within a sentence.
 func (l lens) LevelWords() string { return phrase(levels, string(l.Agents)) }

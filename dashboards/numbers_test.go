@@ -74,6 +74,10 @@ func TestAllNumbersOfAPageComeFromOneRun(t *testing.T) {
 		note("attribution", f)
 		return db.Attribution(ctx, by, f)
 	}
+	s.source.Credits = func(ctx context.Context, content string, f store.Filter) ([]trail.CreditRow, error) {
+		note("credits", f)
+		return db.ContentCredits(ctx, content, f)
+	}
 	newest, err := db.NewestRun(t.Context(), store.Filter{})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +88,7 @@ func TestAllNumbersOfAPageComeFromOneRun(t *testing.T) {
 		page, run string
 		want      []string
 	}{
-		{"/", newest.ID, []string{"contents", "attribution"}}, {"/content/" + synth.Popular, newest.ID, []string{"content", "attribution"}}, {deal, newest.ID, []string{"deal"}},
+		{"/", newest.ID, []string{"contents", "attribution"}}, {"/content/" + synth.Popular, newest.ID, []string{"content", "credits"}}, {deal, newest.ID, []string{"deal"}},
 		{"/" + nobodys, "none", []string{"contents"}}, {"/content/" + synth.Popular + nobodys, "none", []string{"content"}}, {deal + nobodys, "none", []string{"deal"}},
 	} {
 		clear(asked)

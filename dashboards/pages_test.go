@@ -61,7 +61,7 @@ func everyPage(d *trail.DealDetail) []string {
 	return []string{
 		"/", "/?model=first&agents=all", "/?agents=strict", "/?sort=title", "/content/" + synth.Popular, "/content/new", "/deals", "/deals?status=won&sort=-value",
 		"/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain, "/reps", "/review?week=2026-W47", "/status", "/signin?code=abc",
-		"/start", "/models", "/content/found", "/content/new?file=Deck.pdf&id=deck", "/baseline", "/share", "/share?q=product", "/demo", "/own-data", "/nothing-here",
+		"/start", "/models", "/content/found", "/content/new?file=Deck.pdf&id=deck", "/baseline", "/holdouts", "/why", "/why?content=" + synth.Popular, "/share", "/share?q=product", "/demo", "/own-data", "/nothing-here",
 	}
 }
 
@@ -99,7 +99,7 @@ func TestTheLensIsInEveryLinkToAReport(t *testing.T) {
 	_, e := newSite(t, readCompany(t), nil) // without the links of the demo
 	links := regexp.MustCompile(`href="(/[^"]*)"`)
 	asked := "model=first&agents=all&from=2026-06-01&to=2026-10-31"
-	for _, page := range []string{"/", "/deals", "/deals/" + wonDeal(t).ID, "/content/" + synth.Popular, "/review", "/reps"} {
+	for _, page := range []string{"/", "/deals", "/deals/" + wonDeal(t).ID, "/content/" + synth.Popular, "/why", "/review", "/reps"} {
 		for _, m := range links.FindAllStringSubmatch(read(t, e, page+"?"+asked), -1) {
 			u, err := url.Parse(html.UnescapeString(m[1]))
 			if err != nil {

@@ -96,7 +96,7 @@ func (s *Site) funcs() template.FuncMap {
 		"prob":  func(p float32) string { return fmt.Sprintf("%.0f%%", 100*p) },
 		"name":  repName,
 		"first": firstTouched, "rest": func(all []trail.Touched) int { return len(all) - len(firstTouched(all)) },
-		"balance": balanceLines, "size": fileSize,
+		"balance": balanceLines, "size": fileSize, "tied": func(rule string) string { return tiedWords[rule] },
 		"stuck": func(m trail.MailboxStatus) bool { return m.Stuck(s.Now()) },
 		"len64": func(list []string) uint64 { return uint64(len(list)) },
 	}

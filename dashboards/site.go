@@ -33,6 +33,7 @@ type Site struct {
 	Registry  *ingest.Registry
 	Consents  *ingest.Consents
 	Job       *attribution.Job
+	Holdouts  *attribution.Holdouts
 	Zone      *time.Location // the company's zone: dates, weeks and periods are its
 	PublicURL string
 	Version   string
@@ -68,6 +69,8 @@ type source struct {
 	Reps        func(ctx context.Context, f store.Filter) ([]trail.RepRow, error)
 	Review      func(ctx context.Context, week string, zone *time.Location, now time.Time, f store.Filter) (*trail.Review, error)
 	Attribution func(ctx context.Context, by string, f store.Filter) (*trail.Attribution, error)
+	Credits     func(ctx context.Context, content string, f store.Filter) ([]trail.CreditRow, error) // by model
+	Why         func(ctx context.Context, f store.Filter) (*trail.Why, error)
 	Run         func(ctx context.Context, f store.Filter) (*trail.Run, error)
 
 	Calculate func(ctx context.Context, l lens) error
@@ -120,6 +123,7 @@ func (s *Site) fillSource() {
 			return db.Baselines(ctx, since, now)
 		}
 		s.source.Shareable, s.source.Shares, s.source.OpenDeals = db.Shareable, db.RepShares, db.OpenDeals
+		s.source.Credits, s.source.Why = db.ContentCredits, db.Why
 		s.source.Review, s.source.Attribution, s.source.Run = db.WeekReview, db.Attribution, db.NewestRun
 		s.source.Contact = func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error) {
 			return db.Contact(ctx, s.Registry.Contacts.ID(address), f)
@@ -212,6 +216,11 @@ func (s *Site) Routes(g *echo.Group) {
 	in.GET("/status", s.status)
 	in.GET("/start", s.start)
 	in.GET("/models", s.models)
+	in.GET("/why", s.why)
+	in.GET("/lift", s.lifts)
+	in.GET("/lift/:content", s.lift)
+	s.holdoutRoutes(in)
+	s.runRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)
 		in.POST("/demo/send", s.demoSend)

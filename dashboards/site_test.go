@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/attribution"
 	"dealtrail/ingest"
 	"dealtrail/store"
 	"dealtrail/trail"
@@ -19,7 +20,7 @@ import (
 // installation has it. Problems get their statuses as in the program.
 func newSite(t testing.TB, db *store.DB, change func(*Site)) (*Site, *echo.Echo) {
 	t.Helper()
-	site := Site{DB: db, Job: newJob(db), Registry: &ingest.Registry{Contacts: contactKey},
+	site := Site{DB: db, Job: newJob(db), Holdouts: &attribution.Holdouts{DB: db, Now: func() time.Time { return today }}, Registry: &ingest.Registry{Contacts: contactKey},
 		Zone: zone(t, "Europe/Berlin"), Version: "test", PublicURL: "https://go.example.com", Now: func() time.Time { return today },
 		Status: func(ctx context.Context) (trail.Status, error) {
 			c, err := db.Counts(ctx)

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dealtrail/attribution"
+	"dealtrail/store"
 	"dealtrail/trail"
 )
 
@@ -124,10 +125,21 @@ func startSteps(st trail.Status) []startStep {
 
 type modelsPage struct {
 	frame
-	Models      []attribution.Model
+	Models      []model
 	Definitions string // their version
+	Few         int    // with fewer won deals intervals come first
 }
 
 func (s *Site) models(c echo.Context) error {
-	return s.render(c, http.StatusOK, "models", modelsPage{s.frame(c, "What do the numbers mean?", "", lens{}), attribution.Models(), attribution.Version})
+	page := modelsPage{frame: s.frame(c, "What do the numbers mean?", "", lens{}), Models: s.modelList(), Definitions: attribution.Version, Few: trail.FewDeals}
+	run, err := s.source.Run(c.Request().Context(), store.Filter{})
+	if err = ignore(err, trail.NoRun); err != nil {
+		return err
+	}
+	if run != nil {
+		for i := range page.Models {
+			page.Models[i].Reason = run.Reasons[page.Models[i].Name]
+		}
+	}
+	return s.render(c, http.StatusOK, "models", page)
 }

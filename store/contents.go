@@ -44,18 +44,23 @@ func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail
 	if err != nil {
 		return nil, err
 	}
-	states, err := db.contents(ctx, f, r, id)
-	if err != nil {
+	var states []contentState
+	var earned map[string]sum
+	var events []trail.TrailRow
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { states, err = db.contents(asking, f, r, id); return err })
+	g.Go(func() (err error) { earned, err = db.sums(asking, f, r, "ContentDeals", id); return err })
+	g.Go(func() (err error) {
+		events, _, err = db.trail(asking, f, "ContentTrail", f.limit(pageLimit), clickhouse.Named("content", id))
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	if len(states) == 0 || id == "" {
 		return nil, trail.Problemf(trail.NotFound, "There is no content %q.", id)
 	}
-	detail, deals := &trail.ContentDetail{ContentRow: states[0].ContentRow}, states[0].touched
-	earned, err := db.sums(ctx, f, r, "ContentDeals", id)
-	if err != nil {
-		return nil, err
-	}
+	detail, deals := &trail.ContentDetail{ContentRow: states[0].ContentRow, Events: events}, states[0].touched
 	for deal := range earned {
 		if !slices.Contains(deals, deal) {
 			deals = append(deals, deal)
@@ -69,8 +74,7 @@ func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail
 			d.Credit = earned[d.ID].in(r)
 		}
 	}
-	detail.Events, _, err = db.trail(ctx, f, "ContentTrail", f.limit(pageLimit), clickhouse.Named("content", id))
-	return detail, err
+	return detail, nil
 }
 
 // contentState is a content and, asked for alone, the deals it touched.
@@ -82,17 +86,12 @@ type contentState struct {
 // contents returns one content, or all by ID when id is empty.
 func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID) ([]contentState, error) {
 	all := map[string]contentState{}
-	var registered, counted []contentState
+	var registered map[string]trail.ContentRow
+	var counted []contentState
 	var sent map[string]sends
 	var earned map[string]sum
 	g, asking := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		registered, err = query(asking, db, "Contents", func(rows driver.Rows, c *contentState) error {
-			return rows.Scan(&c.ID, &c.Title, &c.Kind, &c.URL, words{&c.OtherURLs}, &c.Stage, &c.Persona, &c.Version, &c.Owner,
-				words{&c.Tags}, &c.File, &c.FileName, when{&c.PublishedAt}, when{&c.ExpiresAt}, &c.Successor)
-		}, f.args(clickhouse.Named("content", id))...)
-		return err
-	})
+	g.Go(func() (err error) { registered, err = db.registered(asking, f, id); return err })
 	g.Go(func() (err error) {
 		counted, err = query(asking, db, "ContentCounts", func(rows driver.Rows, c *contentState) error {
 			return rows.Scan(&c.ID, &c.Reps, &c.Sent, &c.Reached, &c.Opened, &c.Opens, &c.Clicked, &c.Clicks, &c.Nameless, &c.Replied, &c.Machine,
@@ -105,8 +104,8 @@ func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	for _, c := range registered {
-		all[c.ID] = c
+	for key, row := range registered {
+		all[key] = contentState{ContentRow: row}
 	}
 	for _, c := range counted {
 		all[c.ID] = all[c.ID].counted(c)
@@ -122,6 +121,26 @@ func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID
 	}
 	slices.SortFunc(states, func(a, b contentState) int { return cmp.Compare(a.ID, b.ID) })
 	return states, nil
+}
+
+// registered returns what is registered of one content, or of all when id is
+// empty, by ID.
+func (db *DB) registered(ctx context.Context, f Filter, id trail.ContentID) (map[string]trail.ContentRow, error) {
+	all := map[string]trail.ContentRow{}
+	f, err := f.complete()
+	if err != nil {
+		return nil, err
+	}
+	_, err = query(ctx, db, "Contents", func(rows driver.Rows, c *trail.ContentRow) error {
+		err := rows.Scan(&c.ID, &c.Title, &c.Kind, &c.URL, words{&c.OtherURLs}, &c.Stage, &c.Persona, &c.Version, &c.Owner,
+			words{&c.Tags}, &c.File, &c.FileName, when{&c.PublishedAt}, when{&c.ExpiresAt}, &c.Successor, &c.Cost.Amount, &c.Cost.Currency)
+		if c.Cost.Amount == "" {
+			c.Cost = trail.Money{}
+		}
+		all[c.ID] = *c
+		return err
+	}, f.args(clickhouse.Named("content", id))...)
+	return all, err
 }
 
 // counted returns the content with the counts of another.

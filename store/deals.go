@@ -137,8 +137,13 @@ func (db *DB) Deal(ctx context.Context, id string, f Filter) (*trail.DealDetail,
 	if err != nil || r == nil {
 		return detail, err
 	}
-	credits, err := db.credits(ctx, f, r, id)
-	if err != nil || len(credits) == 0 { // the run did not divide it
+	credits, err := db.credits(ctx, r, []string{f.Model}, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(credits) == 0 { // the run did not divide it
+		known, err := db.runDeals(ctx, r, id)
+		detail.LeftOut = known[id].reason
 		return detail, err
 	}
 	var contents []string
@@ -154,17 +159,23 @@ func (db *DB) Deal(ctx context.Context, id string, f Filter) (*trail.DealDetail,
 	return detail, nil
 }
 
-// credit is what one touch earned of one deal; a zero touch is nobody's part.
+// credit is what one touch earned of one deal under a model; a zero touch is
+// nobody's part.
 type credit struct {
-	deal, content string
-	touch         trail.ID
-	sum           sum
+	model, deal  string
+	content, rep string
+	kind         trail.Kind
+	rule         string
+	confidence   float32
+	touch        trail.ID
+	sum          sum
 }
 
-func (db *DB) credits(ctx context.Context, f Filter, r *run, deals ...string) ([]credit, error) {
+// credits returns what each touch of deals earned under some models.
+func (db *DB) credits(ctx context.Context, r *run, models []string, deals ...string) ([]credit, error) {
 	return query(ctx, db, "Credits", func(rows driver.Rows, c *credit) error {
-		return rows.Scan(&c.deal, &c.touch, &c.content, &c.sum.credit, &c.sum.value)
-	}, r.param(), clickhouse.Named("model", f.Model), clickhouse.Named("deals", list(deals)))
+		return rows.Scan(&c.model, &c.deal, &c.touch, &c.content, &c.rep, (*string)(&c.kind), &c.rule, &c.confidence, &c.sum.credit, &c.sum.value)
+	}, r.param(), clickhouse.Named("models", models), clickhouse.Named("deals", list(deals)))
 }
 
 // divide writes the credits of a deal into its detail: on each event, and by

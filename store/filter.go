@@ -22,6 +22,9 @@ type Filter struct {
 	Run    string      // one run, whatever its period and level; empty: the newest that answers the others
 	Limit  int         // rows at most; zero: 500 deals, 500 events of a content, 5000 of other trails
 	After  string      // the last deal of the page before
+
+	Only map[string][]string // credits alone: by what of Filters they are filtered, and to which values
+	Zone *time.Location      // of months; nil: UTC
 }
 
 const (

@@ -164,7 +164,7 @@ func (db *DB) contribute(ctx context.Context, f Filter, rows []trail.ReviewRow, 
 				earned[row.Deal.ID] = map[string]sum{}
 			}
 		}
-		credits, err := db.credits(ctx, f, r, won...)
+		credits, err := db.credits(ctx, r, []string{f.Model}, won...)
 		if err != nil {
 			return "", err
 		}

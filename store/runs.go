@@ -2,8 +2,7 @@ package store
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"math"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -11,10 +10,24 @@ import (
 	"dealtrail/trail"
 )
 
-// run is a run and how many decimals its currency has.
+// run is a run, how many decimals its currency has, and, once size has found it,
+// what its won deals are typically worth: the root of the mean square, in minor
+// units.
 type run struct {
 	trail.Run
-	digits uint8
+	digits  uint8
+	typical float64
+}
+
+// size finds what the run's won deals are typically worth.
+func (db *DB) size(ctx context.Context, r *run) error {
+	_, err := query(ctx, db, "RunSize", func(rows driver.Rows, squares *float64) error {
+		var deals uint64
+		err := rows.Scan(&deals, squares)
+		r.typical = math.Sqrt(*squares / float64(max(deals, 1)))
+		return err
+	}, r.param())
+	return err
 }
 
 // param returns the run's ID as a parameter; no run has the ID of none.
@@ -27,7 +40,8 @@ func (r *run) param() any {
 
 func scanRun(rows driver.Rows, r *run) error {
 	return rows.Scan(&r.ID, &r.Models, &r.Version, &r.Config, (*string)(&r.Agents), when{&r.AsOf}, when{&r.From}, when{&r.To},
-		when{&r.StartedAt}, when{&r.FinishedAt}, &r.Events, &r.Deals, &r.Touches, &r.LeftOut, &r.Currency, &r.digits)
+		when{&r.StartedAt}, when{&r.FinishedAt}, &r.Events, &r.Deals, &r.Touches, &r.LeftOut, &r.Currency, &r.digits,
+		&r.Asked, &r.Reasons, &r.Inputs, &r.Settings, &r.Stages)
 }
 
 // Runs returns the newest complete runs, newest first, at most limit.
@@ -71,57 +85,4 @@ func (db *DB) newestRun(ctx context.Context, f Filter) (*run, error) {
 		return nil, err
 	}
 	return &rows[0], nil
-}
-
-// nobody is the key of what has none, say of deals without an owner.
-const nobody = "(none)"
-
-// Attribution returns what each content, rep, kind of content, owner, source or
-// team earned in the newest run of the filter, highest first, as things stood at
-// the run's as-of time. The rows and what is unattributed add up to the total,
-// in deals and to the cent. Without a run it returns a Problem no_run, for
-// another by one that lists these six.
-func (db *DB) Attribution(ctx context.Context, by string, f Filter) (*trail.Attribution, error) {
-	keys := []string{"content", "rep", "kind", "owner", "source", "team"}
-	if !slices.Contains(keys, by) {
-		return nil, trail.Problemf(trail.Invalid, "by is %q; it must be one of %s.", by, strings.Join(keys, ", "))
-	}
-	r, err := db.mustRun(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	f, _ = f.complete()
-	type earning struct {
-		trail.CreditRow
-		sum          sum
-		unattributed bool
-	}
-	rows, err := query(ctx, db, "Attribution", func(rows driver.Rows, e *earning) error {
-		return rows.Scan(&e.unattributed, &e.Key, &e.Title, &e.Deals, &e.sum.credit, &e.sum.value)
-	}, r.param(), instant("run_as_of", r.AsOf), clickhouse.Named("model", f.Model), clickhouse.Named("by", by))
-	if err != nil {
-		return nil, err
-	}
-	report := &trail.Attribution{
-		Run: r.ID, Model: f.Model, By: by, Agents: r.Agents, AsOf: r.AsOf, From: r.From, To: r.To, Rows: []trail.CreditRow{},
-	}
-	var total, nobodys sum
-	for _, e := range rows {
-		total.add(e.sum)
-		if e.unattributed {
-			nobodys.add(e.sum)
-			continue
-		}
-		if e.Key == "" {
-			e.Key = nobody
-		}
-		if e.Title == "" {
-			e.Title = e.Key
-		}
-		earned := e.sum.in(r)
-		e.Credit, e.Value = earned.Credit, earned.Value
-		report.Rows = append(report.Rows, e.CreditRow)
-	}
-	report.Unattributed, report.Total = *nobodys.in(r), *total.in(r)
-	return report, nil
 }

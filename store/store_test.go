@@ -113,6 +113,10 @@ func answers(ctx context.Context, db *store.DB, f store.Filter) (map[string]any,
 	}
 	known, err := db.Known(ctx, []trail.ID{{1}, {2}})
 	put("Known", known, err)
+	subjects, err := db.SubjectsOf(ctx, "csv", trail.DealKind)
+	put("SubjectsOf", subjects, err)
+	imported, err := db.FactsOf(ctx, "test", trail.Staged, trail.Clicked)
+	put("FactsOf", imported, err)
 	targets, err := db.Targets(ctx)
 	put("Targets", targets, err)
 	target, ok, err := db.Target(ctx, trail.KeyOf("deck"))
@@ -155,7 +159,7 @@ func TestUnknownParametersAreProblems(t *testing.T) {
 	db := storetest.Open(t)
 	_, err := db.Attribution(t.Context(), "planet", store.Filter{})
 	problem(t, err, trail.Invalid)
-	if !contains(err.Error(), "content, rep, kind, owner, source, team") {
+	if !contains(err.Error(), "content, rep, kind, persona, owner, team, source") {
 		t.Errorf("%v does not list what is allowed", err)
 	}
 	_, err = db.Contents(t.Context(), store.Filter{Agents: "martians"})

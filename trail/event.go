@@ -75,8 +75,10 @@ type Kind string
 //	forwarded  nothing; its contact is who has the content now
 //	sighted    what (link or file), url or name and size, and reps: how many sent it; its content, if any, is the one it
 //	           is nearly a copy of
+//	retracted  of a deal that was merged: into, the deal that it went into
 //	rescanned  mailbox, folder (sent or inbox), why (uidvalidity), from, to and messages
 //	measured   the numbers of a baseline, see Baseline
+//	assigned   holdout, arm, and stage when it was drawn, see Holdout
 const (
 	Shared      Kind = "shared"      // a rep made a tracked link
 	Sent        Kind = "sent"        // a mail went to one contact; without a content it is a bare fact about a known contact
@@ -93,19 +95,20 @@ const (
 	Measured    Kind = "measured"    // where the company stood, to be compared with later
 	OptedOut    Kind = "optedout"
 	Consented   Kind = "consented"
-	Staged      Kind = "staged" // a deal entered a stage
-	Assigned    Kind = "assigned"
+	Staged      Kind = "staged"   // a deal entered a stage
+	Assigned    Kind = "assigned" // chance drew an arm of a holdout for a deal
 	Noted       Kind = "noted"
 	Requested   Kind = "requested"
 	Answered    Kind = "answered"
 	Voted       Kind = "voted"
 	Decided     Kind = "decided"
-	Retracted   Kind = "retracted"
+	Retracted   Kind = "retracted" // the deal or contact that it names is gone; naming none, and with a revision: what this event told never was
 	Erased      Kind = "erased"
 
 	ContentKind Kind = "content"
 	ContactKind Kind = "contact"
 	DealKind    Kind = "deal"
+	HoldoutKind Kind = "holdout"
 )
 
 // needs says which fields a kind cannot do without, besides ID, At, ReceivedAt
@@ -138,10 +141,21 @@ var needs = map[Kind][]string{
 	ContentKind: {"content"},
 	ContactKind: {"contact"},
 	DealKind:    {"deal"},
+	HoldoutKind: {"content"},
+}
+
+// Retract returns the next revision of a fact, made at the given time: it never
+// was. What it told of whom is left out, so that no report finds it.
+func (e Event) Retract(now time.Time) Event {
+	return Event{ID: e.ID, Revision: e.Revision + 1, Kind: Retracted, At: e.At, ReceivedAt: e.ReceivedAt, RevisedAt: now, Source: e.Source}
 }
 
 // KnownKind reports whether the vocabulary has the kind.
 func KnownKind(k Kind) bool { _, ok := needs[k]; return ok }
+
+// MaxYear is the last whole year whose times count their nanoseconds in 64 bits,
+// in which the database's driver passes them.
+const MaxYear = 2261
 
 // Validate returns what is missing, as an error for the source that made the
 // event. A valid event can be stored.
@@ -154,7 +168,7 @@ func (e *Event) Validate() error {
 		return fmt.Errorf("event %s: id, source, at and received_at must be set", e.Kind)
 	}
 	for _, t := range []time.Time{e.At, e.ReceivedAt, e.RevisedAt} {
-		if !t.IsZero() && (t.Year() < 1900 || t.Year() > 2299) {
+		if !t.IsZero() && (t.Year() < 1900 || t.Year() > MaxYear) {
 			return fmt.Errorf("event %s: year %d cannot be stored", e.Kind, t.Year())
 		}
 	}

@@ -66,7 +66,7 @@ func TestValidateAsksForWhatEachKindNeeds(t *testing.T) {
 		trail.Replied: "contact", trail.Bounced: "message", trail.Autoreplied: "contact", trail.Forwarded: "content", trail.OptedOut: "contact",
 		trail.Consented: "contact", trail.Staged: "deal stage", trail.Assigned: "deal", trail.Noted: "rep note", trail.Requested: "rep note", trail.Answered: "note",
 		trail.Voted: "rep", trail.Decided: "note", trail.Retracted: "", trail.Erased: "", trail.ContentKind: "content", trail.ContactKind: "contact", trail.DealKind: "deal",
-		trail.Sighted: "", trail.Rescanned: "rep", trail.Measured: "",
+		trail.Sighted: "", trail.Rescanned: "rep", trail.Measured: "", trail.HoldoutKind: "content",
 	} {
 		e := trail.Event{ID: trail.NewID(noon), Kind: kind, At: noon, ReceivedAt: noon, Source: "test"}
 		for _, f := range strings.Fields(needs) {
@@ -95,7 +95,7 @@ func TestValidateRefusesWhatCannotBeStored(t *testing.T) {
 		"no id": func(e *trail.Event) { e.ID = trail.ID{} }, "no source": func(e *trail.Event) { e.Source = "" },
 		"no at": func(e *trail.Event) { e.At = time.Time{} }, "no received_at": func(e *trail.Event) { e.ReceivedAt = time.Time{} },
 		"year 1899": func(e *trail.Event) { e.At = time.Date(1899, 12, 31, 0, 0, 0, 0, time.UTC) },
-		"year 2300": func(e *trail.Event) { e.ReceivedAt = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"year 2262": func(e *trail.Event) { e.ReceivedAt = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"year 9999": func(e *trail.Event) { e.RevisedAt = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"over 1":    func(e *trail.Event) { e.Probability = 1.01 }, "under 0": func(e *trail.Event) { e.Probability = -0.01 },
 		"not a number": func(e *trail.Event) { e.Probability = float32(math.NaN()) },

@@ -25,36 +25,12 @@ type Run struct {
 	Touches    uint64    `json:"touches"`       // touches that earned credit
 	LeftOut    uint64    `json:"left_out"`      // won deals without a usable amount
 	Currency   string    `json:"currency"`      // reporting currency of all values
-}
 
-// CreditRow is what one key (a content, a rep, a kind...) earned in a run.
-type CreditRow struct {
-	Key    string  `json:"key"`
-	Title  string  `json:"title"`
-	Deals  uint64  `json:"deals"`  // won deals it was part of; not additive
-	Credit float64 `json:"credit"` // in deals
-	Value  Money   `json:"value"`  // the sum of per-deal splits
-}
-
-// Sum is a credit without a key.
-type Sum struct {
-	Credit float64 `json:"credit"`
-	Value  Money   `json:"value"`
-}
-
-// Attribution is the answer of GET /v1/attribution: rows and unattributed add up
-// to the total, in deals and to the cent.
-type Attribution struct {
-	Run          string      `json:"run"`
-	Model        string      `json:"model"`
-	By           string      `json:"by"`
-	Agents       Level       `json:"agents"`
-	AsOf         time.Time   `json:"as_of"`
-	From         time.Time   `json:"from,omitzero"`
-	To           time.Time   `json:"to,omitzero"`
-	Rows         []CreditRow `json:"rows"`
-	Unattributed Sum         `json:"unattributed"`
-	Total        Sum         `json:"total"`
+	Asked    bool              `json:"asked"`             // by a person; others go when newer ones are there
+	Reasons  map[string]string `json:"reasons,omitempty"` // by model: why it has no result
+	Inputs   map[string]uint64 `json:"inputs"`            // counts of what went in, by name
+	Stages   []string          `json:"stages,omitempty"`  // of deals, in the order that lifts went by
+	Settings string            `json:"settings"`          // all that the numbers depend on besides events, a line each
 }
 
 // ContentRow is one content with what happened to it, at one level of agents.
@@ -74,6 +50,7 @@ type ContentRow struct {
 	PublishedAt time.Time `json:"published_at,omitzero"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 	Successor   ContentID `json:"successor,omitzero"` // where links lead once it has expired
+	Cost        Money     `json:"cost,omitzero"`      // of making it, as it was registered; without a currency in the reporting currency
 
 	Reps     uint64    `json:"reps"`                  // reps who sent it
 	Sent     uint64    `json:"sent"`                  // sends: one per message and contact
@@ -163,6 +140,7 @@ type DealDetail struct {
 	Events       []TrailRow   `json:"events"`
 	Model        string       `json:"model"`
 	Run          string       `json:"run,omitzero"`
+	LeftOut      string       `json:"left_out,omitzero"`               // why the run could not divide it
 	Proposed     []TrailRow   `json:"proposed_stakeholders,omitempty"` // clicks that may be of somebody whom the deal does not name yet
 	Credits      []CreditRow  `json:"credits"`
 	Unattributed *Sum         `json:"unattributed,omitempty"`

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"dealtrail/api"
-	"dealtrail/attribution"
 	"dealtrail/dashboards"
 	"dealtrail/ingest"
 	"dealtrail/ingest/track"
@@ -50,7 +49,7 @@ func get[T any](e *env, path string, params map[string]string) (out T, err error
 	if err != nil {
 		return out, err
 	}
-	return out, c.Get(e.ctx, path, params, &out)
+	return out, wrong(c.Get(e.ctx, path, params, &out))
 }
 
 // format is the --format flag of the reports.
@@ -88,7 +87,7 @@ func (f format) print(e *env, v any, header []string, rows [][]string) error {
 // lens are the flags that say which numbers a report shows.
 type lens struct {
 	Agents string `default:"likely" enum:"all,likely,strict" help:"Whose clicks count: all, likely or strict."`
-	Model  string `default:"linear" help:"The credit model: first, last or linear."`
+	Model  string `default:"linear" help:"The credit model, such as linear, markov or one of your own."`
 }
 
 func (l lens) params() map[string]string {
@@ -122,10 +121,10 @@ func (cmd contentCmd) Run(e *env) error {
 		if r.Credit != nil {
 			credit, value, currency = fmt.Sprintf("%.4f", r.Credit.Credit), r.Credit.Value.Amount, r.Credit.Value.Currency
 		}
-		rows = append(rows, []string{r.ID, r.Title, r.Kind, num(r.Sent), num(r.Reached), num(r.Opened), num(r.Clicked), num(r.Replied), num(r.Deals), num(r.Won), credit, value, currency, num(r.Stale), num(r.Observable), num(r.Observed)})
+		rows = append(rows, []string{r.ID, r.Title, r.Kind, num(r.Sent), num(r.Reached), num(r.Opened), num(r.Clicked), num(r.Replied), num(r.Deals), num(r.Won), credit, value, currency, num(r.Stale), num(r.Observable), num(r.Observed), r.Cost.Amount, r.Cost.Currency})
 	}
 	cmd.title(e, cmd.Format)
-	return cmd.print(e, report, []string{"id", "title", "kind", "sent", "reached", "opened", "clicked", "replied", "deals", "won", "credit", "value", "currency", "stale", "observable", "observed"}, rows)
+	return cmd.print(e, report, []string{"id", "title", "kind", "sent", "reached", "opened", "clicked", "replied", "deals", "won", "credit", "value", "currency", "stale", "observable", "observed", "cost", "cost_currency"}, rows)
 }
 
 type dealCmd struct {
@@ -176,55 +175,6 @@ func trailRows(events []trail.TrailRow) (rows [][]string) {
 		rows = append(rows, []string{v.At.Format(time.RFC3339), string(v.Kind), v.Content, who, v.Rep, v.Deal, v.Stage, string(v.Verdict), credit})
 	}
 	return rows
-}
-
-type attributeCmd struct {
-	format
-	Model  string `default:"linear" help:"The credit model: first, last or linear."`
-	Agents string `default:"likely" enum:"all,likely,strict" help:"Whose clicks count."`
-	By     string `default:"content" help:"content, rep, kind, owner, source or team."`
-	From   string `help:"Deals closed at or after this date."`
-	To     string `help:"Deals closed up to and including this date."`
-	AsOf   string `help:"Only what was known by then."`
-}
-
-func (cmd attributeCmd) Run(e *env) error {
-	if err := attribution.CheckModel(cmd.Model); err != nil {
-		return usageError{err}
-	}
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	// All models at once: the pages compare them, and a run of one alone would set it beside older ones.
-	var run trail.Run
-	request := map[string]any{"agents": cmd.Agents, "from": cmd.From, "to": cmd.To, "as_of": cmd.AsOf}
-	if err := c.Post(e.ctx, "/v1/runs", request, &run); err != nil {
-		return err
-	}
-	report, err := get[trail.Attribution](e, "/v1/attribution", map[string]string{
-		"model": cmd.Model, "agents": cmd.Agents, "from": cmd.From, "to": cmd.To, "by": cmd.By, "run": run.ID,
-	})
-	if err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, r := range report.Rows {
-		rows = append(rows, []string{r.Key, r.Title, num(r.Deals), fmt.Sprintf("%.4f", r.Credit), r.Value.Amount, r.Value.Currency})
-	}
-	for _, sum := range []struct {
-		name string
-		trail.Sum
-	}{{"(no content seen)", report.Unattributed}, {"(total)", report.Total}} {
-		rows = append(rows, []string{sum.name, "", "", fmt.Sprintf("%.4f", sum.Credit), sum.Value.Amount, sum.Value.Currency})
-	}
-	if cmd.Format == "table" {
-		fmt.Fprintf(e.out, "Model %s, agents %s, %d won deals, as of %s\n", report.Model, report.Agents, run.Deals, report.AsOf.Format(time.RFC3339))
-		if run.LeftOut > 0 {
-			fmt.Fprintf(e.out, "Left out: %d won deals without an amount, a closing date or a rate for their currency\n", run.LeftOut)
-		}
-	}
-	return cmd.print(e, report, []string{cmd.By, "title", "deals", "credit", "value", "currency"}, rows)
 }
 
 type shareCmd struct {

@@ -58,10 +58,21 @@ type Config struct {
 		Zone     string            `toml:"zone" default:"UTC" doc:"Time zone of weeks, dates and pages, such as Europe/Berlin."`
 		Currency string            `toml:"currency" default:"EUR" doc:"Reporting currency: all values on pages are in it."`
 		Rates    map[string]string `toml:"rates" doc:"What one unit of another currency is worth in the reporting currency, such as USD = \"0.92\". Deals in a currency without a rate are left out of money and listed."`
+
+		RatesSource string `toml:"rates_source" default:"" doc:"Where the rates are from and of which day, such as ECB, 2 November 2026. It is kept with every run."`
 	} `toml:"company"`
 	Attribution struct {
 		WindowDays int      `toml:"window_days" default:"365" doc:"How many days before the close a touch may lie to earn credit. 0: no limit."`
 		Every      Duration `toml:"every" default:"1h" doc:"How often new events lead to a new run, as 10m or 1h. The pages can ask for one at any time."`
+
+		Kinds            []string `toml:"kinds" default:"clicked, viewed, replied" doc:"What earns credit: clicked, viewed, replied, and if you want them opened (weak) and sent (the rep's own doing)."`
+		HalfLifeDays     int      `toml:"half_life_days" default:"7" doc:"After how many days a touch counts half under the model decay, counted back from the last touch. Many use 30 for long sales."`
+		Stages           []string `toml:"stages" default:"[]" doc:"The stages of a deal in order, without won and lost. Empty: the order in which most deals enter them."`
+		LeadStage        string   `toml:"lead_stage" default:"" doc:"The stage whose entry makes a lead, for the models w and full. Empty: the first contact on the deal being created."`
+		OpportunityStage string   `toml:"opportunity_stage" default:"" doc:"The stage whose entry makes an opportunity. Empty: the deal being created."`
+		LandmarkWeeks    int      `toml:"landmark_weeks" default:"1" doc:"Lift: how many weeks after a stage began it is looked who has seen a content."`
+		HorizonWeeks     int      `toml:"horizon_weeks" default:"6" doc:"Lift: how many weeks after that count for advancing to a later stage."`
+		WonWeeks         int      `toml:"won_weeks" default:"12" doc:"Lift: how many weeks after that count for being won."`
 	} `toml:"attribution"`
 	Mailboxes struct {
 		Every          Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at. Where the server can tell of new mail by itself (IDLE), sent mail is seen at once."`
@@ -70,10 +81,26 @@ type Config struct {
 		ExcludeFolders []string `toml:"exclude_folders" default:"[]" doc:"Folders, or Gmail labels, whose mail leaves no trace wherever else it lies, such as Private."`
 		DailyMB        int      `toml:"daily_mb" default:"2000" doc:"Megabytes that are read from one mailbox a day at most: Gmail locks a mailbox for a day at 2500. The rest is read the next day."`
 	} `toml:"mailboxes"`
-	Providers []Provider `toml:"provider"`
-	Boxes     []Mailbox  `toml:"mailbox"`
+	Models    []CreditModel `toml:"model"`
+	Providers []Provider    `toml:"provider"`
+	Boxes     []Mailbox     `toml:"mailbox"`
 
 	path string // of the file
+}
+
+// CreditModel is one [[model]]: weights of the company's own. Parts go to places of a
+// deal's path in proportion to their weights; they need not add up to 100.
+type CreditModel struct {
+	Name        string  `toml:"name" doc:"What it is called in reports and commands: lower case letters, digits and dashes."`
+	Title       string  `toml:"title" doc:"As a heading. Empty: the name."`
+	First       float64 `toml:"first" doc:"Weight of the first touch, 0 to 1000."`
+	Lead        float64 `toml:"lead" doc:"Weight of the last touch before the lead, see attribution.lead_stage."`
+	Opportunity float64 `toml:"opportunity" doc:"Weight of the last touch before the opportunity, see attribution.opportunity_stage."`
+	Last        float64 `toml:"last" doc:"Weight of the last touch before the close."`
+	Others      float64 `toml:"others" doc:"Weight that all other touches share."`
+
+	Kinds    map[string]float64 `toml:"kinds" doc:"How many times as much a touch of a kind weighs."`
+	Contents map[string]float64 `toml:"contents" doc:"The same for single contents, by ID."`
 }
 
 // Mailbox is one [[mailbox]]: it is only ever read.
@@ -299,7 +326,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("%s: redis.memory_mb is %d and data.spool_mb %d; expected at least 64 more than twice redis.reserve_mb, and 1", c.path, c.Redis.MemoryMB, c.Data.SpoolMB)
 	}
 	if _, err := c.attribution().Definition(); err != nil {
-		return fmt.Errorf("%s: company.currency, company.rates or attribution.window_days: %w", c.path, err)
+		return fmt.Errorf("%s: company.currency, company.rates, attribution.window_days and its neighbours, or [[model]]: %w", c.path, err)
 	}
 	if f := c.Tracking.FallbackURL; f != "" {
 		if c.Tracking.FallbackURL, err = trail.CleanTarget(f, idna.Lookup.ToASCII); err != nil {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,7 +142,14 @@ func TestQuestionsAreAskedAgainUntilTheAnswerWorks(t *testing.T) {
 }
 
 func TestWrongUsageIsTwo(t *testing.T) {
-	for _, args := range [][]string{{"nosuch"}, {"import", "people", "x"}, {"share", "--content", "C1"}, {"attribute", "--model", "magic"}} {
+	// The server knows which models there are.
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"title":"Bad Request","status":400,"code":"invalid","detail":"There is no model '%s'."}`, q.FormValue("model"))
+	}))
+	defer server.Close()
+	for _, args := range [][]string{{"nosuch"}, {"import", "people", "x"}, {"share", "--content", "C1"}, {"attribute", "--model", "magic", "--url", server.URL, "--key", "k"}} {
 		err := run(context.Background(), args, &bytes.Buffer{}, &bytes.Buffer{})
 		if usage := (usageError{}); !errors.As(err, &usage) {
 			t.Errorf("%v: %v (%T)", args, err, err)

@@ -35,10 +35,15 @@ type cli struct {
 	Import    importCmd    `cmd:"" help:"Load content, contacts, deals, stages or touches from CSV or XLSX; content also from a folder, a ZIP or a sitemap."`
 	Share     shareCmd     `cmd:"" help:"Make a tracked link."`
 	Attribute attributeCmd `cmd:"" help:"Run the attribution now and print the credits."`
+	Runs      runsCmd      `cmd:"" help:"List runs of the attribution, say what changed between two and why, or stop one."`
+	Why       whyCmd       `cmd:"" help:"The deals and touches that a credit is made of."`
+	Spend     spendCmd     `cmd:"" help:"What content cost, and how much of that nobody sent or used."`
 	Content   contentCmd   `cmd:"" help:"What every piece of content did."`
 	Deal      dealCmd      `cmd:"" help:"One deal with its trail and credits."`
 	Contact   contactCmd   `cmd:"" help:"One contact with its trail."`
 	Review    reviewCmd    `cmd:"" help:"The weekly lead review."`
+	Lift      liftCmd      `cmd:"" help:"How much more often deals go on with each content than without, and how sure that is."`
+	Holdout   holdoutCmd   `cmd:"" help:"Start, list, show or end experiments: the only proof that a content moves deals."`
 	Status    statusCmd    `cmd:"" help:"How the installation is doing; exit 1 when something needs a person."`
 	Judge     judgeCmd     `cmd:"" help:"Who made each recorded request, as JSON lines; stores nothing."`
 	Read      readCmd      `cmd:"" help:"What mails would yield, as JSON lines; stores nothing."`

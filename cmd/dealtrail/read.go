@@ -158,7 +158,7 @@ func (cmd readCmd) targets(e *env) (targets []trail.Target, err error) {
 	nothing := func(context.Context, trail.Kind, []string) (map[string]trail.State, error) { return nil, nil }
 	importer := crm.Importer{
 		Emit: func(context.Context, ...trail.Event) error { return nil }, Settle: func(context.Context) error { return nil }, States: nothing,
-		Known:    func(context.Context, []trail.ID) (map[trail.ID]bool, error) { return nil, nil },
+		Known:    func(context.Context, []trail.ID) (map[trail.ID]trail.Event, error) { return nil, nil },
 		Contacts: trail.ContactKey("read"), Zone: time.UTC, Now: time.Now,
 		Listed: func(_ context.Context, found ...trail.Target) error { targets = append(targets, found...); return nil },
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +40,8 @@ func (c *Config) sample() []byte {
 			fmt.Fprintf(&b, "\n%s = %v\n", key, v)
 		}
 	})
+	b.WriteString("\n# One block for each credit model of your own, beside first, last, linear, decay, u, w, full, markov and shapley.\n")
+	blocks(&b, "model", c.Models, CreditModel{Name: "ours", Title: "Our weights", First: 30, Lead: 10, Opportunity: 20, Last: 30, Others: 10, Kinds: map[string]float64{"replied": 2}, Contents: map[string]float64{"price-list": 0.5}})
 	b.WriteString("\n# Sign-in by OAuth2: one block for each of Google, Microsoft or another provider. Reps connect their mailboxes themselves\n# in the browser, or an administrator lets all of them be read.\n")
 	provider := Provider{Name: "google", Kind: "google", ClientID: "123.apps.googleusercontent.com", ClientSecretFile: "secrets/google", ServiceAccountFile: "secrets/google.json", Mailboxes: []string{"ana@example.com", "sales@example.com=ana@example.com"}}
 	blocks(&b, "provider", c.Providers, provider)
@@ -72,6 +76,12 @@ func block(name string, value any, explained bool) string {
 			value = strconv.Quote(f)
 		case []string:
 			value = "[" + quoted(f) + "]"
+		case map[string]float64:
+			var pairs []string
+			for _, k := range slices.Sorted(maps.Keys(f)) {
+				pairs = append(pairs, fmt.Sprintf("%q = %v", k, f[k]))
+			}
+			value = "{ " + strings.Join(pairs, ", ") + " }"
 		}
 		fmt.Fprintf(&b, "%s = %s", f.Tag.Get("toml"), value)
 		if explained {

@@ -65,6 +65,7 @@ type program struct {
 	mailboxes     *ingest.Mailboxes
 	poller        *mailbox.Poller
 	job           *attribution.Job
+	holdouts      *attribution.Holdouts
 	access        *api.Access
 	site          *dashboards.Site
 	server        *api.Server
@@ -146,7 +147,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		PublicURL: c.Server.PublicURL, AllowLocal: c.Tracking.AllowLocal, MayEmbed: p.consents.MayEmbed, Trap: c.Tracking.Trap, Now: time.Now,
 	}
 	p.importer = &crm.Importer{
-		Emit: p.buffer.Append, Settle: p.buffer.Settle, States: p.db.States, Known: p.db.Known,
+		Emit: p.buffer.Append, Settle: p.buffer.Settle, States: p.db.States, Known: p.db.Known, SubjectsOf: p.db.SubjectsOf, FactsOf: p.db.FactsOf,
 		Contacts: contacts, Zone: p.zone, Now: time.Now, Listed: p.catalogue.Put,
 	}
 	if p.db.Definition, err = c.attribution().Definition(); err != nil {
@@ -155,6 +156,10 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.job = &attribution.Job{
 		DB: p.db, Settle: p.buffer.Settle, Options: c.attribution(), Patience: 45 * time.Second, Log: p.log, Now: time.Now,
 		Alone: func(ctx context.Context) (func(), bool) { return ingest.Alone(ctx, p.redis, ingest.RunLease) },
+	}
+	p.holdouts = &attribution.Holdouts{
+		DB: p.db, Emit: p.buffer.Append, Settle: p.buffer.Settle, Log: p.log, Now: time.Now,
+		Alone: func(ctx context.Context) (func(), bool) { return ingest.Alone(ctx, p.redis, ingest.HoldoutLease) },
 	}
 	p.access = &api.Access{
 		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: c.Server.PublicURL, Now: time.Now,
@@ -176,14 +181,14 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 	p.site, err = dashboards.New(dashboards.Site{
-		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
+		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
 		Status: p.status, Demo: p.demo, Connect: connect, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
 	})
 	if err != nil {
 		return err
 	}
 	p.server = &api.Server{
-		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Access: p.access,
+		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
 		Exports: exports(), Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log,
 	}
@@ -312,7 +317,7 @@ func (p *program) openStore(ctx context.Context, dir string) error {
 func (p *program) runJobs(ctx context.Context) error {
 	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "jobs", Names: []string{ingest.JobsLease}, Log: p.log}
 	return leases.Each(ctx, func(ctx context.Context, _ string) {
-		if err := all(ctx, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run); err != nil {
+		if err := all(ctx, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run); err != nil {
 			p.log.Error("jobs stopped, beginning again", "err", err)
 		}
 	})
@@ -360,6 +365,24 @@ func (c *Config) attribution() attribution.Options {
 	o.Rates = c.Company.Rates
 	o.Window = time.Duration(c.Attribution.WindowDays) * 24 * time.Hour
 	o.Every = time.Duration(c.Attribution.Every)
+	o.Source = c.Company.RatesSource
+	o.Kinds = nil
+	for _, k := range c.Attribution.Kinds {
+		o.Kinds = append(o.Kinds, trail.Kind(k))
+	}
+	o.HalfLife = time.Duration(c.Attribution.HalfLifeDays) * 24 * time.Hour
+	o.Stages, o.LeadStage, o.OpportunityStage = c.Attribution.Stages, c.Attribution.LeadStage, c.Attribution.OpportunityStage
+	o.Landmark, o.Horizon, o.WonHorizon = c.Attribution.LandmarkWeeks, c.Attribution.HorizonWeeks, c.Attribution.WonWeeks
+	for _, m := range c.Models {
+		w := attribution.Weights{First: m.First, Lead: m.Lead, Opportunity: m.Opportunity, Last: m.Last, Others: m.Others, Contents: m.Contents}
+		for k, factor := range m.Kinds {
+			if w.Kinds == nil {
+				w.Kinds = map[trail.Kind]float64{}
+			}
+			w.Kinds[trail.Kind(k)] = factor
+		}
+		o.Custom = append(o.Custom, attribution.Custom{Name: m.Name, Title: m.Title, Weights: w})
+	}
 	return o
 }
 

@@ -124,7 +124,7 @@
   // fit cuts a name to the room for it; the tooltip and the table have all of it.
   const fit = (name, chars) => name.length > chars ? name.slice(0, chars - 1).trimEnd() + "…" : name;
 
-  // Credit by content: a dot for each piece on a thin line from zero.
+  // Credit by content: a dot for each piece on the line of its interval.
   function credit(plot, data) {
     const narrow = plot.clientWidth < 560;
     const text = color("text"), muted = color("muted"), line = color("line"), accent = color("accent");
@@ -136,7 +136,7 @@
       tooltip: {
         trigger: "axis", axisPointer: { type: "none" }, renderMode: "richText", confine: true,
         backgroundColor: color("surface"), borderColor: line, textStyle: { color: text, fontSize: 13, fontFamily: font },
-        formatter: items => { const r = data.rows[items[0].dataIndex]; return r.name + "\n" + r.text + ", " + r.deals + " deals"; },
+        formatter: items => { const r = data.rows[items[0].dataIndex]; return r.name + "\n" + r.text + ", " + r.deals + " deals" + (r.ends && "\n95 %: " + r.ends); },
       },
       xAxis: {
         type: "value", min: 0, splitNumber: narrow ? 2 : 5,
@@ -151,11 +151,10 @@
         z: 10,
       },
       series: [
-        { type: "bar", barWidth: 2, barGap: "-100%", silent: true, itemStyle: { color: accent, opacity: .45 }, data: data.rows.map(r => r.value) },
-        {
-          type: "scatter", symbolSize: 10, itemStyle: { color: accent }, cursor: "pointer", data: data.rows.map(r => r.value),
-          label: { show: true, position: "right", distance: 8, color: muted, fontSize: 12, formatter: p => short(Math.round(p.value), data.unit.length === 1 ? data.unit : "") },
-        },
+        { type: "bar", stack: "interval", barWidth: 2, silent: true, itemStyle: { opacity: 0 }, data: data.rows.map(r => r.low) },
+        { type: "bar", stack: "interval", barWidth: 2, silent: true, itemStyle: { color: accent, opacity: .45 }, data: data.rows.map(r => Math.max(0, r.high - r.low)),
+          label: { show: true, position: "right", distance: 8, color: muted, opacity: 1, fontSize: 12, formatter: p => short(Math.round(data.rows[p.dataIndex].value), data.unit.length === 1 ? data.unit : "") } },
+        { type: "scatter", symbolSize: 10, z: 5, itemStyle: { color: accent }, cursor: "pointer", data: data.rows.map(r => r.value) },
       ],
     };
   }

@@ -1,0 +1,378 @@
+package dashboards
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/attribution"
+	"dealtrail/store"
+	"dealtrail/trail"
+)
+
+// runsPage is what was calculated, and what is being.
+type runsPage struct {
+	frame
+	UnderWay []runUnderWay
+	Ended    []runUnderWay // without a result, lately
+	Rows     []runRow
+	Older    template.URL
+	Said     string // what was just done
+}
+
+// Busy reports whether the page is worth looking at again soon.
+func (p runsPage) Busy() bool { return len(p.UnderWay) > 0 }
+
+// runUnderWay is a run that is not complete.
+type runUnderWay struct {
+	attribution.Progress
+	attribution.Request
+	zone *time.Location
+}
+
+// What says which numbers it is about.
+func (r runUnderWay) What() string { return whatRun(r.Agents, r.From, r.To, r.zone) }
+
+// Nth is its step, from one.
+func (r runUnderWay) Nth() int { return int(r.Step) + 1 }
+
+// Percent is how much of it is done.
+func (r runUnderWay) Percent() string {
+	part := 0.0
+	if r.Of > 0 {
+		part = min(1, float64(r.Done)/float64(r.Of))
+	}
+	return pct(100 * (float64(r.Step) + part) / float64(max(r.Steps, 1)))
+}
+
+// runRow is a complete run.
+type runRow struct {
+	trail.Run
+	zone *time.Location
+}
+
+// What says which numbers it is about.
+func (r runRow) What() string { return whatRun(r.Agents, r.From, r.To, r.zone) }
+
+// Diff links to what changed since the run before.
+func (r runRow) Diff() template.URL { return link("", "runs", store.PreviousRun, "diff", r.ID) }
+
+// Took is how long it took.
+func (r runRow) Took() string { return r.FinishedAt.Sub(r.StartedAt).Round(time.Second / 10).String() }
+
+// Why lists, by model, why it has no result.
+func (r runRow) Why() (all []string) {
+	for model, why := range r.Reasons {
+		all = append(all, model+": "+why)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func whatRun(level trail.Level, from, to time.Time, zone *time.Location) string {
+	l := lens{Agents: cmp.Or(level, trail.Likely), zone: zone}.over(from, to)
+	return l.LevelWords() + ", deals " + l.Period()
+}
+
+// over returns the lens with the period of a run.
+func (l lens) over(from, to time.Time) lens {
+	l.From, l.To = "", ""
+	if !from.IsZero() {
+		l.from, l.From = from.In(l.zone), from.In(l.zone).Format(time.DateOnly)
+	}
+	if !to.IsZero() {
+		l.to, l.To = to.In(l.zone), to.In(l.zone).AddDate(0, 0, -1).Format(time.DateOnly)
+	}
+	return l
+}
+
+// runsAtOnce are the runs of a page.
+const runsAtOnce = 50
+
+// runRoutes mounts the pages of runs.
+func (s *Site) runRoutes(in *echo.Group) {
+	in.GET("/runs", s.runs)
+	in.POST("/runs/:id/stop", s.stopRun)
+	in.GET("/runs/:a/diff/:b", s.diff)
+}
+
+func (s *Site) runs(c echo.Context) error {
+	ctx := c.Request().Context()
+	page := runsPage{frame: s.frame(c, "What was calculated, and when?", "status", lens{})}
+	if c.QueryParam("stopped") != "" {
+		page.Said = "Asked to stop: the calculation ends within seconds and leaves nothing."
+	}
+	rows, err := s.DB.RunPage(ctx, c.QueryParam("after"), runsAtOnce)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		page.Rows = append(page.Rows, runRow{r, s.Zone})
+	}
+	if c.QueryParam("format") == "csv" {
+		return sendCSV(c, "runs.csv", runsCSV(rows))
+	}
+	if len(rows) == runsAtOnce {
+		page.Older = link(url.Values{"after": {rows[len(rows)-1].ID}}.Encode(), "runs")
+	}
+	left, err := s.Job.UnderWay(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range left {
+		r := runUnderWay{Progress: p, zone: s.Zone}
+		if err := json.Unmarshal([]byte(p.Request), &r.Request); err != nil {
+			return fmt.Errorf("what run %s is about: %w", p.Run, err)
+		}
+		if p.State == "running" || p.State == "stopping" {
+			page.UnderWay = append(page.UnderWay, r)
+		} else {
+			page.Ended = append(page.Ended, r)
+		}
+	}
+	return s.render(c, http.StatusOK, "runs", page)
+}
+
+func (s *Site) stopRun(c echo.Context) error {
+	if err := s.Job.Stop(c.Request().Context(), param(c, "id")); err != nil {
+		return err
+	}
+	return seeOther(c, link("stopped=1", "runs"))
+}
+
+func runsCSV(runs []trail.Run) [][]string {
+	out := [][]string{{"run", "agents", "from", "to", "as_of", "started_at", "finished_at", "version", "config", "models", "events", "deals", "touches", "left_out", "currency", "asked", "reasons"}}
+	for _, r := range runs {
+		out = append(out, []string{r.ID, string(r.Agents), stamp(r.From), stamp(r.To), stamp(r.AsOf), stamp(r.StartedAt), stamp(r.FinishedAt), r.Version, r.Config,
+			strings.Join(r.Models, " "), count(r.Events), count(r.Deals), count(r.Touches), count(r.LeftOut), r.Currency, fmt.Sprint(r.Asked), strings.Join(runRow{Run: r}.Why(), "; ")})
+	}
+	return out
+}
+
+// diffPage is why numbers changed between two runs.
+type diffPage struct {
+	frame
+	trail.Diff
+	Total  diffRow
+	Rows   []diffRow
+	Same   int // rows that did not change
+	Bys    []choice
+	Models []choice
+	Inputs []trail.InputChange
+
+	Cause, Key string // what the deals are of, in words; empty: all
+	Deals      []trail.DiffDeal
+	Next       template.URL
+}
+
+// diffRow is one row with its causes.
+type diffRow struct {
+	Title string
+	Href  template.URL // to what the key is about, if it has a page
+	trail.Change
+	Causes []diffCause
+}
+
+type diffCause struct {
+	trail.CauseChange
+	Word string
+	Href template.URL // to the deals behind it
+}
+
+// causeWords say what changed, as a marketer would.
+var causeWords = map[trail.Cause]string{
+	trail.CauseDealWon: "Deals won since", trail.CauseDealGone: "Deals that count no more", trail.CauseAmount: "Amounts or rates changed",
+	trail.CauseLate: "Events that came late", trail.CauseVerdict: "Events judged again or corrected", trail.CauseRemoved: "Events that are gone",
+	trail.CauseClosed: "Closing dates changed", trail.CauseMoved: "Touches tied to other deals", trail.CauseContent: "Content registered anew",
+	trail.CauseRegrouped: "Under another owner, team or the like", trail.CauseSettings: "Settings or version changed",
+	trail.CauseWeights: "The model learned from other deals", trail.CauseMilestones: "Leads or deals began at another time", trail.CauseOther: "Not explained: a mistake of dealtrail",
+}
+
+// causeWord says a cause in words.
+func causeWord(c trail.Cause) string { return cmp.Or(causeWords[c], string(c)) }
+
+// byWords are what a difference can be grouped by.
+var byWords = map[string]string{
+	"content": "Content", "rep": "Rep", "kind": "Kind of content", "persona": "Persona", "owner": "Owner of the deal", "team": "Team", "source": "Source",
+	"stage": "Stage", "segment": "Segment", "size": "Size", "account": "Company", "month": "Month of the close",
+}
+
+// inputWords are the counts of what went into a run, in order.
+var inputWords = []choice{
+	{Value: "events", Label: "Events"}, {Value: "deals", Label: "Deals known"}, {Value: "won", Label: "Won deals divided"}, {Value: "touches", Label: "Touches on won deals"},
+	{Value: "left_out", Label: "Won deals left out"}, {Value: "lost", Label: "Lost deals"}, {Value: "touches_of_lost", Label: "Touches on lost deals"},
+}
+
+// noContent names what no content earned.
+const noContent = "No content seen"
+
+// diffDealsAtOnce are the deals of a page; the CSV has all.
+const diffDealsAtOnce = 100
+
+func (s *Site) diff(c echo.Context) error {
+	l, err := s.readLens(c, "by", "cause", "key")
+	if err != nil {
+		return err
+	}
+	ctx, a, b, by := c.Request().Context(), param(c, "a"), param(c, "b"), cmp.Or(c.QueryParam("by"), "content")
+	f := l.filter()
+	f.Zone = s.Zone
+	d, err := s.DB.Diff(ctx, a, b, by, f)
+	if err != nil {
+		return err
+	}
+	l = l.of(d)
+	page := s.diffPage(c, l, d)
+	cause, key := trail.Cause(c.QueryParam("cause")), c.QueryParam("key")
+	if c.QueryParam("format") == "csv" {
+		return s.diffCSV(c, d, cause, key)
+	}
+	if cause != "" || key != "" {
+		if cause != "" {
+			page.Cause = causeWord(cause)
+		}
+		page.Key = page.named(key)
+		f.Limit, f.After = diffDealsAtOnce, c.QueryParam("after")
+		deals, next, err := s.DB.DiffDeals(ctx, d.A.ID, d.B.ID, by, cause, key, f)
+		if err != nil {
+			return err
+		}
+		for i := range deals {
+			if deals[i].Key == trail.Unattributed {
+				deals[i].Title = noContent
+			}
+		}
+		if page.Deals = deals; next != "" {
+			page.Next = l.With("after", next) + "#deals"
+		}
+	}
+	return s.render(c, http.StatusOK, "run", page)
+}
+
+// of returns the lens of a difference: its level and period are those of the runs,
+// and its path names them.
+func (l lens) of(d *trail.Diff) lens {
+	l.Agents = d.Agents
+	l.path = join("runs", d.A.ID, "diff", d.B.ID)
+	return l.over(d.From, d.To)
+}
+
+func (s *Site) diffPage(c echo.Context, l lens, d *trail.Diff) diffPage {
+	page := diffPage{frame: s.frame(c, "Why did the numbers change?", "content", l), Diff: *d}
+	for _, by := range store.Keys() {
+		page.Bys = append(page.Bys, choice{Value: by, Label: cmp.Or(byWords[by], by)})
+	}
+	for _, m := range d.A.Models {
+		if slices.Contains(d.B.Models, m) && d.A.Reasons[m]+d.B.Reasons[m] == "" {
+			page.Models = append(page.Models, choice{Value: m, Label: s.modelTitle(m)})
+		}
+	}
+	for _, word := range inputWords {
+		for _, in := range d.Inputs {
+			if in.Name == word.Value {
+				in.Name = word.Label
+				page.Inputs = append(page.Inputs, in)
+			}
+		}
+	}
+	row := func(title, key string, r trail.DiffRow) diffRow {
+		out := diffRow{Title: title, Change: r.Change}
+		for _, x := range r.Causes {
+			out.Causes = append(out.Causes, diffCause{x, causeWord(x.Cause), l.With("cause", string(x.Cause), "key", key) + "#deals"})
+		}
+		return out
+	}
+	for _, r := range d.Rows {
+		if len(r.Causes) == 0 {
+			page.Same++
+			continue
+		}
+		out := row(r.Title, r.Key, r)
+		if d.By == "content" {
+			out.Href = l.Link("content", r.Key)
+		}
+		page.Rows = append(page.Rows, out)
+	}
+	if len(d.Unattributed.Causes) > 0 {
+		page.Rows = append(page.Rows, row(noContent, trail.Unattributed, d.Unattributed))
+	}
+	page.Total = row("All", "", d.Total)
+	return page
+}
+
+// named is a key in words.
+func (p diffPage) named(key string) string {
+	if key == trail.Unattributed {
+		return noContent
+	}
+	for _, r := range p.Diff.Rows {
+		if r.Key == key {
+			return r.Title
+		}
+	}
+	return key
+}
+
+// CauseWord says the cause of a deal in words.
+func (p diffPage) CauseWord(c trail.Cause) string { return causeWord(c) }
+
+// ByWord says what the rows are.
+func (p diffPage) ByWord() string { return cmp.Or(byWords[p.By], p.By) }
+
+// Touched says how many touches entered or left a deal's path.
+func (p diffPage) Touched(d trail.DiffDeal) string { return plural(len(d.Touches), "touch", "touches") }
+
+// modelTitle is a model's name as pages show it.
+func (s *Site) modelTitle(name string) string {
+	if m, err := s.options().Model(name); err == nil {
+		return m.Title
+	}
+	return name
+}
+
+// gain writes a change of money with its sign.
+func gain(m trail.Money) template.HTML {
+	if strings.Trim(m.Amount, "-0.") == "" {
+		return `<span class="zero">±0</span>`
+	}
+	sign := "+"
+	if rest, less := strings.CutPrefix(m.Amount, "-"); less {
+		sign, m.Amount = "−", rest
+	}
+	return template.HTML(`<span class="money">` + sign + template.HTMLEscapeString(moneyText(m)) + `</span>`)
+}
+
+// Gain writes the change with its sign.
+func (r diffRow) Gain() template.HTML { return gain(r.Change.Change) }
+
+// Gain writes the change with its sign.
+func (c diffCause) Gain() template.HTML { return gain(c.Change) }
+
+// GainOf writes a deal's change with its sign.
+func (p diffPage) GainOf(d trail.DiffDeal) template.HTML { return gain(d.Change.Change) }
+
+// diffCSV answers with the deals behind a difference, all of them.
+func (s *Site) diffCSV(c echo.Context, d *trail.Diff, cause trail.Cause, key string) error {
+	out := [][]string{{"deal", d.By, "title", "cause", "before", "after", "change", "currency", "credit_before", "credit_after", "why"}}
+	f := store.Filter{Model: d.Model, Zone: s.Zone, Limit: 5000}
+	for {
+		deals, next, err := s.DB.DiffDeals(c.Request().Context(), d.A.ID, d.B.ID, d.By, cause, key, f)
+		if err != nil {
+			return err
+		}
+		for _, x := range deals {
+			out = append(out, []string{x.Deal, x.Key, x.Title, string(x.Cause), x.Before.Amount, x.After.Amount, x.Change.Change.Amount, x.Before.Currency, decimal(x.CreditBefore), decimal(x.CreditAfter), x.Why})
+		}
+		if f.After = next; next == "" {
+			return sendCSV(c, "changes.csv", out)
+		}
+	}
+}
