@@ -28,7 +28,6 @@ type computation struct {
 	snapshot *snapshot
 	args     args              // what every statement of the run may name
 	reasons  map[string]string // by model: why there is no result
-	took     map[string]time.Duration
 
 	closedDeals int64 // won and lost, with an end
 }
@@ -51,7 +50,7 @@ var errStopped = errors.New("stopped")
 
 // compute does the steps that are left, and writes the run.
 func (j *Job) compute(ctx context.Context, c *computation) (*trail.Run, error) {
-	c.reasons, c.took = map[string]string{}, map[string]time.Duration{}
+	c.reasons = map[string]string{}
 	maps.Copy(c.reasons, c.request.Reasons)
 	c.args = args{
 		"run": c.run.ID, "as_of": c.run.AsOf, "from_ms": bound(c.run.From), "to_ms": bound(c.run.To), "snapshot": snapshotID(c.run.AsOf, c.request.Config),
@@ -75,7 +74,6 @@ func (c *computation) steps(ctx context.Context) error {
 		if i < c.next && i > 0 { // laying out finds what there is, and tells how much
 			continue
 		}
-		started := time.Now()
 		if err := c.note(ctx, i, 0, 1); err != nil {
 			return err
 		}
@@ -83,7 +81,6 @@ func (c *computation) steps(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", steps[i], err)
 		}
 		c.request.Reasons = maps.Clone(c.reasons)
-		c.took[steps[i]] = time.Since(started)
 	}
 	return nil
 }
