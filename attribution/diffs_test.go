@@ -113,8 +113,9 @@ func TestEveryDifferenceAddsUpAndIsExplained(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := drawCompany(rt)
 		c.request.From, c.request.To = time.Time{}, time.Time{}
+		c.options.Burst = 30 * time.Minute
 		for i := range c.deals[:2] { // won, with bursts on them, so that something changes
-			c.deals[i] = won(c.deals[i].Deal, "100.00", day.AddDate(0, 0, 2))
+			c.deals[i] = deal(c.deals[i].Deal, "status", "won", "amount", "100", "closed_at", day.Add(20*time.Hour).Format(time.RFC3339))
 		}
 		for i := range 24 {
 			at := day.Add(time.Duration(rapid.IntRange(0, 60).Draw(rt, "more at")) * 10 * time.Minute)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"dealtrail/attribution/lift"
 )
@@ -56,6 +57,7 @@ func (c *computation) compare(ctx context.Context) error {
 
 // judge says what the entries bear.
 func (c *computation) judge(ctx context.Context) error {
+	started := time.Now()
 	before, err := c.job.placebos(ctx, c.run.ID)
 	if err != nil {
 		return err
@@ -64,10 +66,14 @@ func (c *computation) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.job.time("placebo", started)
+	started = time.Now()
 	hazards, err := c.hazards(ctx)
 	if err != nil {
 		return err
 	}
+	c.job.time("hazards", started)
+	defer c.job.time("judge", time.Now())
 	for _, outcome := range Outcomes {
 		evidence, err := c.job.evidence(ctx, c.run.ID, Where{Outcome: outcome})
 		if err != nil {

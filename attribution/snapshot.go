@@ -8,7 +8,7 @@ import (
 	"dealtrail/store"
 )
 
-// A snapshot is what was known at one time, laid out for runs: deals by number,
+// A snapshot is what was known at one time, laid out for runs: deals by a hash,
 // and their touches in order. Runs at several levels of agents share it, and it
 // goes when they are complete. Its parts are the store's own views; those that
 // are joined to all events are stored first, and the others read them there.
@@ -26,23 +26,21 @@ func snapshotID(asOf time.Time, config string) string {
 }
 
 // stored are the views that a snapshot stores, with where they are read from then.
-var stored = map[string]string{}
+var stored = map[string]string{
+	"bindings": "SELECT key, content, rep, deal, share, contacts FROM snapshot_bindings WHERE snapshot = {snapshot:String}",
+	"crowds":   "SELECT share, since, people FROM snapshot_crowds WHERE snapshot = {snapshot:String}",
+}
 
-func init() {
-	for view, columns := range map[string]string{
-		"parties":  "party, told, denied, deals",
-		"ties":     "key, told, told_until, theirs, theirs_until, among, sure, only, only_until, only_since, only_rule",
-		"bindings": "key, content, rep, deal, share, contacts",
-		"crowds":   "share, since, people",
-	} {
-		stored[view] = "SELECT " + columns + " FROM snapshot_" + view + " WHERE snapshot = {snapshot:String}"
-	}
-	stored["deals"] = "SELECT deal, domain, status, fromUnixTimestamp64Milli(closed_ms, 'UTC') AS closed_at, contacts FROM snapshot_deals WHERE snapshot = {snapshot:String}"
+// snapshotParts are the statements that make a snapshot, in order.
+var snapshotParts = []string{
+	"snapshot_names", "snapshot_deals", "snapshot_stages", "snapshot_unregistered", "snapshot_leads",
+	"snapshot_words", "snapshot_parties", "snapshot_bindings", "snapshot_crowds", "snapshot_crowd", "snapshot_links",
+	"snapshot_touches", "snapshot_people", "snapshot_companies", "snapshot_decided", "snapshot_complete",
 }
 
 // snapshotTables are the tables that have a part of a snapshot.
 var snapshotTables = []string{
-	"snapshot_names", "snapshot_deals", "snapshot_leads", "snapshot_parties", "snapshot_ties", "snapshot_bindings", "snapshot_crowds", "snapshot_touches",
+	"snapshot_names", "snapshot_deals", "snapshot_stages", "snapshot_leads", "snapshot_words", "snapshot_parties", "snapshot_people", "snapshot_companies", "snapshot_bindings", "snapshot_crowds", "snapshot_touches",
 }
 
 // take makes the snapshot, or finds it complete. tick is told after each part.
@@ -59,14 +57,10 @@ func (j *Job) take(ctx context.Context, asOf time.Time, o Options, tick func(don
 	for range Digits(o.Currency) {
 		minor *= 10
 	}
-	parts := []string{"snapshot_names", "snapshot_deals", "snapshot_leads", "snapshot_parties", "snapshot_bindings", "snapshot_crowds", "snapshot_ties", "snapshot_touches", "snapshot_complete"}
-	for i, part := range parts {
-		instead := stored
-		switch part {
-		case "snapshot_names", "snapshot_deals":
-			instead = nil // there is nothing to read instead
-		case "snapshot_parties", "snapshot_bindings", "snapshot_crowds", "snapshot_ties":
-			instead = without(stored, part[len("snapshot_"):])
+	for i, part := range snapshotParts {
+		var instead map[string]string
+		if part == "snapshot_touches" { // when the others are made, they are not there to be read
+			instead = stored
 		}
 		text, values, err := bind(part, []args{{"snapshot": s.id, "as_of": asOf, "currency": o.Currency, "rates": o.rates(), "minor": minor}})
 		started := time.Now()
@@ -77,7 +71,7 @@ func (j *Job) take(ctx context.Context, asOf time.Time, o Options, tick func(don
 		if err != nil {
 			return nil, fmt.Errorf("lay out what was known: %s: %w", part, err)
 		}
-		tick(i+1, len(parts))
+		tick(i+1, len(snapshotParts))
 	}
 	_, err = j.found(ctx, s)
 	return s, err
@@ -92,15 +86,4 @@ func (j *Job) found(ctx context.Context, s *snapshot) (complete bool, err error)
 // forget removes a snapshot, whatever there is of it.
 func (j *Job) forget(ctx context.Context, id string) error {
 	return j.drop(ctx, id, snapshotTables...)
-}
-
-// without returns the views but one.
-func without(views map[string]string, name string) map[string]string {
-	rest := map[string]string{}
-	for view, text := range views {
-		if view != name {
-			rest[view] = text
-		}
-	}
-	return rest
 }

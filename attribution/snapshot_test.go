@@ -18,15 +18,16 @@ import (
 // What a snapshot has, as the store tells it: a text for each touch, and for each deal. Sizes by value are no view's.
 const (
 	snapshotTouches = `
-		SELECT formatRow('TSV', d.deal, at_ms, hex(id), c.name, r.name, kind, hex(min(id) OVER (PARTITION BY d.deal, burst)), level, rule, confidence)
+		SELECT formatRow('TSV', d.name, at_ms, hex(id), c.name, r.name, kind, hex(min(id) OVER (PARTITION BY d.name, burst)), level, rule, confidence)
 		FROM snapshot_touches AS t
-		LEFT JOIN (SELECT no, deal FROM snapshot_deals WHERE snapshot = {snapshot:String}) AS d ON d.no = t.deal
+		INNER JOIN (SELECT deal, name FROM snapshot_deals WHERE snapshot = {snapshot:String}) AS d ON d.deal = t.deal
 		LEFT JOIN (SELECT no, name FROM snapshot_names WHERE snapshot = {snapshot:String} AND what = 'content') AS c ON c.no = t.content
 		LEFT JOIN (SELECT no, name FROM snapshot_names WHERE snapshot = {snapshot:String} AND what = 'rep') AS r ON r.no = t.rep
-		WHERE snapshot = {snapshot:String}`
+		WHERE snapshot = {snapshot:String} AND undecided = 0`
 	snapshotDeals = `
-		SELECT formatRow('TSV', deal, domain, status, stage, owner, contacts, created_ms, closed_ms, team, source, segment, if(size IN ('under 10k', '10k to 100k', '100k and over'), '', size))
-		FROM snapshot_deals
+		SELECT formatRow('TSV', name, domain, status, if(last.stage != '' AND (d.stage = '' OR last.received_ms > registered_ms), last.stage, d.stage), owner, contacts, created_ms, closed_ms, team, source, segment, if(size IN ('under 10k', '10k to 100k', '100k and over'), '', size))
+		FROM snapshot_deals AS d
+		LEFT JOIN (SELECT deal, argMax(stage, (at_ms, id)) AS stage, argMax(received_ms, (at_ms, id)) AS received_ms FROM snapshot_stages WHERE snapshot = {snapshot:String} GROUP BY deal) AS last ON last.deal = d.deal
 		WHERE snapshot = {snapshot:String}`
 	viewOfDeals = `
 		SELECT formatRow('TSV', deal, domain, status, stage, owner, contacts, toUnixTimestamp64Milli(created_at), toUnixTimestamp64Milli(closed_at), attrs['team'], attrs['source'], attrs['segment'], attrs['size'])
@@ -111,7 +112,7 @@ func TestSnapshotIsWhatTheViewsSayAsOfItsTime(t *testing.T) {
 		for _, d := range checkSnapshot(t, db, id, at(hours), ties(t, db, at(hours))) {
 			t.Errorf("as of %d hours: %s", hours, d)
 		}
-		touches[hours] = count(t, db, "SELECT count() FROM snapshot_touches WHERE snapshot = {id:String}", clickhouse.Named("id", id))
+		touches[hours] = count(t, db, "SELECT count() FROM snapshot_touches WHERE snapshot = {id:String} AND undecided = 0", clickhouse.Named("id", id))
 	}
 	if touches[10] == 0 || touches[50] <= touches[10] {
 		t.Errorf("touches by hours %v: there should be more and more", touches)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/bits"
 	"runtime"
 	"time"
 
@@ -159,18 +160,23 @@ func (c *computation) divide(ctx context.Context) error {
 
 // chunkDeals is how many deals one statement takes: so that memory does not grow
 // with the company, both cores have work, and there is progress to show.
-const chunkDeals = 250_000
+const chunkDeals = 1_000_000
 
-// inChunks runs a statement for the deals from low up to high, and so on.
+// inChunks runs a statement for one part of the deals after the other: they lie by a
+// hash, from low to high.
 func (c *computation) inChunks(ctx context.Context, step int, name string, given args) error {
 	size := cmp.Or(c.job.chunk, chunkDeals)
-	chunks := int(c.snapshot.deals)/size + 1
+	chunks := max((int(c.snapshot.deals)+size-1)/size, 1)
+	from := func(i int) uint64 { // the first hash of chunk i, of the one after the last 0
+		first, _ := bits.Div64(uint64(i%chunks), 0, uint64(chunks))
+		return first
+	}
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(min(runtime.NumCPU(), 4))
 	done := make(chan struct{}, chunks)
 	for i := range chunks {
 		work.Go(func() error {
-			err := c.job.exec(ctx, name, c.args, given, args{"low": uint32(i * size), "high": uint32((i + 1) * size)})
+			err := c.job.exec(ctx, name, c.args, given, args{"low": from(i), "high": from(i+1) - 1})
 			if err != nil {
 				return err
 			}

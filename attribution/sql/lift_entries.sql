@@ -11,27 +11,34 @@ WITH
     went AS
     (
         SELECT
-            no, if(known.segment != '', known.segment, size) AS segment, size, owner, team, if(known.source != '', known.source, leads.source) AS source, status,
+            known.deal AS deal, if(known.segment != '', known.segment, size) AS segment, size, owner, team, if(known.source != '', known.source, leads.source) AS source, status,
             if(status IN ('won', 'lost'), least(closed_ms, {as_of_ms:Int64}), {as_of_ms:Int64}) AS over_ms,
             if(created_ms > 0 AND created_ms < entered[1].1, created_ms, entered[1].1) AS created_ms,
             arraySort(arrayFilter(x -> x.1 < over_ms AND x.2 > 0, arrayMap(x -> (x.1, indexOf({stages:Array(String)}, toString(x.2))), entered))) AS steps,
             arrayFilter((x, before) -> x.2 != before.2, steps, arrayShiftRight(steps, 1)) AS way
         FROM snapshot_deals AS known
-        LEFT JOIN (SELECT deal, source FROM snapshot_leads WHERE snapshot = {snapshot:String}) AS leads ON leads.deal = known.no
-        WHERE snapshot = {snapshot:String} AND no >= {low:UInt32} AND no < {high:UInt32} AND NOT (status IN ('won', 'lost') AND closed_ms = 0)
+        INNER JOIN
+        (
+            SELECT deal, arrayMap(x -> (x.1, x.3), arraySort(groupArray((at_ms, id, stage)))) AS entered
+            FROM snapshot_stages
+            WHERE snapshot = {snapshot:String} AND deal BETWEEN {low:UInt64} AND {high:UInt64}
+            GROUP BY deal
+        ) AS history ON history.deal = known.deal
+        LEFT JOIN (SELECT deal, source FROM snapshot_leads WHERE snapshot = {snapshot:String}) AS leads ON leads.deal = known.deal
+        WHERE snapshot = {snapshot:String} AND known.deal BETWEEN {low:UInt64} AND {high:UInt64} AND NOT (status IN ('won', 'lost') AND closed_ms = 0)
     ),
 
-    -- A row is one deal with the contents that were seen on it, by when that was first.
+    -- A row is one deal with the contents that were seen on it, by when that was first. A number that begins with the time sorts fastest.
     saw AS
     (
-        SELECT deal, arraySort(groupArray(first)) AS times, arraySort((x, at) -> at, groupArray(content), groupArray(first)) AS contents
-        FROM
-        (
-            SELECT deal, content, min(at_ms) AS first
-            FROM snapshot_touches
-            WHERE snapshot = {snapshot:String} AND deal >= {low:UInt32} AND deal < {high:UInt32} AND kind IN {kinds:Array(String)} AND level >= {level:UInt8}
-            GROUP BY deal, content
-        )
+        SELECT
+            deal,
+            arraySort(groupArray(bitShiftLeft(toUInt64(at_ms), 22) + content)) AS touches,
+            arrayMap(x -> toUInt32(bitAnd(x, 4194303)), touches) AS contents,
+            arrayFilter((at, nth) -> nth = 1, arrayMap(x -> toInt64(bitShiftRight(x, 22)), touches), arrayEnumerateUniq(contents)) AS times,
+            arrayDistinct(contents) AS firsts
+        FROM snapshot_touches
+        WHERE snapshot = {snapshot:String} AND deal BETWEEN {low:UInt64} AND {high:UInt64} AND undecided = 0 AND kind IN {kinds:Array(String)} AND level >= {level:UInt8}
         GROUP BY deal
     ),
 
@@ -39,7 +46,7 @@ WITH
     entries AS
     (
         SELECT
-            no, {stages:Array(String)}[here.2] AS stage, segment, size, owner, team, source, created_ms, times, contents,
+            went.deal AS deal, {stages:Array(String)}[here.2] AS stage, segment, size, owner, team, source, created_ms, times, firsts,
             here.1 AS began,
             if(next.2 > 0, next.1, over_ms) AS left_ms,
             multiIf(next.2 > here.2, 'advanced', next.2 > 0, 'unknown', status = 'won', 'advanced', status = 'lost', 'lost', 'unknown') AS ended,
@@ -50,12 +57,12 @@ WITH
             landmark + {horizon:Int64} * week AS horizon,
             landmark + {won_horizon:Int64} * week AS won_horizon
         FROM went
-        LEFT JOIN saw ON saw.deal = went.no
+        LEFT JOIN saw ON saw.deal = went.deal
         ARRAY JOIN way AS here, arrayShiftRight(way, 1) AS came, arrayShiftLeft(way, 1) AS next, arrayEnumerate(way) AS i, arrayEnumerateUniq(way.2) AS nth
         WHERE nth = 1 AND ({from_ms:Int64} = 0 OR began >= {from_ms:Int64}) AND ({to_ms:Int64} = 0 OR began < {to_ms:Int64})
     )
 SELECT
-    {run:String}, no, stage, segment, size, owner, team, source,
+    {run:String}, deal, stage, segment, size, owner, team, source,
     least(intDiv(began - created_ms, 2 * week), 15) AS age,
     left_ms > landmark AND horizon <= {as_of_ms:Int64} AS known,
     known AND advanced_ms <= horizon AS advanced,
@@ -65,7 +72,7 @@ SELECT
     -- A week whose end is not known counts when it is over, any other when it began.
     if(ended = 'unknown', intDiv(left_ms - began, week), intDiv(left_ms - began - 1, week) + 1) AS weeks,
     ended,
-    arrayMap(x -> names[x], arraySlice(entries.contents, 1, arrayCount(at -> at < left_ms, times))) AS contents,
+    arrayMap(x -> names[x], arraySlice(firsts, 1, arrayCount(at -> at < left_ms, times))) AS contents,
     arrayMap(at -> if(at < began, -1, intDiv(at - began, week)), arraySlice(times, 1, length(contents))) AS seen,
     arrayCount(at -> at < began, times) AS at_entry,
     arrayCount(at -> at < least(landmark, left_ms), times) AS at_landmark

@@ -1,9 +1,9 @@
 -- A row is one deal with contacts of which the CRM says since when they are there, or where they came from.
 INSERT INTO snapshot_leads (snapshot, deal, lead_ms, source)
-SELECT {snapshot:String}, no, minIf(created_ms, created_ms > 0), argMinIf(source, place, source != '')
+SELECT {snapshot:String}, deal, minIf(created_ms, created_ms > 0), argMinIf(source, place, source != '')
 FROM
 (
-    SELECT no, contact, place FROM snapshot_deals ARRAY JOIN contacts AS contact, arrayEnumerate(contacts) AS place
+    SELECT deal, contact, place FROM snapshot_deals ARRAY JOIN contacts AS contact, arrayEnumerate(contacts) AS place
     WHERE snapshot = {snapshot:String}
 ) AS listed
 INNER JOIN
@@ -13,4 +13,4 @@ INNER JOIN
     WHERE kind = 'contact' AND (attrs['created_at'] != '' OR attrs['source'] != '')
     GROUP BY contact
 ) AS who ON who.contact = listed.contact
-GROUP BY no
+GROUP BY deal

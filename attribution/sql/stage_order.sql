@@ -12,8 +12,15 @@ FROM
         arrayMap(name -> (name, steps[indexOf(names, name)].1), arrayDistinct(names)) AS firsts,
         steps[-1].1 AS last_ms,
         arrayMap(x -> x.2, arrayFilter(x -> x.1 = last_ms, steps)) AS lasts
-    FROM snapshot_deals
-    WHERE snapshot = {snapshot:String} AND notEmpty(entered) AND NOT (is_closed AND closed_ms = 0)
+    FROM snapshot_deals AS known
+    INNER JOIN
+    (
+        SELECT deal, arrayMap(x -> (x.1, x.3), arraySort(groupArray((at_ms, id, stage)))) AS entered
+        FROM snapshot_stages
+        WHERE snapshot = {snapshot:String}
+        GROUP BY deal
+    ) AS history ON history.deal = known.deal
+    WHERE snapshot = {snapshot:String} AND NOT (is_closed AND closed_ms = 0)
 )
 ARRAY JOIN firsts AS x
 ARRAY JOIN firsts AS y

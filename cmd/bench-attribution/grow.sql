@@ -1,7 +1,7 @@
--- A row is the registration of one deal.
+-- A row is the registration of one deal. Deals begin in the order of their numbers, over 500 days.
 INSERT INTO events (id, kind, at, received_at, source, deal, account, attrs)
 WITH toDateTime64('2025-01-01 00:00:00', 3, 'UTC') AS epoch, number AS d,
-    epoch + toIntervalSecond(cityHash64(d, 'created') % (86400 * 500)) AS created,
+    epoch + toIntervalSecond(intDiv(86400 * 500 * 7 * d, {all:UInt64})) AS created,
     created + toIntervalSecond(86400 * 20 + cityHash64(d, 'closed') % (86400 * 180)) AS closed,
     cityHash64(d, 'won') % 100 AS luck
 SELECT toFixedString(concat(repeat(char(0), 6), substring(sipHash128('deal', d), 1, 10)), 16), 'deal', created, created, 'csv', concat('D', toString(d)), concat('co', toString(d), '.example'),
@@ -10,16 +10,6 @@ SELECT toFixedString(concat(repeat(char(0), 6), substring(sipHash128('deal', d),
         'created_at', formatDateTime(created, '%Y-%m-%dT%H:%i:%SZ'), 'closed_at', if(luck < 80, formatDateTime(closed, '%Y-%m-%dT%H:%i:%SZ'), ''),
         'contacts', concat('c', toString(2 * d), ' c', toString(2 * d + 1)), 'segment', ['small', 'middle', 'large'][1 + d % 3])
 FROM numbers(toUInt64({from:UInt64} / 7), toUInt64({n:UInt64} / 7));
--- A row is one stage that one deal entered.
-INSERT INTO events (id, kind, at, received_at, source, deal, stage)
-WITH toDateTime64('2025-01-01 00:00:00', 3, 'UTC') AS epoch, number AS d, arrayJoin([1, 2, 3]) AS k,
-    epoch + toIntervalSecond(cityHash64(d, 'created') % (86400 * 500)) AS created,
-    20 * 86400 + cityHash64(d, 'closed') % (86400 * 180) AS span,
-    created + toIntervalSecond(intDiv(span * (k - 1), 4)) AS at
-SELECT toFixedString(concat(substring(unhex(leftPad(hex(toUnixTimestamp64Milli(at)), 16, '0')), 3, 6), substring(sipHash128('stage', d, k), 1, 10)), 16), 'staged', at, at, 'csv',
-    concat('D', toString(d)), ['Qualified', 'Demo', 'Proposal'][k]
-FROM numbers(toUInt64({from:UInt64} / 7), toUInt64({n:UInt64} / 7))
-WHERE cityHash64(d, k, 'reach') % 100 < [100, 70, 45][k];
 -- A row is the registration of one contact: every other one is known to the CRM.
 INSERT INTO events (id, kind, at, received_at, source, contact, account, attrs)
 SELECT toFixedString(concat(repeat(char(0), 6), substring(sipHash128('contact', number), 1, 10)), 16), 'contact', toDateTime64('2025-01-01 00:00:00', 3, 'UTC'), toDateTime64('2025-01-01 00:00:00', 3, 'UTC'), 'csv',
@@ -30,15 +20,27 @@ INSERT INTO events (id, kind, at, received_at, source, content, attrs)
 SELECT toFixedString(concat(repeat(char(0), 6), substring(sipHash128('content', number), 1, 10)), 16), 'content', toDateTime64('2025-01-01 00:00:00', 3, 'UTC'), toDateTime64('2025-01-01 00:00:00', 3, 'UTC'), 'csv',
     concat('doc-', leftPad(toString(number), 3, '0')), map('title', concat('Document ', toString(number)), 'kind', ['case', 'guide', 'demo', 'price', 'deck'][1 + number % 5])
 FROM numbers(500);
--- A row is one click, view or reply by a contact of a deal, between its beginning and its end.
-INSERT INTO events (id, kind, at, received_at, source, content, contact, account, rep, agent, probability)
-WITH toDateTime64('2025-01-01 00:00:00', 3, 'UTC') AS epoch, number AS n, cityHash64(n, 'deal') % toUInt64({all:UInt64} / 7) AS d,
-    epoch + toIntervalSecond(cityHash64(d, 'created') % (86400 * 500)) AS created,
-    20 * 86400 + cityHash64(d, 'closed') % (86400 * 180) AS span,
-    created + toIntervalSecond(cityHash64(n, 'at') % span) AS at,
-    toUInt64(500 * pow((cityHash64(n, 'content') % 1000000) / 1000000, 2)) AS content_no
-SELECT toFixedString(concat(substring(unhex(leftPad(hex(toUnixTimestamp64Milli(at)), 16, '0')), 3, 6), substring(sipHash128('touch', n), 1, 10)), 16),
-    multiIf(n % 10 < 7, 'clicked', n % 10 < 9, 'viewed', 'replied'), at, at, 'track',
-    concat('doc-', leftPad(toString(content_no), 3, '0')), concat('c', toString(2 * d + n % 2)), concat('co', toString(d), '.example'), concat('rep', toString(d % 200), '@us.example'),
-    if(n % 10 < 7, 'human', ''), if(n % 10 < 7, 0.95, 0)
-FROM numbers({from:UInt64}, {n:UInt64})
+-- A row is one stage that one deal entered, or one click, view or reply by a contact of a deal, between its beginning and its end.
+-- They come in the order of time, as events do.
+INSERT INTO events (id, kind, at, received_at, source, deal, stage, content, contact, account, rep, agent, probability)
+WITH toDateTime64('2025-01-01 00:00:00', 3, 'UTC') AS epoch
+SELECT toFixedString(concat(substring(unhex(leftPad(hex(toUnixTimestamp64Milli(at)), 16, '0')), 3, 6), substring(sipHash128(kind = 'staged', n), 1, 10)), 16),
+    kind, at, at, if(kind = 'staged', 'csv', 'track'), if(kind = 'staged', concat('D', toString(d)), ''), stage,
+    content, contact, if(kind = 'staged', '', concat('co', toString(d), '.example')), if(kind = 'staged', '', concat('rep', toString(d % 200), '@us.example')),
+    if(kind = 'clicked', 'human', ''), if(kind = 'clicked', 0.95, 0)
+FROM
+(
+    SELECT
+        number * 3 + k AS n, number AS d, 'staged' AS kind, ['Qualified', 'Demo', 'Proposal'][k] AS stage, '' AS content, '' AS contact,
+        epoch + toIntervalSecond(intDiv(86400 * 500 * 7 * d, {all:UInt64})) + toIntervalSecond(intDiv((20 * 86400 + cityHash64(d, 'closed') % (86400 * 180)) * (k - 1), 4)) AS at
+    FROM numbers(toUInt64({from:UInt64} / 7), toUInt64({n:UInt64} / 7))
+    ARRAY JOIN [1, 2, 3] AS k
+    WHERE cityHash64(d, k, 'reach') % 100 < [100, 70, 45][k]
+    UNION ALL
+    SELECT
+        number AS n, toUInt64({from:UInt64} / 7) + cityHash64(n, 'deal') % toUInt64({n:UInt64} / 7) AS d, multiIf(n % 10 < 7, 'clicked', n % 10 < 9, 'viewed', 'replied') AS kind, '' AS stage,
+        concat('doc-', leftPad(toString(toUInt64(500 * pow((cityHash64(n, 'content') % 1000000) / 1000000, 2))), 3, '0')) AS content, concat('c', toString(2 * d + n % 2)) AS contact,
+        epoch + toIntervalSecond(intDiv(86400 * 500 * 7 * d, {all:UInt64})) + toIntervalSecond(cityHash64(n, 'at') % (20 * 86400 + cityHash64(d, 'closed') % (86400 * 180))) AS at
+    FROM numbers({from:UInt64}, {n:UInt64})
+)
+ORDER BY at

@@ -17,4 +17,4 @@ CREATE TABLE IF NOT EXISTS credits
 )
 ENGINE = MergeTree
 PARTITION BY run
-ORDER BY (model, content, deal)
+ORDER BY (model, content)

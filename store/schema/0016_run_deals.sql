@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS run_deals
     segment   LowCardinality(String),
     size      LowCardinality(String),
     stage     LowCardinality(String),
+    domain    LowCardinality(String),
     touches   UInt32,
     path      UInt64
 )

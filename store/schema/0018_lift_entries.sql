@@ -1,5 +1,5 @@
 -- A row is one stage entry of a deal as one run saw it: the first time that the deal entered the stage, and what became of it. Lifts,
--- placebos and hazards are sums over it. deal is the deal's number in the snapshot; age that of the deal at the entry, in classes
+-- placebos and hazards are sums over it. deal is its hash in the snapshot; age that of the deal at the entry, in classes
 -- of two weeks. contents are those that the deal had seen before it left the stage, by when it first saw them: at_entry is how many
 -- before the entry, at_landmark how many by the landmark, and seen the week of the stage for each, -1 before.
 --
@@ -10,7 +10,7 @@
 CREATE TABLE IF NOT EXISTS lift_entries
 (
     run         String,
-    deal        UInt32,
+    deal        UInt64,
     stage       LowCardinality(String),
     segment     LowCardinality(String),
     size        LowCardinality(String),

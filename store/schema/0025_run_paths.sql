@@ -2,7 +2,7 @@
 CREATE TABLE IF NOT EXISTS run_paths
 (
     run            String,
-    deal           UInt32,
+    deal           UInt64,
     won            Bool,
     value          Int64,
     lead_ms        Int64,
@@ -12,3 +12,4 @@ CREATE TABLE IF NOT EXISTS run_paths
 ENGINE = MergeTree
 PARTITION BY run
 ORDER BY deal
+SETTINGS max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1 -- it goes before a merge would be worth its while

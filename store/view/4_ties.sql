@@ -32,7 +32,7 @@ FROM
         avgIf(if(empty(d.deals), 0, 0.95), who.2 = 'person')        AS sure,
         anyIf([arrayReverseSort(if(empty(d.told), d.deals, d.told))[1].2], who.2 = 'company') AS only,
         anyIf(arrayMax(if(empty(d.told), d.deals.1, d.told.1)), who.2 = 'company') AS only_until,
-        anyIf(if(empty(d.told), arrayReverseSort(d.deals)[2].1, toDateTime64(0, 3, 'UTC')), who.2 = 'company') AS only_since,
+        anyIf(arrayReverseSort(if(empty(d.told), d.deals, d.told))[2].1, who.2 = 'company') AS only_since,
         anyIf(if(empty(d.told), 'account', 'assigned'), who.2 = 'company') AS only_rule
     FROM
     (
