@@ -69,6 +69,8 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/content/:id", s.content)
 	v1.GET("/sighted", s.sighted)
 	v1.GET("/baseline", s.baseline)
+	v1.GET("/quality", s.quality)
+	v1.POST("/assignments", s.assign)
 	v1.GET("/shares", s.shares)
 	v1.POST("/shares", s.share)
 	v1.POST("/consents", s.consent)

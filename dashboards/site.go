@@ -86,6 +86,8 @@ type source struct {
 	Shareable func(ctx context.Context, f store.Filter) ([]trail.ContentRow, error)
 	Shares    func(ctx context.Context, rep string, now time.Time, f store.Filter) ([]trail.ShareRow, error)
 	OpenDeals func(ctx context.Context, rep string, f store.Filter) ([]store.OpenDeal, error)
+	Quality   func(ctx context.Context, f store.Filter) (*trail.Quality, error)
+	Assign    func(ctx context.Context, said []trail.Assignment) error
 }
 
 // New parses the templates and reads the static files; it starts nothing.
@@ -97,6 +99,7 @@ func New(s Site) (*Site, error) {
 		s.Zone = time.UTC
 	}
 	s.fillSource()
+	s.fillQuality()
 	s.tour = &tour{}
 	var err error
 	if s.assets, err = readAssets(); err != nil {
@@ -214,6 +217,8 @@ func (s *Site) Routes(g *echo.Group) {
 	in.GET("/reps", s.reps)
 	in.GET("/review", s.review)
 	in.GET("/status", s.status)
+	in.GET("/quality", s.quality)
+	in.POST("/quality/decide", s.decide)
 	in.GET("/start", s.start)
 	in.GET("/models", s.models)
 	in.GET("/why", s.why)

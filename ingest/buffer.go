@@ -39,6 +39,8 @@ type Buffer struct {
 	// Reserve is how many bytes of loaded events the streams keep, so that they can be loaded again into a store that
 	// lost them; default 64 MiB.
 	Reserve int64
+	// Visible, if set, is called when Settle found everything loaded, before it returns.
+	Visible func()
 
 	rdb redis.UniversalClient
 	log *slog.Logger
@@ -220,6 +222,9 @@ func (b *Buffer) Settle(ctx context.Context) error {
 				}
 			}
 			if left = unloaded; len(left) == 0 {
+				if b.Visible != nil {
+					b.Visible()
+				}
 				return nil
 			}
 		}

@@ -20,6 +20,11 @@ func query[T any](ctx context.Context, db *DB, name string, scan func(driver.Row
 	if !ok {
 		panic("store: there is no query/" + name + ".sql") // every method has a test
 	}
+	if latest, ok := db.text.latest[name]; ok {
+		if id := db.layoutFor(ctx, args); id != "" {
+			text, args = latest, append(args[:len(args):len(args)], clickhouse.Named("latest", id))
+		}
+	}
 	rows, err := db.Query(ctx, text, args...)
 	if err != nil {
 		return nil, fmt.Errorf("query %s: %w", name, err)

@@ -92,6 +92,8 @@ type DB struct {
 	log     *slog.Logger
 	text    texts
 
+	latest latest
+
 	ready atomic.Pointer[connection]
 	mu    sync.Mutex
 	last  *attempt // to connect; nil before the first

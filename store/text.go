@@ -10,8 +10,9 @@ import (
 // texts are the statements in query/ and the bodies of the views in view/, by
 // name, each without views inside.
 type texts struct {
-	query map[string]string
-	view  map[string]string
+	query  map[string]string
+	latest map[string]string // of the queries that read what was laid out, as they read that
+	view   map[string]string
 }
 
 // asOf is the parameter that every view takes.
@@ -26,9 +27,14 @@ var (
 )
 
 func readTexts() texts {
-	t := texts{query: map[string]string{}, view: readViews(nil)}
+	t := texts{query: map[string]string{}, latest: map[string]string{}, view: readViews(nil)}
+	laidOut := texts{view: readViews(latestViews)}
 	for _, file := range sqlFiles("query") {
-		t.query[strings.TrimSuffix(path.Base(file), ".sql")] = t.expand(readFile(file))
+		name, text := strings.TrimSuffix(path.Base(file), ".sql"), readFile(file)
+		t.query[name] = t.expand(text)
+		if text = laidOut.expand(text); strings.Contains(text, "{latest:String}") {
+			t.latest[name] = text
+		}
 	}
 	return t
 }

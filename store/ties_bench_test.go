@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"testing"
 
+	"dealtrail/store"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
 )
@@ -56,4 +57,13 @@ func BenchmarkTies(b *testing.B) {
 			b.ReportMetric(float64((cpu(b)-before).Milliseconds())/float64(b.N), "engine-ms/op")
 		})
 	}
+	b.Run("quality", func(b *testing.B) {
+		before := cpu(b)
+		for b.Loop() {
+			if _, err := db.Quality(b.Context(), terms("Demo", "Proposal"), store.Filter{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64((cpu(b)-before).Milliseconds())/float64(b.N), "engine-ms/op")
+	})
 }

@@ -78,7 +78,7 @@ type Kind string
 //	retracted  of a deal that was merged: into, the deal that it went into
 //	rescanned  mailbox, folder (sent or inbox), why (uidvalidity), from, to and messages
 //	measured   the numbers of a baseline, see Baseline
-//	assigned   holdout, arm, and stage when it was drawn, see Holdout
+//	assigned   holdout, arm, and stage when it was drawn, see Holdout; of a person's word not (yes), see Assignment
 const (
 	Shared      Kind = "shared"      // a rep made a tracked link
 	Sent        Kind = "sent"        // a mail went to one contact; without a content it is a bare fact about a known contact
@@ -96,7 +96,7 @@ const (
 	OptedOut    Kind = "optedout"
 	Consented   Kind = "consented"
 	Staged      Kind = "staged"   // a deal entered a stage
-	Assigned    Kind = "assigned" // chance drew an arm of a holdout for a deal
+	Assigned    Kind = "assigned" // who a deal belongs to, or does not, by a person's word; or the arm of a holdout that chance drew for it
 	Noted       Kind = "noted"
 	Requested   Kind = "requested"
 	Answered    Kind = "answered"

@@ -199,6 +199,7 @@ func (p *program) open(ctx context.Context) (err error) {
 func (p *program) openPipe(dir string) (err error) {
 	p.buffer = ingest.NewBuffer(p.redis, p.log)
 	p.buffer.Reserve = int64(p.config.Redis.ReserveMB) << 20
+	p.buffer.Visible = p.db.Wrote
 	o := ingest.SpoolOptions{Dir: filepath.Join(dir, "spool"), MaxBytes: int64(p.config.Data.SpoolMB) << 20, Log: p.log}
 	if p.buffer.Spool, err = ingest.OpenSpool(o); err != nil {
 		return err
@@ -317,7 +318,7 @@ func (p *program) openStore(ctx context.Context, dir string) error {
 func (p *program) runJobs(ctx context.Context) error {
 	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "jobs", Names: []string{ingest.JobsLease}, Log: p.log}
 	return leases.Each(ctx, func(ctx context.Context, _ string) {
-		if err := all(ctx, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run); err != nil {
+		if err := all(ctx, p.db.KeepLatest, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run); err != nil {
 			p.log.Error("jobs stopped, beginning again", "err", err)
 		}
 	})

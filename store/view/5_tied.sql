@@ -5,7 +5,7 @@
 CREATE OR REPLACE VIEW tied AS
 SELECT
     r.id AS id, r.at AS at, r.kind AS kind, r.source AS source, r.content AS content, r.share AS share, r.message AS message,
-    r.contacts AS contacts, r.account AS account, r.rep AS rep, r.stage AS stage, r.note AS note,
+    r.contact AS contact, r.contacts AS contacts, r.deal AS deal, r.account AS account, r.rep AS rep, r.stage AS stage, r.note AS note,
     r.agent AS agent, r.probability AS probability, r.rules AS rules, r.signal AS signal, r.level AS level,
     r.led_to AS led_to, r.withheld AS withheld,
     multiIf(

@@ -1,0 +1,18 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Layout is what a query that asks for all that we know reads, "" for the views.
+func (db *DB) Layout(ctx context.Context) string {
+	return db.layoutFor(ctx, []any{instant("as_of", forever)})
+}
+
+// LookAgain makes the next query look what was laid out.
+func LookAgain(db *DB) {
+	db.latest.mu.Lock()
+	defer db.latest.mu.Unlock()
+	db.latest.looked = time.Time{}
+}

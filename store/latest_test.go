@@ -1,0 +1,105 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"dealtrail/store"
+	"dealtrail/trail"
+)
+
+// reports returns what every report says at every level of agents, in JSON, by name.
+func reports(t *testing.T, db *store.DB) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, level := range []trail.Level{trail.All, trail.Likely, trail.Strict} {
+		found, err := answers(t.Context(), db, store.Filter{Agents: level})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, answer := range found {
+			text, err := json.Marshal(answer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[name+" "+string(level)] = string(text)
+		}
+	}
+	return all
+}
+
+func TestWhatIsLaidOutSaysWhatTheViewsSay(t *testing.T) {
+	t.Parallel()
+	db := openCompany(t)
+	want := reports(t, db)
+	if took, err := db.Refresh(t.Context()); err != nil || took == 0 {
+		t.Fatalf("took %v: %v", took, err)
+	}
+	if db.Layout(t.Context()) == "" {
+		t.Fatal("what is laid out is not read")
+	}
+	for name, got := range reports(t, db) {
+		check(t, name, got, want[name])
+	}
+	if took, err := db.Refresh(t.Context()); err != nil || took != 0 {
+		t.Errorf("laid out again in %v though nothing came: %v", took, err)
+	}
+}
+
+func TestALayoutIsReadUntilSomethingMustBeSeen(t *testing.T) {
+	t.Parallel()
+	db := openCompany(t)
+	clicks := func() (n uint64) {
+		for _, c := range must(db.Contents(t.Context(), store.Filter{}))(t) {
+			n += c.Clicks
+		}
+		return n
+	}
+	refresh := func() {
+		if _, err := db.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		store.LookAgain(db)
+	}
+	before := clicks()
+	refresh()
+	late := event(trail.Clicked, "late", day(17))
+	late.Share, late.Content, late.Verdict = "s1", "deck", trail.Verdict{Agent: trail.Human, Probability: 0.99}
+	insert(t, db, late)
+	if got := clicks(); got != before {
+		t.Errorf("%d clicks before it is laid out, want %d", got, before)
+	}
+	db.Wrote()
+	if got := clicks(); got != before+1 {
+		t.Errorf("%d clicks after one must be seen, want %d", got, before+1)
+	}
+	refresh()
+	if got := clicks(); got != before+1 || db.Layout(t.Context()) == "" {
+		t.Errorf("%d clicks once it is laid out, want %d", got, before+1)
+	}
+	for range 3 { // old ones go
+		insert(t, db, event(trail.OptedOut, fmt.Sprint(time.Now()), day(18)))
+		refresh()
+	}
+	if n := number(t, db, "SELECT count() FROM (SELECT DISTINCT latest FROM latest_events)"); n != 2 {
+		t.Errorf("%d layouts are kept, want 2", n)
+	}
+}
+
+// Whoever lays out died after the first one.
+func TestAnOldLayoutIsNotRead(t *testing.T) {
+	t.Parallel()
+	db := openCompany(t)
+	if err := db.Exec(context.Background(), "INSERT INTO latest (latest, at, rows, took_ms) SELECT toString(toUnixTimestamp64Milli(now64(3)) - 60000), now64(3) - 60, 1, 10"); err != nil {
+		t.Fatal(err)
+	}
+	if id := db.Layout(t.Context()); id != "" {
+		t.Errorf("layout %s of a minute ago is read", id)
+	}
+	if n := len(must(db.Contents(t.Context(), store.Filter{}))(t)); n == 0 {
+		t.Error("there is no content")
+	}
+}

@@ -1,0 +1,34 @@
+-- A row is one row of the view tied, with contact and deal as in resolved, as it was when latest was laid out.
+CREATE TABLE IF NOT EXISTS latest_events
+(
+    latest      String,
+    id          FixedString(16),
+    at          DateTime64(3, 'UTC'),
+    kind        LowCardinality(String),
+    source      LowCardinality(String),
+    content     LowCardinality(String),
+    share       String,
+    message     String,
+    contact     String,
+    contacts    Array(String),
+    account     LowCardinality(String),
+    rep         LowCardinality(String),
+    deal        String,
+    stage       LowCardinality(String),
+    note        String,
+    agent       LowCardinality(String),
+    probability Float32,
+    rules       Array(LowCardinality(String)),
+    signal      LowCardinality(String),
+    level       UInt8,
+    led_to      LowCardinality(String),
+    withheld    LowCardinality(String),
+    deals       Array(String),
+    rule        LowCardinality(String),
+    confidence  Float32,
+    INDEX of_contacts contacts TYPE bloom_filter(0.01), -- a trail is of one contact or deal among all
+    INDEX of_deals deals TYPE bloom_filter(0.01)
+)
+ENGINE = MergeTree
+PARTITION BY latest
+ORDER BY (content, kind, at)
