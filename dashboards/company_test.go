@@ -72,10 +72,16 @@ var (
 )
 
 // readCompany returns the made-up company for tests that only read: one
-// database serves all of them.
+// database, with the latest state laid out, serves all of them.
 func readCompany(t testing.TB) *store.DB {
 	t.Helper()
-	return oneCompany.get(t, func() *store.DB { return openCompany(lasting{t}) })
+	return oneCompany.get(t, func() *store.DB {
+		db := openCompany(lasting{t})
+		if _, err := db.Refresh(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return db
+	})
 }
 
 // readSite returns the pages over the company of readCompany. A page is rendered
