@@ -220,6 +220,7 @@ func (s *Site) Routes(g *echo.Group) {
 	in.GET("/lift", s.lifts)
 	in.GET("/lift/:content", s.lift)
 	s.holdoutRoutes(in)
+	s.requestRoutes(in)
 	s.runRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"slices"
 
 	"dealtrail/store"
 	"dealtrail/trail"
@@ -77,7 +78,7 @@ func (r *Registry) Note(ctx context.Context, n trail.Note, source string) (noted
 }
 
 // Vote records that a person finds a note useful, or does not after all, and returns
-// the note as it was before.
+// the note with the votes from then on.
 func (r *Registry) Vote(ctx context.Context, id string, v trail.Vote, source string) (note trail.Note, visible bool, err error) {
 	find := func() (ok bool, err error) {
 		all, err := r.DB.Notes(ctx, "", "", store.Filter{})
@@ -96,6 +97,12 @@ func (r *Registry) Vote(ctx context.Context, id string, v trail.Vote, source str
 	if err != nil {
 		return note, false, err
 	}
+	note.Voters = slices.DeleteFunc(note.Voters, func(voter string) bool { return voter == e.Rep })
+	if !v.Not {
+		note.Voters = append(note.Voters, e.Rep)
+		slices.Sort(note.Voters)
+	}
+	note.Votes = len(note.Voters)
 	visible, err = r.record(ctx, e)
 	return note, visible, err
 }
