@@ -101,6 +101,7 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/notes", s.notes)
 	v1.POST("/notes", s.note)
 	v1.POST("/notes/:id/vote", s.vote)
+	v1.GET("/recommendations", s.recommendations)
 	v1.GET("/bad", s.badEntries)
 	v1.POST("/bad/replay", s.replayBad)
 	v1.GET("/mailboxes", s.mailboxes)

@@ -205,6 +205,7 @@ func (s *Site) Routes(g *echo.Group) {
 	in.POST("/content/:id/change", s.change)
 	in.GET("/share", s.shareFinder)
 	in.POST("/share", s.shareFound)
+	in.GET("/send", s.send)
 	in.GET("/deals", s.deals)
 	in.GET("/deals/:id", s.deal)
 	in.GET("/contacts/:email", s.contact)
