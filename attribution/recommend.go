@@ -26,22 +26,20 @@ type SendQuestion struct {
 type standing struct {
 	trail.Recommendation
 	class  int
-	lift   float64 // shrunken
+	lift   float64 // shrunken; 0 where it decides nothing
 	value  *big.Rat
 	credit float64
 	reps   uint64
 	sent   uint64
 }
 
-// The classes, the first to be recommended first. A content that nobody could compare
-// counts as one without an effect, so those below that are behind it.
+// The classes, the first to be recommended first. That no effect shows is no reason to
+// send something: such content stands where its credit or use puts it, and says so.
 const (
 	moves     = iota // enough evidence that it moves deals
-	above            // compared: none of an effect, and what is left without luck is over zero
 	credited         // part of won deals
 	used             // reps send it
 	unused           // nobody does
-	below            // compared: none of an effect, and what is left without luck is not over zero
 	holdsBack        // enough evidence that it holds deals back
 )
 
@@ -211,29 +209,34 @@ func (known evidence) of(c trail.ContentRow, stage string) standing {
 	s.credit = credit.Credit
 	switch {
 	case credit.Deals > 0:
-		s.class, s.Evidence, s.Why = credited, trail.ByCredit, fmt.Sprintf("It was part of %s.", many(int(credit.Deals), "won deal", "won deals"))
+		s.class, s.Evidence, s.Why = credited, trail.ByCredit, "It was part of "+many(int(credit.Deals), "won deal", "won deals")
 	case c.Reps > 0:
-		s.class, s.Evidence, s.Why = used, trail.ByUse, fmt.Sprintf("%s it.", verb(int(c.Reps), "1 rep sends", fmt.Sprintf("%d reps send", c.Reps)))
+		s.class, s.Evidence, s.Why = used, trail.ByUse, verb(int(c.Reps), "1 rep sends it", fmt.Sprintf("%d reps send it", c.Reps))
 	case c.Sent > 0:
-		s.class, s.Evidence, s.Why = used, trail.ByUse, "It has been sent."
+		s.class, s.Evidence, s.Why = used, trail.ByUse, "It has been sent"
 	default:
-		s.class, s.Evidence, s.Why = unused, trail.ByNone, "Nobody has sent it yet."
+		s.class, s.Evidence, s.Why = unused, trail.ByNone, "Nobody has sent it yet"
 	}
-	if known.visible {
-		return s
-	}
-	row, found := known.here[c.ID]
-	if found = found && row.Shrunk != nil; !found && stage != "" {
-		row, found = known.anywhere[c.ID]
-		found = found && row.Shrunk != nil
-		row.Text = "In all stages together: " + row.Text
-	}
-	if found {
+	switch row := known.lift(c.ID, stage); {
+	case known.visible || row.Shrunk == nil:
+		s.Why += "."
+	case row.Verdict == trail.NoEffect:
+		s.Why += "; there is no evidence of an effect."
+	default:
 		s.Evidence, s.Why, s.lift = trail.ByLift, row.Text, *row.Shrunk
 		s.class = map[string]int{trail.For: moves, trail.Against: holdsBack}[row.Verdict]
-		if row.Verdict == trail.NoEffect {
-			s.class = map[bool]int{true: above, false: below}[*row.Shrunk > 0]
-		}
 	}
 	return s
+}
+
+// lift is what is known of a content's lift at the stage that was asked for, or of all
+// stages together where that says more: few deals are in one stage.
+func (known evidence) lift(content trail.ContentID, stage string) trail.LiftRow {
+	here, anywhere := known.here[content], known.anywhere[content]
+	decided := func(row trail.LiftRow) bool { return row.Verdict == trail.For || row.Verdict == trail.Against }
+	if stage == "" || decided(here) || !decided(anywhere) && here.Shrunk != nil {
+		return here
+	}
+	anywhere.Text = "In all stages together: " + anywhere.Text
+	return anywhere
 }
