@@ -204,7 +204,7 @@ func (known evidence) of(c trail.ContentRow, stage string) standing {
 	}}
 	credit := known.credits[c.ID]
 	if value, ok := new(big.Rat).SetString(credit.Value.Amount); ok {
-		s.value = value
+		s.value, s.Credit = value, &credit.Value
 	}
 	s.credit = credit.Credit
 	switch {

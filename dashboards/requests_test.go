@@ -96,7 +96,7 @@ func TestARequestIsAskedSeenWaitingAndAnswered(t *testing.T) {
 	}
 	shows(t, e, "/requests", false, "else@us.example", "! late")
 	*now = now.AddDate(0, 0, 15)
-	shows(t, e, "/requests?state=open", true, "! late", `<dt>Late</dt><dd>4</dd>`)
+	shows(t, e, "/requests?state=open", true, "! late", `<dd class="sub">4 late</dd>`)
 	shows(t, e, "/requests?q=BANKS+ciso", true, `for <b>banks</b>`, "All <span class=\"count\">1<")
 	shows(t, e, "/requests?q=banks+dairy", true, "No request has all of these words")
 	shows(t, e, "/deals/D-1", true, "What it waits for", "and a price list", "/requests?agents=likely&deal=D-1&model=linear#ask", "! late")

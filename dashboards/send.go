@@ -132,9 +132,13 @@ func (p sendPage) forPersona() string {
 }
 
 func sendRows(all []recommended) [][]string {
-	out := [][]string{{"content", "title", "kind", "stage", "persona", "version", "evidence", "why", "had_at"}}
+	out := [][]string{{"content", "title", "kind", "stage", "persona", "version", "evidence", "why", "credit", "currency", "had_at"}}
 	for _, r := range all {
-		out = append(out, []string{r.Content, r.Title, r.Kind, r.Stage, r.Persona, r.Version, r.Evidence, r.Why, stamp(r.HadAt)})
+		credit := trail.Money{}
+		if r.Credit != nil {
+			credit = *r.Credit
+		}
+		out = append(out, []string{r.Content, r.Title, r.Kind, r.Stage, r.Persona, r.Version, r.Evidence, r.Why, credit.Amount, credit.Currency, stamp(r.HadAt)})
 	}
 	return out
 }

@@ -48,7 +48,7 @@ func TestTwoClicksLeadFromADealToATrackedLink(t *testing.T) {
 	}
 	page := read(t, e, "/send?deal="+d.ID)
 	contents, links := chosen(page)
-	if len(contents) == 0 || len(contents) > sendAtFirst || !strings.Contains(page, "have it since") || !strings.Contains(page, "in "+d.Stage) {
+	if len(contents) == 0 || len(contents) > sendAtFirst || !strings.Contains(page, "had it, last on") || !strings.Contains(page, "in "+d.Stage) {
 		t.Fatalf("offered are %q\n%s", contents, page)
 	}
 	for _, why := range []string{"It was part of ", " won deals."} {
@@ -74,8 +74,8 @@ func TestTwoClicksLeadFromADealToATrackedLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range rows[1:] {
-		if _, ok := had[r[0]]; ok == (r[8] == "") {
-			t.Errorf("%s: had %v, and the file says %q", r[0], ok, r[8])
+		if _, ok := had[r[0]]; ok == (r[10] == "") {
+			t.Errorf("%s: had %v, and the file says %q", r[0], ok, r[10])
 		}
 	}
 	shows(t, e, "/send?stage=Demo", true, "For deals in Demo", "Ask marketing")

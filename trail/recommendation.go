@@ -13,6 +13,7 @@ type Recommendation struct {
 	Version  string    `json:"version"`
 	Evidence string    `json:"evidence"`        // what Why speaks of: lift, credit, use or none
 	Why      string    `json:"why"`             // one sentence
+	Credit   *Money    `json:"credit"`          // under the model in the newest run; nil: none
 	HadAt    time.Time `json:"had_at,omitzero"` // when the deal's people had it last; zero: they have not
 }
 
