@@ -124,11 +124,14 @@ func (x *Holdouts) among(ctx context.Context, deal string, contents []trail.Cont
 	return slices.DeleteFunc(slices.Clone(contents), func(c trail.ContentRow) bool { return !slices.Contains(allowed, c.ID) }), err
 }
 
+// forEverybody are the personas by which people say that there is none.
+var forEverybody = []string{"", "all", "any", "anybody", "anyone", "everybody", "everyone"}
+
 // fits reports whether a content is for the stage and persona. One that was registered
 // for another stage fits where deals saw it in this one; where marketing's words for
 // stages are not the CRM's, they say nothing.
 func fits(c trail.ContentRow, stage, persona string, stages []store.StageDeals, known evidence) bool {
-	if persona != "" && c.Persona != "" && !strings.EqualFold(c.Persona, persona) {
+	if persona != "" && !slices.Contains(forEverybody, strings.ToLower(c.Persona)) && !strings.EqualFold(c.Persona, persona) {
 		return false
 	}
 	if stage == "" || c.Stage == "" || strings.EqualFold(c.Stage, stage) || known.here[c.ID].Seen > 0 {

@@ -27,10 +27,14 @@ type requestsPage struct {
 	Stages   []store.StageDeals
 	Personas []string
 	Contents []trail.ContentRow
+	More     int // requests there are when only the first are shown
 	Form     requestForm
 	Answer   answerForm
 	Said     string // what was just done
 }
+
+// requestsAtFirst is how many requests the page shows until asked for all.
+const requestsAtFirst = 100
 
 type requestCounts struct{ All, Open, Late, Answered, Declined uint64 }
 
@@ -148,6 +152,9 @@ func (s *Site) renderRequests(c echo.Context, status int, l lens, form requestFo
 	}
 	if err := g.Wait(); err != nil {
 		return err
+	}
+	if len(page.Rows) > requestsAtFirst && c.QueryParam("all") == "" {
+		page.More, page.Rows = len(page.Rows), page.Rows[:requestsAtFirst]
 	}
 	page.Deals = page.Deals[:min(len(page.Deals), namesAtOnce)]
 	page.Personas = personasOf(page.Contents)
