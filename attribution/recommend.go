@@ -84,6 +84,7 @@ func WhatToSend(ctx context.Context, j *Job, x *Holdouts, q SendQuestion, f stor
 	var known evidence
 	had := map[trail.ContentID]time.Time{}
 	g, asking := errgroup.WithContext(ctx)
+	g.SetLimit(3)
 	g.Go(func() (err error) { contents, err = j.DB.Sendable(asking, x.now(), f); return err })
 	g.Go(func() (err error) { stages, err = j.DB.OpenStages(asking); return err })
 	g.Go(func() (err error) { known, err = j.readEvidence(asking, answer.Stage, f); return err })
@@ -156,10 +157,12 @@ func (j *Job) readEvidence(ctx context.Context, stage string, f store.Filter) (e
 	}
 	var report *trail.Attribution
 	g, asking := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { known.visible, err = read(asking, "", known.anywhere); return err })
-	if stage != "" {
-		g.Go(func() error { _, err := read(asking, stage, known.here); return err })
-	}
+	g.Go(func() (err error) { // one lift after the other: each asks several things at once, and others want to be answered too
+		if known.visible, err = read(asking, "", known.anywhere); err == nil && stage != "" {
+			_, err = read(asking, stage, known.here)
+		}
+		return err
+	})
 	g.Go(func() (err error) { report, err = j.DB.Attribution(asking, "content", f); return unlessNoRun(err) })
 	if err := g.Wait(); err != nil {
 		return known, err
