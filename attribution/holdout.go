@@ -219,6 +219,21 @@ func (x *Holdouts) Recommend(ctx context.Context, deal string, contents ...trail
 	return slices.DeleteFunc(slices.Clone(contents), func(c trail.ContentID) bool { return held[c] }), nil
 }
 
+// RecommendToAny returns which of the contents may be recommended where no deal is
+// named: all but those that a holdout holds back from some deal or may yet. Who reads
+// it could send them to any.
+func (x *Holdouts) RecommendToAny(ctx context.Context, contents ...trail.ContentID) ([]trail.ContentID, error) {
+	all, err := x.DB.Holdouts(ctx, store.Filter{})
+	if err != nil {
+		return nil, err
+	}
+	now, held := x.now(), map[trail.ContentID]bool{}
+	for _, h := range all {
+		held[h.Content] = held[h.Content] || h.Running(now) || now.Before(h.EndedAt.Add(h.Horizon()))
+	}
+	return slices.DeleteFunc(slices.Clone(contents), func(c trail.ContentID) bool { return held[c] }), nil
+}
+
 // Run draws for the deals that become eligible until ctx ends. One process does. It
 // takes a twentieth of the time at most, however large the store is.
 func (x *Holdouts) Run(ctx context.Context) error {

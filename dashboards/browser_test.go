@@ -68,11 +68,13 @@ func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 	t.Cleanup(server.Close)
 	mail := httptest.NewServer(mailSite(t)) // the pages of what mail says, with the longest that they may have to show
 	t.Cleanup(mail.Close)
+	asked := httptest.NewServer(askedSite(t)) // with the longest that people may write
+	t.Cleanup(asked.Close)
 	ctx := browsertest.Open(t)
 	console := listen(ctx)
 	d := wonDeal(t)
 	pages := []string{"/", "/content/" + synth.Popular, "/content/new", "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain,
-		"/why?content=" + synth.Popular, "/reps", "/review?week=2026-W47", "/status", "/quality", "/signin?code=abc", "/start", "/models", "/demo", "/own-data",
+		"/why?content=" + synth.Popular, "/reps", "/review?week=2026-W47", "/requests", "/notes", "/send", "/send?stage=Demo", "/send?deal=" + d.ID, asked.URL + "/requests", asked.URL + "/notes", asked.URL + "/content/faq", asked.URL + "/deals/D-1", "/status", "/quality", "/signin?code=abc", "/start", "/models", "/demo", "/own-data",
 		mail.URL + "/connect?for=" + longRep, mail.URL + "/connect?mailbox=parked", mail.URL + "/baseline", mail.URL + "/content/found", mail.URL + "/status"}
 	resize := func(width int64) {
 		size := chromedp.EmulateViewport(width, 900)

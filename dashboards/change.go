@@ -51,7 +51,7 @@ func (s *Site) change(c echo.Context) error {
 	}
 	if text, ok := problemText(err); ok {
 		form.Problem = text
-		return s.renderContent(c, http.StatusUnprocessableEntity, l, id, shareForm{}, form)
+		return s.renderContent(c, http.StatusUnprocessableEntity, l, id, contentForms{Change: form})
 	}
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -27,6 +28,9 @@ type contentPage struct {
 	Per     string       // credit per unit of that
 	Form    shareForm
 	Change  changeForm
+	Notes   notesTable
+	Noting  noteForm
+	Noted   bool
 	New     bool // just registered
 	Changed bool
 	Expired bool // its links lead elsewhere
@@ -87,21 +91,30 @@ func (s *Site) content(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.renderContent(c, http.StatusOK, l, param(c, "id"), shareForm{}, changeForm{})
+	return s.renderContent(c, http.StatusOK, l, param(c, "id"), contentForms{})
 }
 
-// renderContent renders a content's page, with forms as they were typed if there
-// is a problem with one of them.
-func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form shareForm, change changeForm) error {
+// contentForms are the forms of a content's page as they were typed, if there is a
+// problem with one of them.
+type contentForms struct {
+	Share  shareForm
+	Change changeForm
+	Note   noteForm
+}
+
+// renderContent renders a content's page with its forms.
+func (s *Site) renderContent(c echo.Context, status int, l lens, id string, forms contentForms) error {
 	f, run, err := s.oneRun(c.Request().Context(), l.filter())
 	if err != nil {
 		return err
 	}
 	var d *trail.ContentDetail
 	var models []modelCredit
+	var notes []trail.Note
 	g, ctx := errgroup.WithContext(c.Request().Context())
 	g.Go(func() (err error) { d, err = s.source.Content(ctx, id, f); return err })
 	g.Go(func() (err error) { models, err = s.modelCredits(ctx, f, run, l, id); return err })
+	g.Go(func() (err error) { notes, err = s.DB.Notes(ctx, id, "", store.Filter{}); return err })
 	if err := g.Wait(); err != nil {
 		if ignore(err, trail.NotFound) == nil {
 			return s.notYet(c, l, id, err)
@@ -116,8 +129,9 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 		title = d.ID
 	}
 	l.path = join("content", id) // also after the form below it was posted
-	page := contentPage{frame: s.frame(c, title, "content", l), Content: d, Models: models, Form: form, Change: change, New: c.QueryParam("new") != "", Changed: c.QueryParam("changed") != ""}
-	if change.Problem == "" {
+	page := contentPage{frame: s.frame(c, title, "content", l), Content: d, Models: models, Form: forms.Share, Change: forms.Change, Noting: forms.Note,
+		New: c.QueryParam("new") != "", Changed: c.QueryParam("changed") != "", Noted: c.QueryParam("noted") != ""}
+	if forms.Change.Problem == "" {
 		page.Change = s.changeFormOf(d.ContentRow)
 	}
 	page.Expired = !d.ExpiresAt.IsZero() && !s.Now().Before(d.ExpiresAt)
@@ -131,9 +145,9 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 		page.More = len(page.Trail.Events)
 		page.Deals, page.Trail.Events = page.Deals[:min(atFirst, len(page.Deals))], page.Trail.Events[:min(atFirst, page.More)]
 	}
-	if page.Form.Rep == "" {
-		page.Form.Rep = page.User
-	}
+	page.Form.Rep, page.Noting.Rep = cmp.Or(page.Form.Rep, page.User), cmp.Or(page.User, page.Noting.Rep)
+	page.Notes = newNotesTable(page.frame, notes, "content", string(l.With()))
+	page.Notes.Rows = page.Notes.Rows[:min(len(page.Notes.Rows), notesAtOnce)]
 	return s.render(c, status, "content", page)
 }
 
@@ -266,6 +280,6 @@ func (s *Site) share(c echo.Context) error {
 	id := param(c, "id")
 	form := shareForm{Rep: strings.TrimSpace(c.FormValue("rep")), To: c.FormValue("recipients"), Deal: strings.TrimSpace(c.FormValue("deal"))}
 	return s.makeShare(c, l, id, form, "content", func(form shareForm) error {
-		return s.renderContent(c, http.StatusUnprocessableEntity, l, id, form, changeForm{})
+		return s.renderContent(c, http.StatusUnprocessableEntity, l, id, contentForms{Share: form})
 	})
 }

@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
 
+	"dealtrail/store"
 	"dealtrail/trail"
 )
 
@@ -123,6 +125,7 @@ type dealPage struct {
 	Total    trail.Money // of the parts
 	NoRun    bool        // won, and nobody has calculated this selection yet
 	Reason   string      // why the model has no result
+	Requests []trail.Request
 }
 
 // Note says what credit is not.
@@ -146,8 +149,15 @@ func (s *Site) deal(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := s.source.Deal(c.Request().Context(), param(c, "id"), f)
-	if err != nil {
+	var d *trail.DealDetail
+	var requests []trail.Request
+	g, ctx := errgroup.WithContext(c.Request().Context())
+	g.Go(func() (err error) { d, err = s.source.Deal(ctx, param(c, "id"), f); return err })
+	g.Go(func() (err error) {
+		requests, err = s.DB.ContentRequests(ctx, param(c, "id"), s.Registry.AnswerDays, s.Now(), store.Filter{})
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return err
 	}
 	if c.QueryParam("format") == "csv" {
@@ -157,7 +167,7 @@ func (s *Site) deal(c echo.Context) error {
 	if title == "" {
 		title = "Deal " + d.ID
 	}
-	page := dealPage{frame: s.frame(c, title, "deals", l), Deal: d, NoRun: d.Status == "won" && run == nil}
+	page := dealPage{frame: s.frame(c, title, "deals", l), Deal: d, NoRun: d.Status == "won" && run == nil, Requests: requests}
 	if run != nil && d.Status == "won" {
 		page.Reason = run.Reasons[l.Model]
 	}

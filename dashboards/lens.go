@@ -171,12 +171,15 @@ func (l lens) With(pairs ...string) template.URL {
 
 // Why returns the link to what a credit is made of, with what it is filtered by as
 // name, value, name, value.
-func (l lens) Why(pairs ...string) template.URL {
+func (l lens) Why(pairs ...string) template.URL { return l.Page("why", pairs...) }
+
+// Page returns the link to a page with parameters of its own as name, value, name, value.
+func (l lens) Page(page string, pairs ...string) template.URL {
 	v := l.values()
 	for i := 0; i+1 < len(pairs); i += 2 {
 		v.Set(pairs[i], pairs[i+1])
 	}
-	return template.URL("/why?" + v.Encode())
+	return template.URL(join(page) + "?" + v.Encode())
 }
 
 // Using returns this page's link under another model.

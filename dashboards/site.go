@@ -208,6 +208,7 @@ func (s *Site) Routes(g *echo.Group) {
 	in.POST("/content/:id/change", s.change)
 	in.GET("/share", s.shareFinder)
 	in.POST("/share", s.shareFound)
+	in.GET("/send", s.send)
 	in.GET("/deals", s.deals)
 	in.GET("/deals/:id", s.deal)
 	in.GET("/contacts/:email", s.contact)
@@ -225,6 +226,7 @@ func (s *Site) Routes(g *echo.Group) {
 	in.GET("/lift", s.lifts)
 	in.GET("/lift/:content", s.lift)
 	s.holdoutRoutes(in)
+	s.requestRoutes(in)
 	s.runRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)

@@ -44,7 +44,10 @@ func newSite(t testing.TB, db *store.DB, change func(*Site)) (*Site, *echo.Echo)
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		status, p := 500, (*trail.Problem)(nil)
 		if errors.As(err, &p) {
-			status = map[trail.Code]int{trail.NotFound: 404, trail.Invalid: 400, trail.Conflict: 409, trail.Unauthorized: 401, trail.NoRun: 404, trail.TooLarge: 413}[p.Code]
+			status = map[trail.Code]int{trail.NotFound: 404, trail.Invalid: 400, trail.Conflict: 409, trail.Unauthorized: 401, trail.NoRun: 404, trail.TooLarge: 413, trail.Unavailable: 503}[p.Code]
+			if status == 503 {
+				t.Logf("%s: %v", c.Request().URL, err) // the page does not tell the cause
+			}
 		} else if h := (*echo.HTTPError)(nil); errors.As(err, &h) {
 			status = h.Code
 		} else {

@@ -36,6 +36,8 @@ type Registry struct {
 	MaxFile    int64                                          // bytes of one file at most; default 200 MB
 	MaxFolder  int64                                          // bytes of the files of a folder, or of an unpacked ZIP, together at most; default 2 GB
 
+	AnswerDays int // review.answer_days: a request without an answer is late after so many; default trail.AnswerDays
+
 	Patience time.Duration    // how long a person waits to read what they wrote; default 5 s
 	Now      func() time.Time // default time.Now
 

@@ -79,6 +79,9 @@ type Kind string
 //	rescanned  mailbox, folder (sent or inbox), why (uidvalidity), from, to and messages
 //	measured   the numbers of a baseline, see Baseline
 //	assigned   holdout, arm, and stage when it was drawn, see Holdout; of a person's word not (yes), see Assignment
+//	requested  persona, if the content is for one, see Request
+//	answered   request, and declined if there will be no such content, see Answer
+//	voted      note, and not if the vote is taken back, see Vote
 const (
 	Shared      Kind = "shared"      // a rep made a tracked link
 	Sent        Kind = "sent"        // a mail went to one contact; without a content it is a bare fact about a known contact
@@ -95,12 +98,12 @@ const (
 	Measured    Kind = "measured"    // where the company stood, to be compared with later
 	OptedOut    Kind = "optedout"
 	Consented   Kind = "consented"
-	Staged      Kind = "staged"   // a deal entered a stage
-	Assigned    Kind = "assigned" // who a deal belongs to, or does not, by a person's word; or the arm of a holdout that chance drew for it
-	Noted       Kind = "noted"
-	Requested   Kind = "requested"
-	Answered    Kind = "answered"
-	Voted       Kind = "voted"
+	Staged      Kind = "staged"    // a deal entered a stage
+	Assigned    Kind = "assigned"  // who a deal belongs to, or does not, by a person's word; or the arm of a holdout that chance drew for it
+	Noted       Kind = "noted"     // a rep learned what worked
+	Requested   Kind = "requested" // a rep asked marketing for content
+	Answered    Kind = "answered"  // marketing answered that
+	Voted       Kind = "voted"     // somebody found a note useful
 	Decided     Kind = "decided"
 	Retracted   Kind = "retracted" // the deal or contact that it names is gone; naming none, and with a revision: what this event told never was
 	Erased      Kind = "erased"

@@ -81,6 +81,9 @@ type Config struct {
 		ExcludeFolders []string `toml:"exclude_folders" default:"[]" doc:"Folders, or Gmail labels, whose mail leaves no trace wherever else it lies, such as Private."`
 		DailyMB        int      `toml:"daily_mb" default:"2000" doc:"Megabytes that are read from one mailbox a day at most: Gmail locks a mailbox for a day at 2500. The rest is read the next day."`
 	} `toml:"mailboxes"`
+	Review struct {
+		AnswerDays int `toml:"answer_days" default:"14" doc:"After how many days a rep's request for content that nobody answered is marked late."`
+	} `toml:"review"`
 	Models    []CreditModel `toml:"model"`
 	Providers []Provider    `toml:"provider"`
 	Boxes     []Mailbox     `toml:"mailbox"`
@@ -318,6 +321,9 @@ func (c *Config) check() error {
 		if d, err := decimal.NewFromString(rate); err != nil || !d.IsPositive() {
 			return fmt.Errorf("%s: company.rates.%s is %q; expected a number over zero in quotes, such as \"0.92\"", c.path, name, rate)
 		}
+	}
+	if d := c.Review.AnswerDays; d < 1 || d > 365 {
+		return fmt.Errorf("%s: review.answer_days is %d; expected 1 to 365", c.path, d)
 	}
 	if r := c.Redis.ReserveMB; r < 0 || r > 256 {
 		return fmt.Errorf("%s: redis.reserve_mb is %d; expected 0 to 256", c.path, r)

@@ -48,6 +48,7 @@ func TestBadConfigurationNamesTheKeyAndWhatIsExpected(t *testing.T) {
 	refused("[mailboxes]\nevery = \"often\"", "mailboxes.every")
 	refused("[company]\ndomains = \"a.com\"", "company.domains", "a list")
 	refused("[company]\nzone = \"Mars/North\"", "company.zone", "Europe/Berlin")
+	refused("[review]\nanswer_days = 0", "review.answer_days is 0", "1 to 365")
 	refused("[company]\ncurrency = \"euro\"", "company.currency", "EUR")
 	refused("[company]\nrates = { USD = \"-1\" }", "company.rates.USD", "over zero")
 	refused("[server]\npublic_url = \"go.example.com\"", "server.public_url", "https://")

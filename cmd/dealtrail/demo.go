@@ -150,7 +150,11 @@ func demoListener(address string) (net.Listener, error) {
 
 // loadPast sends six months of the company through the buffer.
 func (d *demo) loadPast(ctx context.Context) error {
-	events := d.company.Events()
+	asked, err := d.asked()
+	if err != nil {
+		return err
+	}
+	events := append(d.company.Events(), asked...)
 	var bar *progressbar.ProgressBar
 	if d.env.tty {
 		bar = progressbar.Default(int64(len(events)), "six months of history")

@@ -90,13 +90,18 @@ func checkLiftAnswers(t *testing.T, r *running) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+	valid(t, "recommendations", ask1[any](r, "/v1/recommendations?stage=Demo&persona=CFO"))
+	send := ask1[trail.Recommendations](r, "/v1/recommendations?stage=Negotiation&limit=3")
+	if len(send.Rows) != 3 || send.Rows[0].Evidence != trail.ByLift || !strings.Contains(send.Rows[0].Why, "nough evidence for") {
+		t.Errorf("what to send: %+v", send)
+	}
 	few := ask1[trail.LiftReport](r, "/v1/lift?stage=Negotiation&kind=calculator")
 	if len(few.Rows) != 1 || few.Rows[0].Content != synth.Best || len(few.Filter) != 2 {
 		t.Errorf("%+v", few)
 	}
 	for path, status := range map[string]int{
 		"/v1/lift?stagee=Demo": 400, "/v1/lift?model=linear": 400, "/v1/lift?outcome=lost": 400, "/v1/lift?agents=some": 400, "/v1/lift?run=none": 404,
-		"/v1/lift/nothing": 404, "/v1/lift/" + synth.Best + "?content=x": 400,
+		"/v1/lift/nothing": 404, "/v1/recommendations": 400, "/v1/recommendations?deal=none": 404, "/v1/lift/" + synth.Best + "?content=x": 400,
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.api.URL+path, nil)
 		if err != nil {

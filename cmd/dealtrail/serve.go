@@ -145,6 +145,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.registry = &ingest.Registry{
 		Buffer: p.buffer, DB: p.db, Catalogue: p.catalogue, Files: files, Keys: keys, Contacts: contacts,
 		PublicURL: c.Server.PublicURL, AllowLocal: c.Tracking.AllowLocal, MayEmbed: p.consents.MayEmbed, Trap: c.Tracking.Trap, Now: time.Now,
+		AnswerDays: c.Review.AnswerDays,
 	}
 	p.importer = &crm.Importer{
 		Emit: p.buffer.Append, Settle: p.buffer.Settle, States: p.db.States, Known: p.db.Known, SubjectsOf: p.db.SubjectsOf, FactsOf: p.db.FactsOf,
