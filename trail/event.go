@@ -78,6 +78,7 @@ type Kind string
 //	retracted  of a deal that was merged: into, the deal that it went into
 //	rescanned  mailbox, folder (sent or inbox), why (uidvalidity), from, to and messages
 //	measured   the numbers of a baseline, see Baseline
+//	decided    what a review said of its contact or deal: week, the fields of a Decision, and done_at
 //	assigned   holdout, arm, and stage when it was drawn, see Holdout
 const (
 	Shared      Kind = "shared"      // a rep made a tracked link
