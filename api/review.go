@@ -150,6 +150,7 @@ func (s *Server) decide(c echo.Context) error {
 const maxReview = 10 << 20
 
 func (s *Server) takeReview(c echo.Context) error {
+	takesLong(c)
 	body := http.MaxBytesReader(c.Response(), c.Request().Body, maxReview)
 	taken, visible, err := s.TakeReview(c.Request().Context(), param(c, "week"), s.user(c), body)
 	if err != nil {

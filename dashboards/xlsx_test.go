@@ -343,3 +343,17 @@ func TestWhatIsNoReviewOrTooLargeIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func FuzzReadReview(f *testing.F) {
+	f.Add(workbook(f, oneReview(f)))
+	f.Add([]byte("PK\x03\x04"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		back, err := ReadReview(content)
+		if _, ok := problemText(err); err != nil && !ok {
+			t.Errorf("%v is no problem that may be shown", err)
+		}
+		if err == nil && back.Week == "" {
+			t.Error("a review without a week")
+		}
+	})
+}

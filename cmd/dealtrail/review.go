@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 
 type reviewCmd struct {
 	Week   string `help:"The ISO week, such as 2026-W47. Default: the last complete one."`
-	Format string `default:"csv" enum:"csv,xlsx,html,json" help:"csv, xlsx, html (to print) or json."`
+	Format string `default:"" enum:",csv,xlsx,html,json" help:"csv, xlsx, html (to print) or json. Default: as the file that -o names ends, else csv."`
 	Output string `short:"o" help:"A file to write; default: the terminal." type:"path"`
 	Import string `help:"Bring back an XLSX of a review in which the meeting filled in its decisions." type:"existingfile" placeholder:"FILE"`
 }
@@ -27,6 +28,12 @@ type reviewCmd struct {
 func (cmd reviewCmd) Run(e *env) error {
 	if cmd.Import != "" {
 		return cmd.bringBack(e)
+	}
+	if cmd.Format == "" {
+		cmd.Format = "csv"
+		if ending := strings.TrimPrefix(filepath.Ext(cmd.Output), "."); ending == "json" || dashboards.ReviewFormats[ending].Write != nil {
+			cmd.Format = ending
+		}
 	}
 	if cmd.Format == "xlsx" && cmd.Output == "" && e.tty {
 		return usageError{errors.New("an XLSX file is not for a terminal; name a file with -o")}

@@ -134,7 +134,7 @@ func TestDecisionsTravelThroughAPIFileAndCommand(t *testing.T) {
 
 	// The file goes out, is filled in, and comes back by the command.
 	path := filepath.Join(t.TempDir(), "review.xlsx")
-	r.command("review", "--week", week, "--format", "xlsx", "-o", path)
+	r.command("review", "--week", week, "-o", path) // its ending says what it is
 	if out := r.command("review", "--import", path); !strings.Contains(out, "0 rows changed") {
 		t.Errorf("unchanged: %s", out)
 	}
