@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"fmt"
 	"html/template"
 	"io"
 	"strings"
@@ -27,8 +28,20 @@ var printPolicy = func() string {
 
 var printPage = template.Must(template.New("print").Funcs(template.FuncMap{
 	"day": func(t time.Time) string { return clock(t, "2 Jan 2006") }, "time": func(t time.Time) string { return clock(t, "Monday, 2 Jan 2006, 15:04 MST") },
-	"join": strings.Join, "seen": seenTexts, "contributed": contributedTexts, "leadName": leadName, "leadAccount": leadAccount,
+	"join": strings.Join, "leadName": leadName, "leadAccount": leadAccount,
+	"seen": func(all []trail.LeadContent) string { return andMore(seenTexts(all[:min(len(all), 6)]), len(all)-6) },
+	"contributed": func(all []trail.Touched) string {
+		return andMore(contributedTexts(firstTouched(all)), len(all)-len(firstTouched(all)))
+	},
 }).Parse(printText))
+
+// andMore ends a list that paper has no room for.
+func andMore(text string, more int) string {
+	if more > 0 {
+		return fmt.Sprintf("%s; and %d more", text, more)
+	}
+	return text
+}
 
 // clock writes a time in its own zone, a dash for none.
 func clock(t time.Time, layout string) string {

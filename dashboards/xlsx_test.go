@@ -168,7 +168,7 @@ func unzipped(t testing.TB, content []byte, name string) string {
 // office runs LibreOffice on a file.
 func office(t testing.TB, to, path string) {
 	t.Helper()
-	program, err := exec.LookPath("soffice")
+	program, err := exec.LookPath("localc")
 	if err != nil {
 		t.Fatalf("LibreOffice is missing: %v (run `make deps-test`)", err)
 	}
