@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -181,36 +180,6 @@ func (s *Server) sighted(c echo.Context) error {
 		}
 	}
 	return c.JSON(http.StatusOK, answer)
-}
-
-func (s *Server) review(c echo.Context) error {
-	f, err := s.filter(c)
-	if err != nil {
-		return err
-	}
-	r, err := s.DB.WeekReview(c.Request().Context(), c.QueryParam("week"), s.Zone, s.Now(), f)
-	if err != nil {
-		return err
-	}
-	format := c.QueryParam("format")
-	if format == "" {
-		for name, export := range s.Exports {
-			if strings.HasPrefix(c.Request().Header.Get("Accept"), export.Type) {
-				format = name
-			}
-		}
-	}
-	if format == "" || format == "json" {
-		return c.JSON(http.StatusOK, r)
-	}
-	export, ok := s.Exports[format]
-	if !ok {
-		return trail.Problemf(trail.Invalid, "The review cannot be written as %q; use json or csv.", format)
-	}
-	h := c.Response().Header()
-	h.Set(echo.HeaderContentType, export.Type+"; charset=utf-8")
-	h.Set(echo.HeaderContentDisposition, `attachment; filename="review-`+r.Week+`.`+format+`"`)
-	return export.Write(c.Response(), *r)
 }
 
 // param returns a path parameter as it was meant: echo leaves it encoded when

@@ -33,22 +33,19 @@ type Server struct {
 	Importer *crm.Importer
 	Job      *attribution.Job
 	Holdouts *attribution.Holdouts
+	Reviews  *ingest.Reviews
 	Access   *Access
 	Mailbox  Mailboxes
 	Status   func(context.Context) (trail.Status, error)
 	Ready    func(context.Context) error   // nil when every role can work; else which cannot and why
 	Metrics  http.Handler                  // in Prometheus's format
-	Exports  map[string]Export             // formats of the review besides JSON, by name: csv, html
+	Exports  map[string]Export             // formats of the review besides JSON, by name: csv, html, xlsx
 	Zone     *time.Location                // the company's
 	Since    func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 	Now      func() time.Time
 	Log      *slog.Logger
-}
 
-// Export writes the review in one format.
-type Export struct {
-	Type  string // media type
-	Write func(http.ResponseWriter, trail.Review) error
+	TakeReview TakeReview
 }
 
 // Operations mounts what every process serves, whatever its roles.
@@ -90,6 +87,8 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/runs/:a/diff/:b", s.diff)
 	v1.GET("/runs/:a/diff/:b/deals", s.diffDeals)
 	v1.GET("/review", s.review)
+	v1.POST("/review/:week/decisions", s.decide)
+	v1.POST("/review/:week/xlsx", s.takeReview)
 	v1.GET("/lift", s.lifts)
 	v1.GET("/lift/:content", s.lift)
 	v1.GET("/holdouts", s.holdouts)

@@ -25,6 +25,14 @@ func Harmless(cell string) string {
 	return cell
 }
 
+// meant returns the cell that Harmless made harmless.
+func meant(cell string) string {
+	if plain, ok := strings.CutPrefix(cell, "'"); ok && Harmless(plain) == cell {
+		return plain
+	}
+	return cell
+}
+
 func writeCSV(w io.Writer, rows [][]string) error {
 	out := csv.NewWriter(w)
 	for _, row := range rows {
@@ -47,27 +55,6 @@ func sendCSV(c echo.Context, name string, rows [][]string) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	return writeCSV(c.Response(), rows)
-}
-
-// ReviewCSV writes the weekly lead review, one row a deal, with a header. Times
-// are RFC 3339 in UTC, lists are separated by "; ", what contributed is the
-// content's title and its share of the credit.
-func ReviewCSV(w io.Writer, r trail.Review) error { return writeCSV(w, reviewRows(r)) }
-
-func reviewRows(r trail.Review) [][]string {
-	rows := [][]string{{"week", "section", "deal", "name", "account", "value", "currency", "status", "stage", "owner",
-		"stages_entered", "contacts", "sent", "clicks", "replies", "last_touch", "contributed"}}
-	for _, row := range r.Rows {
-		d := row.Deal
-		var contributed []string
-		for _, t := range row.Contributed {
-			contributed = append(contributed, contributedText(t))
-		}
-		rows = append(rows, []string{r.Week, row.Section, d.ID, d.Name, accountName(d), d.Value.Amount, d.Value.Currency, d.Status, d.Stage, d.Owner,
-			strings.Join(row.Stages, "; "), strings.Join(row.Contacts, "; "), count(row.Sent), count(row.Clicks), count(row.Replies),
-			stamp(row.LastTouch), strings.Join(contributed, "; ")})
-	}
-	return rows
 }
 
 // contributedText says what one content did for a deal in one line.

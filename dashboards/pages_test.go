@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"dealtrail/store"
 	"dealtrail/store/storetest"
@@ -176,7 +177,7 @@ func TestWhatPeopleWroteIsEscaped(t *testing.T) {
 	t.Parallel()
 	bad := `</script><script>alert("1")</script>`
 	attrs := map[string]string{"title": bad, "kind": bad, "url": "https://www.example.com/bad", "owner": bad}
-	db := openCompany(t, trail.Registration("csv", trail.ContentKind, synth.Popular, trail.State{}, trail.State{Attrs: attrs}, today))
+	db := openCompany(t, trail.Registration("csv", trail.ContentKind, synth.Popular, trail.State{}, trail.State{Attrs: attrs}, today.Add(-3*time.Hour))) // before the review was due
 	_, e := newSite(t, db, nil)
 	for _, page := range []string{"/", "/content/" + synth.Popular, "/deals/" + wonDeal(t).ID, "/review?week=2026-W47"} {
 		body := read(t, e, page)

@@ -140,8 +140,8 @@ func QualityTable(q trail.Quality) [][]string {
 	return rows
 }
 
-// decide records whose deal touches are, or that they are none of the candidates'.
-func (s *Site) decide(c echo.Context) error {
+// decideDoubt records whose deal touches are, or that they are none of the candidates'.
+func (s *Site) decideDoubt(c echo.Context) error {
 	form, err := c.FormParams()
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ type Site struct {
 	Consents  *ingest.Consents
 	Job       *attribution.Job
 	Holdouts  *attribution.Holdouts
+	Reviews   *ingest.Reviews
 	Zone      *time.Location // the company's zone: dates, weeks and periods are its
 	PublicURL string
 	Version   string
@@ -68,6 +69,7 @@ type source struct {
 	Account     func(ctx context.Context, domain string, f store.Filter) (*trail.AccountDetail, error)
 	Reps        func(ctx context.Context, f store.Filter) ([]trail.RepRow, error)
 	Review      func(ctx context.Context, week string, zone *time.Location, now time.Time, f store.Filter) (*trail.Review, error)
+	Decide      func(ctx context.Context, week, source, by string, said ...ingest.Said) ([]ingest.Outcome, bool, error)
 	Attribution func(ctx context.Context, by string, f store.Filter) (*trail.Attribution, error)
 	Credits     func(ctx context.Context, content string, f store.Filter) ([]trail.CreditRow, error) // by model
 	Why         func(ctx context.Context, f store.Filter) (*trail.Why, error)
@@ -160,6 +162,9 @@ func (s *Site) fillSource() {
 			return ok && t.Content == content, err
 		}
 	}
+	if s.Reviews != nil {
+		s.source.Decide = s.Reviews.Decide
+	}
 	if s.Consents != nil {
 		s.source.Choose = func(ctx context.Context, email, domain string, allowed bool, at time.Time, basis string) error {
 			var contact trail.ContactID
@@ -217,9 +222,11 @@ func (s *Site) Routes(g *echo.Group) {
 	in.POST("/accounts/:domain/tracking", s.trackAccount)
 	in.GET("/reps", s.reps)
 	in.GET("/review", s.review)
+	in.POST("/review/:week/decisions", s.decide)
+	in.POST("/review/:week/xlsx", s.takeReview)
 	in.GET("/status", s.status)
 	in.GET("/quality", s.quality)
-	in.POST("/quality/decide", s.decide)
+	in.POST("/quality/decide", s.decideDoubt)
 	in.GET("/start", s.start)
 	in.GET("/models", s.models)
 	in.GET("/why", s.why)

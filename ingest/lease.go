@@ -276,6 +276,8 @@ const (
 	JobsLease    = "dealtrail:lease:jobs"     // the process that does what is due
 	RunLease     = "dealtrail:lease:run"      // one attribution run
 	HoldoutLease = "dealtrail:lease:holdout"  // one start or end of a holdout
+	ReviewLease  = "dealtrail:lease:review"   // one writing of the review's files
+	DecideLease  = "dealtrail:lease:decide"   // one writing of decisions
 )
 
 // Alone holds one lease while somebody does something once: it renews it until

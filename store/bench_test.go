@@ -31,7 +31,7 @@ func synthetic(b *testing.B, db *store.DB, n int) {
 		events = append(events, registered(trail.ContentKind, name("content", i), day(1), "title", name("Title ", i), "kind", "slides"))
 	}
 	for i := range contacts {
-		e := registered(trail.ContactKind, string(contact(i)), day(1), "source", "web")
+		e := registered(trail.ContactKind, string(contact(i)), day(1), "source", "web", "status", "lead")
 		e.Account, e.Person = name("d", i/3)+".example", &trail.Person{Address: name("c", i) + "@" + name("d", i/3) + ".example"}
 		events = append(events, e)
 	}
@@ -110,6 +110,7 @@ func BenchmarkReports(b *testing.B) {
 		{"Account", func() error { _, err := db.Account(ctx, "d000000.example", f); return err }},
 		{"Reps", func() error { _, err := db.Reps(ctx, f); return err }},
 		{"Review", func() error { _, _, err := db.Review(ctx, day(12), day(19), f); return err }},
+		{"WeekReview", func() error { _, err := db.WeekReview(ctx, "2026-W03", time.UTC, day(30), f); return err }},
 		{"Attribution/content", func() error { _, err := db.Attribution(ctx, "content", f); return err }},
 		{"Attribution/source", func() error { _, err := db.Attribution(ctx, "source", f); return err }},
 		{"States", func() error { _, err := db.States(ctx, trail.DealKind, []string{"deal000000"}); return err }},

@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"net/url"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -14,19 +15,78 @@ import (
 	"dealtrail/trail"
 )
 
-// WeekReview returns the weekly lead review of an ISO week, "2026-W47", in a
-// zone; empty means the last complete week before now.
+// WeekReview returns the weekly lead review of an ISO week, "2026-W47", in a zone;
+// empty means the last complete week before now. Once it was due it tells what had
+// been received by then, unless the filter says as of when. A week of which nothing
+// was known when its review was due had none, and is told by what is known now.
+// Decisions are always those of now.
 func (db *DB) WeekReview(ctx context.Context, week string, zone *time.Location, now time.Time, f Filter) (*trail.Review, error) {
 	from, to, err := trail.ParseWeek(week, zone, now)
 	if err != nil {
 		return nil, err
 	}
+	r := &trail.Review{Week: trail.WeekOf(from, zone), From: from, To: to, AsOf: in(f.AsOf, zone), Zone: zone.String()}
+	if due := db.ReviewAt.After(to); f.AsOf.IsZero() && !now.Before(due) {
+		known, err := query(ctx, db, "KnownBy", func(rows driver.Rows, one *uint8) error { return rows.Scan(one) }, instant("as_of", due))
+		if err != nil {
+			return nil, err
+		}
+		if len(known) > 0 {
+			r.AsOf, f.AsOf = due, due
+		}
+	}
 	if f, err = f.complete(); err != nil {
 		return nil, err
 	}
-	review := &trail.Review{Week: trail.WeekOf(from, zone), From: from, To: to, Zone: zone.String(), Agents: f.Agents, Model: f.Model}
-	review.Rows, review.Run, err = db.Review(ctx, from, to, f)
-	return review, err
+	r.Agents, r.Model = f.Agents, f.Model
+	var states []dealState
+	if r.Rows, states, r.Run, err = db.reviewRows(ctx, from, to, f); err != nil {
+		return nil, err
+	}
+	until := to
+	if now.Before(to) {
+		until = now
+	}
+	if r.Leads, err = db.leads(ctx, f, from, to, until, states, r.Rows); err != nil {
+		return nil, err
+	}
+	if err := db.decide(ctx, r, f, now); err != nil {
+		return nil, err
+	}
+	local(r, zone)
+	return r, nil
+}
+
+// local writes the times of a review in its zone, so that each reads as the day that
+// it was.
+func local(r *trail.Review, zone *time.Location) {
+	deal := func(d *trail.DealRow) {
+		d.CreatedAt, d.ClosedAt, d.LastTouch = in(d.CreatedAt, zone), in(d.ClosedAt, zone), in(d.LastTouch, zone)
+	}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		deal(&row.Deal)
+		row.LastTouch, row.LastMail = in(row.LastTouch, zone), in(row.LastMail, zone)
+	}
+	for i := range r.Leads {
+		l := &r.Leads[i]
+		if l.Deal != nil {
+			deal(l.Deal)
+		}
+		l.CreatedAt, l.LastTouch, l.LastMail = in(l.CreatedAt, zone), in(l.LastTouch, zone), in(l.LastMail, zone)
+		for j := range l.Seen {
+			l.Seen[j].Last = in(l.Seen[j].Last, zone)
+		}
+	}
+}
+
+// crm returns the address of a deal's record in the CRM, "" when nobody said where
+// that is.
+func (db *DB) crm(deal string) string {
+	if db.CRM == "" {
+		return ""
+	}
+	return strings.ReplaceAll(db.CRM, "{id}", url.PathEscape(deal))
 }
 
 // silence is how long nothing must have happened for an open deal to be silent.
@@ -74,14 +134,20 @@ func (db *DB) Review(ctx context.Context, from, to time.Time, f Filter) ([]trail
 	if err != nil {
 		return nil, "", err
 	}
+	rows, _, run, err := db.reviewRows(ctx, from, to, f)
+	return rows, run, err
+}
+
+// reviewRows is Review, with all deals.
+func (db *DB) reviewRows(ctx context.Context, from, to time.Time, f Filter) ([]trail.ReviewRow, []dealState, string, error) {
 	f.After = ""
 	states, err := db.dealStates(ctx, f, "all", clickhouse.Named("limit", uint64(math.MaxInt64)))
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	touches, err := db.dealTouches(ctx, f, from, to)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	type entered struct {
 		deal   string
@@ -95,11 +161,12 @@ func (db *DB) Review(ctx context.Context, from, to time.Time, f Filter) ([]trail
 		return err
 	}, f.args(instant("from", from), instant("to", to))...)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	rows, contacts := []trail.ReviewRow{}, map[string][]string{}
-	for _, d := range states {
+	for i, d := range states {
 		t, e := touches[d.ID], stages[d.ID]
+		states[i].Touches, states[i].LastTouch = t.touches, t.last
 		section := d.section(from, to, e.stages, e.last, t.last, t.mailed)
 		if section == "" {
 			continue
@@ -107,27 +174,23 @@ func (db *DB) Review(ctx context.Context, from, to time.Time, f Filter) ([]trail
 		d.Touches, d.LastTouch = t.touches, t.last
 		contacts[d.ID] = d.contacts
 		rows = append(rows, trail.ReviewRow{
-			Section: section, Deal: d.DealRow, Stages: list(e.stages), Clicks: t.clicks, Replies: t.replies, Sent: t.sends, LastTouch: t.last, LastMail: t.mailed,
+			Section: section, Deal: d.DealRow, Stages: list(e.stages), Clicks: t.clicks, Replies: t.replies, Sent: t.sends, LastTouch: t.last, LastMail: t.mailed, CRM: db.crm(d.ID),
 		})
 	}
 	slices.SortStableFunc(rows, byWeight)
 	if err := db.name(ctx, rows, contacts); err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	id, err := db.contribute(ctx, f, rows, touches)
-	return rows, id, err
+	return rows, states, id, err
 }
 
 // byWeight orders the rows of a review: by section, then the highest amounts
 // first, whatever their currency.
 func byWeight(a, b trail.ReviewRow) int {
-	value := func(r trail.ReviewRow) float64 {
-		v, _ := strconv.ParseFloat(r.Deal.Value.Amount, 64) // only for the order
-		return v
-	}
 	return cmp.Or(
 		cmp.Compare(slices.Index(sections[:], a.Section), slices.Index(sections[:], b.Section)),
-		cmp.Compare(value(b), value(a)))
+		cmp.Compare(worth(&b.Deal), worth(&a.Deal)))
 }
 
 // name writes the names of contacts, else their addresses, into the rows.

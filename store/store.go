@@ -29,6 +29,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"dealtrail/trail"
 )
 
 //go:embed schema/*.sql view/*.sql query/*.sql
@@ -87,6 +89,9 @@ type DB struct {
 	// computed under other rates or windows answers nobody.
 	Definition string
 
+	ReviewAt trail.WeekTime // when the review of a week is due, in the week after it
+	CRM      string         // where the CRM shows a deal, with {id} for its ID; "": nobody said
+
 	options *clickhouse.Options
 	migrate bool
 	log     *slog.Logger
@@ -127,7 +132,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{options: d, migrate: o.Migrate, log: o.Log, text: readTexts()}
+	db := &DB{ReviewAt: trail.UsualReview, options: d, migrate: o.Migrate, log: o.Log, text: readTexts()}
 	if _, err := db.connect(ctx); err != nil && !isAway(err) {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}

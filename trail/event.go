@@ -82,6 +82,7 @@ type Kind string
 //	requested  persona, if the content is for one, see Request
 //	answered   request, and declined if there will be no such content, see Answer
 //	voted      note, and not if the vote is taken back, see Vote
+//	decided    what a review said of its contact or deal: week, the fields of a Decision, and done_at
 const (
 	Shared      Kind = "shared"      // a rep made a tracked link
 	Sent        Kind = "sent"        // a mail went to one contact; without a content it is a bare fact about a known contact

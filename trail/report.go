@@ -230,6 +230,8 @@ type ReviewRow struct {
 	Sent        uint64    `json:"sent"`                  // in the week
 	LastTouch   time.Time `json:"last_touch,omitzero"`
 	LastMail    time.Time `json:"last_mail,omitzero"` // to or from its people, with content or without
+	CRM         string    `json:"crm_url,omitempty"`  // its record in the CRM, if company.crm_url is set
+	Decision    *Decision `json:"decision,omitempty"` // of this review
 }
 
 // Touched is one content in a deal's trail.
@@ -241,14 +243,21 @@ type Touched struct {
 	Value   *Money  `json:"value,omitempty"`
 }
 
-// Review is the weekly lead review of one ISO week.
+// Review is the weekly lead review of one ISO week. Its times are in the zone. From
+// the moment on at which it is due it tells what was known then, whatever comes
+// later, but for decisions: those are made afterwards.
 type Review struct {
-	Week   string      `json:"week"` // "2026-W47"
-	From   time.Time   `json:"from"` // Monday 00:00 in the company's zone
-	To     time.Time   `json:"to"`   // the next Monday 00:00
+	Week   string      `json:"week"`           // "2026-W47"
+	From   time.Time   `json:"from"`           // Monday 00:00 in the company's zone
+	To     time.Time   `json:"to"`             // the next Monday 00:00
+	AsOf   time.Time   `json:"as_of,omitzero"` // what had been received by then; zero: all that is known by now
 	Zone   string      `json:"zone"`
 	Agents Level       `json:"agents"`
 	Model  string      `json:"model"`
 	Run    string      `json:"run,omitzero"`
+	Leads  []Lead      `json:"leads"` // at most MaxLeads
 	Rows   []ReviewRow `json:"rows"`
+
+	Decisions []Decision `json:"decisions"` // of this review, on whatever subject
+	Earlier   []Decision `json:"earlier"`   // of the review before, and older ones that are not done
 }

@@ -51,7 +51,8 @@ type Answer struct {
 }
 
 const (
-	// MaxText is how many characters a request, an answer or a note may have.
+	// MaxText is how many characters a request, an answer, a note or a field of a
+	// decision may have.
 	MaxText = 2000
 	// AnswerDays is after how many days a request without an answer is late, unless
 	// the company agreed otherwise.

@@ -2,6 +2,7 @@ package trail
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -34,4 +35,48 @@ func ParseWeek(week string, zone *time.Location, now time.Time) (from, to time.T
 		return from, to, Problemf(Invalid, "The week %s has not begun.", week)
 	}
 	return from, time.Date(year, 1, monday+7, 0, 0, 0, 0, zone), nil
+}
+
+// WeekTime is a moment of every week by the wall clock.
+type WeekTime struct {
+	Day          time.Weekday
+	Hour, Minute int
+}
+
+// UsualReview is when the review of a week is due unless somebody says otherwise.
+var UsualReview = WeekTime{time.Monday, 7, 0}
+
+// ParseWeekTime reads what String writes: "Monday 07:00".
+func ParseWeekTime(text string) (WeekTime, error) {
+	day, clock, _ := strings.Cut(strings.TrimSpace(text), " ")
+	t, err := time.Parse("15:04", strings.TrimSpace(clock))
+	for d := time.Sunday; d <= time.Saturday && err == nil; d++ {
+		if strings.EqualFold(d.String(), day) {
+			return WeekTime{d, t.Hour(), t.Minute()}, nil
+		}
+	}
+	return WeekTime{}, Problemf(Invalid, "The time is %q; write a day in English and a time by the clock, such as Monday 07:00.", text)
+}
+
+func (w WeekTime) String() string { return fmt.Sprintf("%s %02d:%02d", w.Day, w.Hour, w.Minute) }
+
+// After returns the moment in the week that begins on a Monday 00:00, in its zone. One
+// that the clock skips is as far from it as the clock jumps.
+func (w WeekTime) After(monday time.Time) time.Time {
+	days := (int(w.Day) + 6) % 7
+	return time.Date(monday.Year(), monday.Month(), monday.Day()+days, w.Hour, w.Minute, 0, 0, monday.Location())
+}
+
+// Due returns the last week of which the review is due by a time, and since when: the
+// moment in the week after it.
+func (w WeekTime) Due(now time.Time, zone *time.Location) (week string, since time.Time) {
+	monday := func(weeks int) time.Time {
+		t := now.In(zone)
+		return time.Date(t.Year(), t.Month(), t.Day()-(int(t.Weekday())+6)%7-7*weeks, 0, 0, 0, 0, zone)
+	}
+	weeks := 0
+	if now.Before(w.After(monday(0))) {
+		weeks = 1
+	}
+	return WeekOf(monday(weeks+1), zone), w.After(monday(weeks))
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/mail"
 	"net/url"
 	"os"
@@ -209,29 +207,6 @@ func (cmd shareCmd) Run(e *env) error {
 		text = share.HTML
 	}
 	_, err = fmt.Fprintln(e.out, text)
-	return err
-}
-
-type reviewCmd struct {
-	Week   string `help:"The ISO week, such as 2026-W47. Default: the last complete one."`
-	Format string `default:"csv" enum:"csv,json" help:"csv or json."`
-	Output string `short:"o" help:"A file to write; default: the terminal." type:"path"`
-}
-
-func (cmd reviewCmd) Run(e *env) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	q := url.Values{"week": {cmd.Week}, "format": {cmd.Format}}
-	if err := c.Do(e.ctx, "GET", "/v1/review?"+q.Encode(), "", nil, io.Writer(&b)); err != nil {
-		return err
-	}
-	if cmd.Output != "" {
-		return os.WriteFile(cmd.Output, b.Bytes(), 0o600)
-	}
-	_, err = b.WriteTo(e.out)
 	return err
 }
 

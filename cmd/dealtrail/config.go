@@ -59,6 +59,8 @@ type Config struct {
 		Currency string            `toml:"currency" default:"EUR" doc:"Reporting currency: all values on pages are in it."`
 		Rates    map[string]string `toml:"rates" doc:"What one unit of another currency is worth in the reporting currency, such as USD = \"0.92\". Deals in a currency without a rate are left out of money and listed."`
 
+		CRMURL string `toml:"crm_url" default:"" doc:"Where the CRM shows a deal, with {id} for its ID, such as https://app.hubspot.com/contacts/1234/record/0-3/{id}. The review links there. Empty: no link."`
+
 		RatesSource string `toml:"rates_source" default:"" doc:"Where the rates are from and of which day, such as ECB, 2 November 2026. It is kept with every run."`
 	} `toml:"company"`
 	Attribution struct {
@@ -74,6 +76,11 @@ type Config struct {
 		HorizonWeeks     int      `toml:"horizon_weeks" default:"6" doc:"Lift: how many weeks after that count for advancing to a later stage."`
 		WonWeeks         int      `toml:"won_weeks" default:"12" doc:"Lift: how many weeks after that count for being won."`
 	} `toml:"attribution"`
+	Review struct {
+		At         string `toml:"at" default:"Monday 07:00" doc:"When the lead review of a week is due in the week after it, in company.zone: from then on it tells what was known then, and its files are written. A day in English and a time."`
+		Dir        string `toml:"dir" default:"exports" doc:"Folder for review-2026-W47.xlsx and .html of every week. They name people. Relative to this file. Empty: no files are written."`
+		AnswerDays int    `toml:"answer_days" default:"14" doc:"After how many days a rep's request for content that nobody answered is marked late."`
+	} `toml:"review"`
 	Mailboxes struct {
 		Every          Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at. Where the server can tell of new mail by itself (IDLE), sent mail is seen at once."`
 		Since          Past     `toml:"since" default:"12 months" doc:"How far back a mailbox is read when it is first connected, as \"30 days\", \"12 months\" or a date such as \"2026-01-01\". A year tells on the first day what is sent, never sent and part of won deals."`
@@ -81,9 +88,6 @@ type Config struct {
 		ExcludeFolders []string `toml:"exclude_folders" default:"[]" doc:"Folders, or Gmail labels, whose mail leaves no trace wherever else it lies, such as Private."`
 		DailyMB        int      `toml:"daily_mb" default:"2000" doc:"Megabytes that are read from one mailbox a day at most: Gmail locks a mailbox for a day at 2500. The rest is read the next day."`
 	} `toml:"mailboxes"`
-	Review struct {
-		AnswerDays int `toml:"answer_days" default:"14" doc:"After how many days a rep's request for content that nobody answered is marked late."`
-	} `toml:"review"`
 	Models    []CreditModel `toml:"model"`
 	Providers []Provider    `toml:"provider"`
 	Boxes     []Mailbox     `toml:"mailbox"`
@@ -338,6 +342,9 @@ func (c *Config) check() error {
 		if c.Tracking.FallbackURL, err = trail.CleanTarget(f, idna.Lookup.ToASCII); err != nil {
 			return fmt.Errorf("%s: tracking.fallback_url: %w", c.path, err)
 		}
+	}
+	if err := c.checkReview(); err != nil {
+		return err
 	}
 	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on")); err != nil {
 		return err

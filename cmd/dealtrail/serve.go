@@ -66,6 +66,7 @@ type program struct {
 	poller        *mailbox.Poller
 	job           *attribution.Job
 	holdouts      *attribution.Holdouts
+	reviews       *ingest.Reviews
 	access        *api.Access
 	site          *dashboards.Site
 	server        *api.Server
@@ -162,6 +163,9 @@ func (p *program) open(ctx context.Context) (err error) {
 		DB: p.db, Emit: p.buffer.Append, Settle: p.buffer.Settle, Log: p.log, Now: time.Now,
 		Alone: func(ctx context.Context) (func(), bool) { return ingest.Alone(ctx, p.redis, ingest.HoldoutLease) },
 	}
+	if err := p.openReviews(contacts); err != nil {
+		return err
+	}
 	p.access = &api.Access{
 		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: c.Server.PublicURL, Now: time.Now,
 		Sessions: api.NewSessions(p.redis, strings.HasPrefix(c.Server.PublicURL, "https:")),
@@ -182,16 +186,16 @@ func (p *program) open(ctx context.Context) (err error) {
 		return err
 	}
 	p.site, err = dashboards.New(dashboards.Site{
-		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
+		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
 		Status: p.status, Demo: p.demo, Connect: connect, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
 	})
 	if err != nil {
 		return err
 	}
 	p.server = &api.Server{
-		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Access: p.access,
+		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Exports: exports(), Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log,
+		Exports: exports(), TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log,
 	}
 	return nil
 }
@@ -319,7 +323,7 @@ func (p *program) openStore(ctx context.Context, dir string) error {
 func (p *program) runJobs(ctx context.Context) error {
 	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "jobs", Names: []string{ingest.JobsLease}, Log: p.log}
 	return leases.Each(ctx, func(ctx context.Context, _ string) {
-		if err := all(ctx, p.db.KeepLatest, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run); err != nil {
+		if err := all(ctx, p.db.KeepLatest, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run, p.runReviewFiles); err != nil {
 			p.log.Error("jobs stopped, beginning again", "err", err)
 		}
 	})
@@ -360,32 +364,6 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 		err = cause
 	}
 	return err
-}
-
-func (c *Config) attribution() attribution.Options {
-	o := attribution.DefaultOptions(c.Company.Currency)
-	o.Rates = c.Company.Rates
-	o.Window = time.Duration(c.Attribution.WindowDays) * 24 * time.Hour
-	o.Every = time.Duration(c.Attribution.Every)
-	o.Source = c.Company.RatesSource
-	o.Kinds = nil
-	for _, k := range c.Attribution.Kinds {
-		o.Kinds = append(o.Kinds, trail.Kind(k))
-	}
-	o.HalfLife = time.Duration(c.Attribution.HalfLifeDays) * 24 * time.Hour
-	o.Stages, o.LeadStage, o.OpportunityStage = c.Attribution.Stages, c.Attribution.LeadStage, c.Attribution.OpportunityStage
-	o.Landmark, o.Horizon, o.WonHorizon = c.Attribution.LandmarkWeeks, c.Attribution.HorizonWeeks, c.Attribution.WonWeeks
-	for _, m := range c.Models {
-		w := attribution.Weights{First: m.First, Lead: m.Lead, Opportunity: m.Opportunity, Last: m.Last, Others: m.Others, Contents: m.Contents}
-		for k, factor := range m.Kinds {
-			if w.Kinds == nil {
-				w.Kinds = map[trail.Kind]float64{}
-			}
-			w.Kinds[trail.Kind(k)] = factor
-		}
-		o.Custom = append(o.Custom, attribution.Custom{Name: m.Name, Title: m.Title, Weights: w})
-	}
-	return o
 }
 
 // address is where the commands on this machine find the server.

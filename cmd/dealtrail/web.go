@@ -13,7 +13,6 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"dealtrail/api"
-	"dealtrail/dashboards"
 	"dealtrail/ingest/track"
 	"dealtrail/trail"
 )
@@ -165,12 +164,5 @@ func (p *program) noteReps(next echo.HandlerFunc) echo.HandlerFunc {
 			p.visitors.Note(c.Request().Context(), track.Visitor(c))
 		}
 		return next(c)
-	}
-}
-
-// exports are the formats of the review besides JSON.
-func exports() map[string]api.Export {
-	return map[string]api.Export{
-		"csv": {Type: "text/csv", Write: func(w http.ResponseWriter, r trail.Review) error { return dashboards.ReviewCSV(w, r) }},
 	}
 }
