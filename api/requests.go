@@ -46,7 +46,7 @@ func (s *Server) requests(c echo.Context) error {
 	if !slices.Contains(states, state) {
 		return trail.Problemf(trail.Invalid, "state is %q; it must be one of open, answered and declined.", state)
 	}
-	all, err := s.DB.ContentRequests(c.Request().Context(), c.QueryParam("deal"), s.Registry.AnswerDays, s.Now(), f)
+	all, err := s.DB.Requests(c.Request().Context(), c.QueryParam("deal"), s.Registry.AnswerDays, s.Now(), f)
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func (s *Site) deal(c echo.Context) error {
 	g, ctx := errgroup.WithContext(c.Request().Context())
 	g.Go(func() (err error) { d, err = s.source.Deal(ctx, param(c, "id"), f); return err })
 	g.Go(func() (err error) {
-		requests, err = s.DB.ContentRequests(ctx, param(c, "id"), s.Registry.AnswerDays, s.Now(), store.Filter{})
+		requests, err = s.DB.Requests(ctx, param(c, "id"), s.Registry.AnswerDays, s.Now(), store.Filter{})
 		return err
 	})
 	if err := g.Wait(); err != nil {

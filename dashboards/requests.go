@@ -105,7 +105,7 @@ func (s *Site) requests(c echo.Context) error {
 
 // readRequests reads what matches the page's search into it, and counts it.
 func (s *Site) readRequests(c echo.Context, page *requestsPage) error {
-	all, err := s.DB.ContentRequests(c.Request().Context(), "", s.Registry.AnswerDays, s.Now(), store.Filter{})
+	all, err := s.DB.Requests(c.Request().Context(), "", s.Registry.AnswerDays, s.Now(), store.Filter{})
 	if err != nil {
 		return err
 	}

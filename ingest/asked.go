@@ -34,7 +34,7 @@ func (r *Registry) Ask(ctx context.Context, q trail.Request, source string) (ask
 // Answer records marketing's word on a request, and returns the request with it.
 func (r *Registry) Answer(ctx context.Context, id string, a trail.Answer, source string) (answered trail.Request, visible bool, err error) {
 	find := func() (ok bool, err error) {
-		all, err := r.DB.ContentRequests(ctx, "", r.AnswerDays, r.now(), store.Filter{})
+		all, err := r.DB.Requests(ctx, "", r.AnswerDays, r.now(), store.Filter{})
 		for _, q := range all {
 			if q.ID.String() == id {
 				answered = q

@@ -153,7 +153,7 @@ func (c *Corrector) judge(ctx context.Context, shares map[trail.ShareID]bool) (i
 		return 0, err
 	}
 	mailed, unmailed := m.shares()
-	requests, err := c.DB.Requests(ctx, mailed, unmailed, maxSeen)
+	requests, err := c.DB.Fetches(ctx, mailed, unmailed, maxSeen)
 	if err != nil || len(requests) == 0 {
 		return 0, err
 	}

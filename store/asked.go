@@ -12,16 +12,16 @@ import (
 	"dealtrail/trail"
 )
 
-// ContentRequests returns what reps ask marketing for, open ones first, each with its
+// Requests returns what reps ask marketing for, open ones first, each with its
 // latest answer and its deal by now; late are those without an answer so many days
 // after they were asked. With a deal, only what waits for it.
-func (db *DB) ContentRequests(ctx context.Context, deal string, days int, now time.Time, f Filter) ([]trail.Request, error) {
+func (db *DB) Requests(ctx context.Context, deal string, days int, now time.Time, f Filter) ([]trail.Request, error) {
 	f, err := f.complete()
 	if err != nil {
 		return nil, err
 	}
 	var deals, contents []string
-	all, err := query(ctx, db, "ContentRequests", func(rows driver.Rows, q *trail.Request) error {
+	all, err := query(ctx, db, "Requests", func(rows driver.Rows, q *trail.Request) error {
 		err := rows.Scan(&q.ID, when{&q.At}, &q.Rep, &q.Text, &q.Deal, &q.Stage, &q.Persona)
 		deals = append(deals, q.Deal)
 		return err

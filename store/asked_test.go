@@ -75,7 +75,7 @@ func TestRequestsCarryTheirLatestAnswerAndTheirDeal(t *testing.T) {
 	a.answer(trail.Request{ID: trail.NewID(day(1))}, trail.Answer{Text: "to nothing that was asked"}, day(6))
 	a.load(db)
 
-	all := must(db.ContentRequests(t.Context(), "", 14, day(21), store.Filter{}))(t)
+	all := must(db.Requests(t.Context(), "", 14, day(21), store.Filter{}))(t)
 	if len(all) != 4 {
 		t.Fatalf("%+v", all)
 	}
@@ -97,11 +97,11 @@ func TestRequestsCarryTheirLatestAnswerAndTheirDeal(t *testing.T) {
 	}
 	check(t, "waiting", trail.AmountWaiting(all), []trail.Money{{Amount: "1000.50", Currency: "EUR"}})
 
-	of := must(db.ContentRequests(t.Context(), "D2", 14, day(21), store.Filter{}))(t)
+	of := must(db.Requests(t.Context(), "D2", 14, day(21), store.Filter{}))(t)
 	if len(of) != 1 || of[0].ID != second.ID || of[0].Answer == nil {
 		t.Errorf("of one deal: %+v", of)
 	}
-	early := must(db.ContentRequests(t.Context(), "", 14, day(21), store.Filter{AsOf: day(3)}))(t)
+	early := must(db.Requests(t.Context(), "", 14, day(21), store.Filter{AsOf: day(3)}))(t)
 	if len(early) != 2 || early[1].Answer != nil {
 		t.Errorf("as of the third day: %+v", early)
 	}

@@ -30,11 +30,11 @@ func (db *DB) Sightings(ctx context.Context, shares []trail.ShareID) ([]Sighting
 	}, instant("as_of", forever), clickhouse.Named("shares", textsOf(shares)))
 }
 
-// Requests returns the newest opens and clicks of shares, each in its newest
+// Fetches returns the newest opens and clicks of shares, each in its newest
 // revision, with all that is needed to judge it again; of unmailed shares, which
 // no mail was seen with, those from a known place. At most limit.
-func (db *DB) Requests(ctx context.Context, shares, unmailed []trail.ShareID, limit int) ([]trail.Event, error) {
-	return query(ctx, db, "Requests", scanRequest, instant("as_of", forever), clickhouse.Named("shares", textsOf(shares)),
+func (db *DB) Fetches(ctx context.Context, shares, unmailed []trail.ShareID, limit int) ([]trail.Event, error) {
+	return query(ctx, db, "Fetches", scanFetch, instant("as_of", forever), clickhouse.Named("shares", textsOf(shares)),
 		clickhouse.Named("unmailed", textsOf(unmailed)), clickhouse.Named("limit", uint64(limit)))
 }
 
@@ -59,13 +59,13 @@ func (db *DB) Neighbours(ctx context.Context, windows []Window, limit int) ([]tr
 		}
 	}
 	lowest, highest := trail.IDFrom(first, ""), trail.IDFrom(last, "")
-	return query(ctx, db, "Neighbours", scanRequest, instant("as_of", forever), clickhouse.Named("origins", list(origins)),
+	return query(ctx, db, "Neighbours", scanFetch, instant("as_of", forever), clickhouse.Named("origins", list(origins)),
 		clickhouse.Named("from", from), clickhouse.Named("to", to),
 		clickhouse.Named("first", hex.EncodeToString(lowest[:6])), clickhouse.Named("last", hex.EncodeToString(highest[:6])),
 		clickhouse.Named("limit", uint64(limit)))
 }
 
-func scanRequest(rows driver.Rows, e *trail.Event) error {
+func scanFetch(rows driver.Rows, e *trail.Event) error {
 	var id trail.ID
 	err := rows.Scan(&id, &e.Revision, (*string)(&e.Kind), when{&e.At}, when{&e.ReceivedAt}, &e.Source, &e.Content, (*string)(&e.Share),
 		&e.Message, (*string)(&e.Contact), &e.Account, &e.Rep, &e.Deal, (*string)(&e.Agent), &e.Probability, &e.Rules, &e.Signal,
