@@ -38,7 +38,8 @@ var latestTables = []struct{ table, columns, from string }{
 
 const (
 	latestLook = 500 * time.Millisecond // how often a reader looks what was laid out
-	// A layout that is behind by more than latestOld, and ten times what one takes, is not read: whoever makes them is gone.
+	// A layout that is behind by more than latestOld, and twenty times what one takes, is not read: whoever
+	// makes them is gone.
 	latestOld = 30 * time.Second
 )
 
@@ -84,7 +85,7 @@ func (db *DB) layoutFor(ctx context.Context, args []any) string {
 		}
 		l.looked = time.Now()
 	}
-	behind := l.layout.rows != l.layout.now && time.Since(l.layout.at) > max(latestOld, 10*l.layout.took)
+	behind := l.layout.rows != l.layout.now && time.Since(l.layout.at) > max(latestOld, 20*l.layout.took)
 	if l.layout.at.IsZero() || behind || !l.layout.at.After(l.wrote) {
 		return ""
 	}
@@ -142,7 +143,7 @@ func (db *DB) Refresh(ctx context.Context) (time.Duration, error) {
 }
 
 // KeepLatest calls Refresh until ctx ends: within a second when something came, and
-// for a large company so seldom that it takes a fifth of the time.
+// where much comes so seldom that it takes a tenth of the time.
 func (db *DB) KeepLatest(ctx context.Context) error {
 	for {
 		took, err := db.Refresh(ctx)
@@ -153,7 +154,7 @@ func (db *DB) KeepLatest(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(max(time.Second, 4*took)):
+		case <-time.After(max(time.Second, 9*took)):
 		}
 	}
 }

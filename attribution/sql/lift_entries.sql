@@ -78,3 +78,4 @@ SELECT
     arrayCount(at -> at < least(landmark, left_ms), times) AS at_landmark
 FROM entries
 WHERE known OR won_known OR weeks > 0
+SETTINGS max_insert_threads = 4

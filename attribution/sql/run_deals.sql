@@ -21,3 +21,4 @@ LEFT JOIN (
 ) AS last ON last.deal = known.deal
 WHERE snapshot = {snapshot:String}
     AND (status NOT IN ('won', 'lost') OR closed_ms = 0 OR ({from_ms:Int64} = 0 OR closed_ms >= {from_ms:Int64}) AND ({to_ms:Int64} = 0 OR closed_ms < {to_ms:Int64}))
+SETTINGS max_insert_threads = 4

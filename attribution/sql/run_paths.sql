@@ -45,3 +45,4 @@ FROM
     LEFT JOIN (SELECT deal, lead_ms FROM snapshot_leads WHERE snapshot = {snapshot:String}) AS leads ON leads.deal = closed.deal
     LEFT JOIN entered ON entered.deal = closed.deal
 )
+SETTINGS max_insert_threads = 4
