@@ -22,7 +22,7 @@ demo: build ## run the main job on a made-up company, all on this machine (Ctrl-
 test: deps-test ## run every test, browser and engine included; a skipped test fails
 	go vet ./...
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these files'; exit 1; }
-	go test -count=1 -timeout 15m -v $(TESTFLAGS) ./... 2>&1 | awk -f .ci/count.awk
+	go test -count=1 -timeout 25m -v $(TESTFLAGS) ./... 2>&1 | awk -f .ci/count.awk
 
 race: deps-test ## the tests under the race detector
 	$(MAKE) test TESTFLAGS=-race
