@@ -10,8 +10,8 @@ import (
 
 // A snapshot is what was known at one time, laid out for runs: deals by a hash,
 // and their touches in order. Runs at several levels of agents share it, and it
-// goes when they are complete. Its parts are the store's own views; those that
-// are joined to all events are stored first, and the others read them there.
+// goes when they are complete. It says what the store's views say, most of it by a
+// shorter way; a test holds the two together.
 type snapshot struct {
 	id     string
 	asOf   time.Time
