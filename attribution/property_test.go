@@ -188,8 +188,17 @@ func (c *company) drawPeople(t *rapid.T) {
 	for _, content := range []string{"C1", "Ç"} { // a mail with two contents
 		add(trail.Sent, day, content, trail.Event{Content: content, Message: "mail", Rep: "other@example.com", Contact: "p"})
 	}
-	if rapid.Bool().Draw(t, "assigned?") {
-		add(trail.Assigned, day, "", trail.Event{Deal: "D1", Contact: "q", Rep: "rep@example.com"})
+	for i := range upTo(t, "people's words", 3) {
+		word := trail.Event{Deal: pick(t, "deal that a person names", "D0", "D1", "D2"), Rep: "rep@example.com", Attrs: map[string]string{"not": pick(t, "or not", "", "", "yes")}}
+		switch pick(t, "word on", "contact", "contact", "account", "share") {
+		case "contact":
+			word.Contact = "q"
+		case "account":
+			word.Account = pick(t, "account that a person names", "a.example", "b.example")
+		case "share":
+			word.Share = "s1"
+		}
+		add(trail.Assigned, day.Add(time.Duration(i)*time.Minute), fmt.Sprint(i), word)
 	}
 }
 
@@ -207,6 +216,9 @@ func (c *company) drawTouch(t *rapid.T, i int) {
 	default:
 		e.Contact = trail.ContactID(pick(t, "known contact", "p", "q", "r", "s"))
 		e.Content, e.Deal = pick(t, "content", contentNames...), pick(t, "deal", dealNames...)
+		if e.Kind != trail.Replied && oneIn(t, 8, "nobody is named") {
+			e.Contact, e.Account, e.Withheld = "", pick(t, "company that is named", "a.example", "b.example"), "consent"
+		}
 	}
 	e.Agent = trail.Agent(pick(t, "agent", "", "", "human", "human", "human", "proxy", "scanner", "self", "unknown"))
 	e.Probability = rapid.SampledFrom([]float32{0.5, 0.9, 0.99}).Draw(t, "probability")
@@ -273,6 +285,9 @@ func (c company) checkRun(t *testing.T, rt *rapid.T, db *store.DB) *trail.Run {
 	touches := ties(t, db, now)
 	for _, d := range checkSnapshot(t, db, snapshot, now, touches) {
 		rt.Errorf("snapshot: %s", d)
+	}
+	for _, d := range checkLayout(t, db, now) {
+		rt.Errorf("layout: %s", d)
 	}
 	run := once(t, c.job(db), c.request) // which finds the snapshot
 	if left := leftOf(t, db, snapshot); left != nil {

@@ -3,6 +3,7 @@ package attribution
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"dealtrail/store"
@@ -25,17 +26,12 @@ func snapshotID(asOf time.Time, config string) string {
 	return fmt.Sprintf("%013d-%.12s", asOf.UnixMilli(), config)
 }
 
-// stored are the views that a snapshot stores, with where they are read from then.
-var stored = map[string]string{
-	"bindings": "SELECT key, content, rep, deal, share, contacts FROM snapshot_bindings WHERE snapshot = {snapshot:String}",
-	"crowds":   "SELECT share, since, people FROM snapshot_crowds WHERE snapshot = {snapshot:String}",
-}
-
-// snapshotParts are the statements that make a snapshot, in order.
+// snapshotParts are the statements that make a snapshot, in order: of sql/ those that begin with snapshot_, and of the
+// store, which lays out the same for pages.
 var snapshotParts = []string{
 	"snapshot_names", "snapshot_deals", "snapshot_stages", "snapshot_unregistered", "snapshot_leads",
-	"snapshot_words", "snapshot_parties", "snapshot_bindings", "snapshot_crowds", "snapshot_crowd", "snapshot_links",
-	"snapshot_touches", "snapshot_people", "snapshot_companies", "snapshot_decided", "snapshot_complete",
+	"words", "parties", "bindings", "crowds", "crowd", "links",
+	"snapshot_touches", "snapshot_people", "companies", "snapshot_decided", "snapshot_complete",
 }
 
 // snapshotTables are the tables that have a part of a snapshot.
@@ -58,16 +54,18 @@ func (j *Job) take(ctx context.Context, asOf time.Time, o Options, tick func(don
 		minor *= 10
 	}
 	for i, part := range snapshotParts {
-		var instead map[string]string
-		if part == "snapshot_touches" { // when the others are made, they are not there to be read
-			instead = stored
-		}
-		text, values, err := bind(part, []args{{"snapshot": s.id, "as_of": asOf, "currency": o.Currency, "rates": o.rates(), "minor": minor}})
 		started := time.Now()
-		if err == nil {
-			err = j.DB.Exec(ctx, store.Expand(text, instead), values...)
-			j.time(part, started)
+		var err error
+		if strings.HasPrefix(part, "snapshot_") {
+			var text string
+			var values []any
+			if text, values, err = bind(part, []args{{"snapshot": s.id, "as_of": asOf, "currency": o.Currency, "rates": o.rates(), "minor": minor}}); err == nil {
+				err = j.DB.Exec(ctx, store.ExpandLaid(text), values...)
+			}
+		} else {
+			err = j.DB.LayOut(ctx, part, s.id, asOf)
 		}
+		j.time(part, started)
 		if err != nil {
 			return nil, fmt.Errorf("lay out what was known: %s: %w", part, err)
 		}

@@ -60,6 +60,44 @@ func checkSnapshot(t testing.TB, db *store.DB, snapshot string, asOf time.Time, 
 	return differences
 }
 
+// layoutRows are rows of a view, as it says them and as they are laid out as of a time.
+var layoutRows = map[string]string{
+	"tied":     `SELECT formatRow('TSV', id, at, kind, source, content, share, message, contact, arraySort(contacts), account, rep, deal, stage, note, agent, probability, rules, signal, level, led_to, withheld, arraySort(deals), rule, toUInt16(round(1000 * confidence)))`,
+	"deals":    `SELECT formatRow('TSV', deal, name, account, domain, amount, currency, stage, status, owner, created_at, closed_at, loss_reason, contacts, known_at, mapSort(attrs), id)`,
+	"contacts": `SELECT formatRow('TSV', contact, account, domain, role, owner, status, source, created_at, mapSort(attrs), id)`,
+	"contents": `SELECT formatRow('TSV', content, title, kind, url, other_urls, stage, persona, version, tags, owner, file, file_name, published_at, expires_at, mapSort(attrs), id)`,
+}
+
+// checkLayout lays out what was known at a time, and says how it differs from what the views say.
+func checkLayout(t testing.TB, db *store.DB, asOf time.Time) (differences []string) {
+	t.Helper()
+	exec(t, db, "TRUNCATE TABLE layouts") // the same time may be that of another company
+	if err := db.Freeze(t.Context(), asOf); err != nil {
+		t.Fatal(err)
+	}
+	asked := clickhouse.DateNamed("as_of", asOf, clickhouse.MilliSeconds)
+	for view, rows := range layoutRows {
+		table, only := map[string]string{"tied": "layout_events"}[view], ""
+		if table == "" {
+			table = "layout_" + view
+		}
+		if view == "contacts" {
+			only = " AND NOT gone"
+		}
+		want := lines(t, db, rows+" FROM "+view+"(as_of = {as_of:DateTime64(3)}) AS v", asked)
+		got := lines(t, db, rows+" FROM "+table+" WHERE layout = (SELECT max(layout) FROM layouts WHERE as_of = {as_of:DateTime64(3)})"+only, asked)
+		slices.Sort(got)
+		slices.Sort(want)
+		for i := range max(len(got), len(want)) {
+			if i >= len(got) || i >= len(want) || got[i] != want[i] {
+				differences = append(differences, fmt.Sprintf("%s from the %d. of %d and %d on are laid out as\n%q; the views say\n%q", view, i, len(got), len(want), got[min(i, len(got)):min(i+2, len(got))], want[min(i, len(want)):min(i+2, len(want))]))
+				break
+			}
+		}
+	}
+	return differences
+}
+
 // leftOf returns what there is of a run, or of a snapshot, in the tables that have parts of them.
 func leftOf(t testing.TB, db *store.DB, id string) (rows []string) {
 	t.Helper()
@@ -94,6 +132,10 @@ func TestSnapshotIsWhatTheViewsSayAsOfItsTime(t *testing.T) {
 	add(3, trail.Staged, "", trail.Event{Deal: "two", Stage: "Demo"})
 	add(6, trail.Staged, "", trail.Event{Deal: "only staged", Stage: "Demo"})
 	add(20, trail.Retracted, "", trail.Event{Deal: "one", Attrs: map[string]string{"into": "two"}})
+	for deal, hours := range map[string]int{"one": 7, "three": 8} { // both of one company, says a person
+		add(hours, trail.Assigned, deal, trail.Event{Deal: deal, Account: "z.example", Rep: "rep@example.com"})
+	}
+	add(9, trail.Clicked, "of nobody", trail.Event{Content: "B", Account: "z.example", Withheld: "consent"})
 	never := touch("never", at(4), trail.Clicked, "B", "p", "")
 	late := touch("late", at(5), trail.Viewed, "C", "q", "three")
 	late.ReceivedAt = at(40)
@@ -111,6 +153,9 @@ func TestSnapshotIsWhatTheViewsSayAsOfItsTime(t *testing.T) {
 		}
 		for _, d := range checkSnapshot(t, db, id, at(hours), ties(t, db, at(hours))) {
 			t.Errorf("as of %d hours: %s", hours, d)
+		}
+		for _, d := range checkLayout(t, db, at(hours)) {
+			t.Errorf("layout as of %d hours: %s", hours, d)
 		}
 		touches[hours] = count(t, db, "SELECT count() FROM snapshot_touches WHERE snapshot = {id:String} AND undecided = 0", clickhouse.Named("id", id))
 	}

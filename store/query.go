@@ -20,9 +20,9 @@ func query[T any](ctx context.Context, db *DB, name string, scan func(driver.Row
 	if !ok {
 		panic("store: there is no query/" + name + ".sql") // every method has a test
 	}
-	if latest, ok := db.text.latest[name]; ok {
+	if laid, ok := db.text.laid[name]; ok {
 		if id := db.layoutFor(ctx, args); id != "" {
-			text, args = latest, append(args[:len(args):len(args)], clickhouse.Named("latest", id))
+			text, args = laid, append(args[:len(args):len(args)], clickhouse.Named("layout", id))
 		}
 	}
 	rows, err := db.Query(ctx, text, args...)

@@ -27,11 +27,11 @@ func (db *DB) WeekReview(ctx context.Context, week string, zone *time.Location, 
 	}
 	r := &trail.Review{Week: trail.WeekOf(from, zone), From: from, To: to, AsOf: in(f.AsOf, zone), Zone: zone.String()}
 	if due := db.ReviewAt.After(to); f.AsOf.IsZero() && !now.Before(due) {
-		known, err := query(ctx, db, "KnownBy", func(rows driver.Rows, one *uint8) error { return rows.Scan(one) }, instant("as_of", due))
+		known, err := db.knownBy(ctx, due)
 		if err != nil {
 			return nil, err
 		}
-		if len(known) > 0 {
+		if known {
 			r.AsOf, f.AsOf = due, due
 		}
 	}
@@ -55,6 +55,12 @@ func (db *DB) WeekReview(ctx context.Context, week string, zone *time.Location, 
 	}
 	local(r, zone)
 	return r, nil
+}
+
+// knownBy reports whether anything of the CRM was known by a time.
+func (db *DB) knownBy(ctx context.Context, at time.Time) (bool, error) {
+	rows, err := query(ctx, db, "KnownBy", func(rows driver.Rows, one *uint8) error { return rows.Scan(one) }, instant("as_of", at))
+	return len(rows) > 0, err
 }
 
 // local writes the times of a review in its zone, so that each reads as the day that

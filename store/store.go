@@ -33,7 +33,7 @@ import (
 	"dealtrail/trail"
 )
 
-//go:embed schema/*.sql view/*.sql query/*.sql
+//go:embed schema/*.sql view/*.sql query/*.sql layout/*.sql
 var files embed.FS
 
 // Options say where the database is. One of Dial, URL and Addr is set.
@@ -97,7 +97,7 @@ type DB struct {
 	log     *slog.Logger
 	text    texts
 
-	latest latest
+	layouts layouts
 
 	ready atomic.Pointer[connection]
 	mu    sync.Mutex

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// texts are the statements in query/ and the bodies of the views in view/, by
-// name, each without views inside.
+// texts are the statements in query/ and layout/ and the bodies of the views in
+// view/, by name, each without views inside.
 type texts struct {
 	query  map[string]string
-	latest map[string]string // of the queries that read what was laid out, as they read that
+	layout map[string]string // the statements in layout/, which lay out what the views say
+	laid   map[string]string // of the queries that read what was laid out, as they read that
 	view   map[string]string
 }
 
@@ -27,14 +28,21 @@ var (
 )
 
 func readTexts() texts {
-	t := texts{query: map[string]string{}, latest: map[string]string{}, view: readViews(nil)}
-	laidOut := texts{view: readViews(latestViews)}
+	t := texts{query: map[string]string{}, layout: map[string]string{}, laid: map[string]string{}, view: readViews(nil)}
+	laidOut := texts{view: readViews(layoutViews)}
 	for _, file := range sqlFiles("query") {
 		name, text := strings.TrimSuffix(path.Base(file), ".sql"), readFile(file)
 		t.query[name] = t.expand(text)
-		if text = laidOut.expand(text); strings.Contains(text, "{latest:String}") {
-			t.latest[name] = text
+		if text = laidOut.expand(text); strings.Contains(text, "{layout:String}") {
+			t.laid[name] = text
 		}
+	}
+	for _, file := range sqlFiles("layout") {
+		name, using := strings.TrimSuffix(path.Base(file), ".sql"), t
+		if name == "layout_events" {
+			using = texts{view: readViews(laidBefore)}
+		}
+		t.layout[name] = using.expand(readFile(file))
 	}
 	return t
 }
@@ -58,11 +66,17 @@ func readViews(instead map[string]string) map[string]string {
 	return t.view
 }
 
-// Expand puts the bodies of views in place of their names in a statement, with
-// other bodies instead of some: attribution reads the same views as pages do, of
-// which it has stored those that are joined to all events.
-func Expand(statement string, instead map[string]string) string {
-	return texts{view: readViews(instead)}.expand(comment.ReplaceAllString(statement, ""))
+// laidBefore are the views that are joined to all events: once parts of a layout,
+// or of attribution's snapshot, they are read from there.
+var laidBefore = map[string]string{
+	"bindings": "SELECT key, content, rep, deal, share, contacts FROM snapshot_bindings WHERE snapshot = {snapshot:String}",
+	"crowds":   "SELECT share, since, people FROM snapshot_crowds WHERE snapshot = {snapshot:String}",
+}
+
+// ExpandLaid puts the bodies of views in place of their names in a statement that is
+// run when bindings and crowds are parts of the snapshot that it names.
+func ExpandLaid(statement string) string {
+	return texts{view: readViews(laidBefore)}.expand(comment.ReplaceAllString(statement, ""))
 }
 
 // expand puts the bodies of views in place of their names, in our queries and in

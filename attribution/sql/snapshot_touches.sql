@@ -12,8 +12,9 @@ WITH
             transform(content, contents.1, contents.2, toUInt32(0)) AS content_no,
             transform(rep, reps.1, reps.2, toUInt32(0)) AS rep_no,
             if(deal = '', 0, xxHash64(deal)) AS named,
-            multiIf(deal != '', xxHash64(concat('deal ', deal)), length(contacts) = 1, xxHash64(contacts[1]), notEmpty(contacts), intHash64(xxHash64(share)), 0) AS party,
-            multiIf(deal != '', 0, length(contacts) = 1, party, notEmpty(contacts), xxHash64(share), account != '', xxHash64(account), 0) AS company
+            multiIf(deal != '', xxHash64(concat('deal ', deal)), length(contacts) = 1, xxHash64(contacts[1]), notEmpty(contacts), intHash64(xxHash64(share)), account != '', xxHash64(account), 0) AS party,
+            multiIf(deal != '', 0, length(contacts) > 1, xxHash64(share), party) AS company,
+            notEmpty(contacts) AS of_people
         FROM resolved(as_of = {as_of:DateTime64(3)}) AS r
         WHERE kind IN ('sent', 'opened', 'clicked', 'viewed', 'replied') AND content != ''
     ),
@@ -27,7 +28,7 @@ WITH
             multiIf(
                 named != 0,             'explicit',
                 q.told_until >= at_ms,  'assigned',
-                greatest(p.until, q.until) >= at_ms, 'contact',
+                of_people AND greatest(p.until, q.until) >= at_ms, 'contact',
                 'undecided')::Enum8('undecided' = 0, 'explicit' = 1, 'assigned' = 2, 'contact' = 3) AS rule
         FROM touches AS t
         LEFT ANY JOIN (SELECT party, deal, until FROM snapshot_parties WHERE snapshot = {snapshot:String} AND deal != 0) AS p ON p.party = t.party
@@ -39,7 +40,7 @@ SELECT
         deal != 0,                              [deal],
         rule = 'explicit' AND empty(told),      [named],
         rule IN ('explicit', 'assigned'),       told,
-        rule = 'undecided' AND empty(deals),    [0],
+        rule = 'undecided' AND (empty(deals) OR NOT of_people), [0],
         deals)),
     at_ms, id,
     content_no, rep_no,

@@ -1,7 +1,7 @@
--- A row is one row of the view deals, as it was when latest was laid out.
-CREATE TABLE IF NOT EXISTS latest_deals
+-- A row is one row of the view deals as of the time of one layout.
+CREATE TABLE IF NOT EXISTS layout_deals
 (
-    latest      String,
+    layout      String,
     deal        String,
     name        String,
     account     String,
@@ -20,5 +20,5 @@ CREATE TABLE IF NOT EXISTS latest_deals
     id          FixedString(16)
 )
 ENGINE = MergeTree
-PARTITION BY latest
+PARTITION BY layout
 ORDER BY deal

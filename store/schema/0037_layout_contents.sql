@@ -1,7 +1,7 @@
--- A row is one row of the view contents, as it was when latest was laid out.
-CREATE TABLE IF NOT EXISTS latest_contents
+-- A row is one row of the view contents as of the time of one layout.
+CREATE TABLE IF NOT EXISTS layout_contents
 (
-    latest       String,
+    layout       String,
     content      LowCardinality(String),
     title        String,
     kind         LowCardinality(String),
@@ -20,5 +20,5 @@ CREATE TABLE IF NOT EXISTS latest_contents
     id           FixedString(16)
 )
 ENGINE = MergeTree
-PARTITION BY latest
+PARTITION BY layout
 ORDER BY content

@@ -12,7 +12,7 @@ func (db *DB) Layout(ctx context.Context) string {
 
 // LookAgain makes the next query look what was laid out.
 func LookAgain(db *DB) {
-	db.latest.mu.Lock()
-	defer db.latest.mu.Unlock()
-	db.latest.looked = time.Time{}
+	db.layouts.mu.Lock()
+	defer db.layouts.mu.Unlock()
+	db.layouts.looked = time.Time{}
 }

@@ -1,7 +1,7 @@
--- A row is one row of the view tied, with contact and deal as in resolved, as it was when latest was laid out.
-CREATE TABLE IF NOT EXISTS latest_events
+-- A row is one row of the view tied, with contact and deal as in resolved as of the time of one layout.
+CREATE TABLE IF NOT EXISTS layout_events
 (
-    latest      String,
+    layout      String,
     id          FixedString(16),
     at          DateTime64(3, 'UTC'),
     kind        LowCardinality(String),
@@ -30,5 +30,5 @@ CREATE TABLE IF NOT EXISTS latest_events
     INDEX of_deals deals TYPE bloom_filter(0.01)
 )
 ENGINE = MergeTree
-PARTITION BY latest
+PARTITION BY layout
 ORDER BY (content, kind, at)

@@ -84,7 +84,7 @@ func TestALayoutIsReadUntilSomethingMustBeSeen(t *testing.T) {
 		insert(t, db, event(trail.OptedOut, fmt.Sprint(time.Now()), day(18)))
 		refresh()
 	}
-	if n := number(t, db, "SELECT count() FROM (SELECT DISTINCT latest FROM latest_events)"); n != 2 {
+	if n := number(t, db, "SELECT count() FROM (SELECT DISTINCT layout FROM layout_events)"); n != 2 {
 		t.Errorf("%d layouts are kept, want 2", n)
 	}
 }
@@ -93,7 +93,7 @@ func TestALayoutIsReadUntilSomethingMustBeSeen(t *testing.T) {
 func TestAnOldLayoutIsNotRead(t *testing.T) {
 	t.Parallel()
 	db := openCompany(t)
-	if err := db.Exec(context.Background(), "INSERT INTO latest (latest, at, rows, took_ms) SELECT toString(toUnixTimestamp64Milli(now64(3)) - 60000), now64(3) - 60, 1, 10"); err != nil {
+	if err := db.Exec(context.Background(), "INSERT INTO layouts (layout, as_of, at, rows, took_ms) SELECT 'old-layout', toDateTime64(0, 3), now64(3) - 60, 1, 10"); err != nil {
 		t.Fatal(err)
 	}
 	if id := db.Layout(t.Context()); id != "" {

@@ -1,7 +1,7 @@
--- A row is one row of the view contacts, as it was when latest was laid out; who they are by name only the table people knows.
-CREATE TABLE IF NOT EXISTS latest_contacts
+-- A row is one row of the view contacts as of the time of one layout, or, if gone, one contact that the CRM retracted; who they are by name only the table people knows.
+CREATE TABLE IF NOT EXISTS layout_contacts
 (
-    latest     String,
+    layout     String,
     contact    String,
     account    String,
     domain     LowCardinality(String),
@@ -11,8 +11,9 @@ CREATE TABLE IF NOT EXISTS latest_contacts
     source     LowCardinality(String),
     created_at DateTime64(3, 'UTC'),
     attrs      Map(LowCardinality(String), String),
-    id         FixedString(16)
+    id         FixedString(16),
+    gone       Bool
 )
 ENGINE = MergeTree
-PARTITION BY latest
+PARTITION BY layout
 ORDER BY contact

@@ -1,0 +1,248 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// The views work everything out from the events, at any time of the past. For the
+// times that nearly everybody asks for, now and when the newest review was due, that
+// is done once for all: a layout is what they say then, in the tables layout_*, and
+// queries as of that time read these instead, in a tenth of the time. What the
+// newest layout says is a few seconds old; after Wrote a query reads the views until
+// what was written is laid out.
+
+// layoutViews are the views that are laid out, with where they are read from then.
+var layoutViews = map[string]string{
+	"tied":     "SELECT * EXCEPT (layout) FROM layout_events WHERE layout = {layout:String}",
+	"resolved": "SELECT * EXCEPT (layout, deals, rule, confidence) FROM layout_events WHERE layout = {layout:String}",
+	"deals":    "SELECT * EXCEPT (layout) FROM layout_deals WHERE layout = {layout:String}",
+	"contents": "SELECT * EXCEPT (layout) FROM layout_contents WHERE layout = {layout:String}",
+	"contacts": `SELECT known.* EXCEPT (layout, gone), who.address AS address, who.name AS name, who.title AS title
+		FROM (SELECT * FROM layout_contacts WHERE layout = {layout:String} AND NOT gone) AS known
+		LEFT JOIN (SELECT contact, address, name, title FROM people FINAL) AS who ON who.contact = known.contact`,
+}
+
+// layoutParts are the statements of layout/ that make a layout, in order. Those in
+// between that do not begin with layout_ make what a snapshot of attribution has too.
+var layoutParts = []string{
+	"layout_contents", "layout_contacts", "layout_acquaintances", "layout_deals", "layout_staged", "layout_known",
+	"words", "parties", "bindings", "crowds", "crowd", "links", "layout_people", "companies", "layout_events",
+}
+
+var (
+	// layoutTables are the tables that have parts of layouts.
+	layoutTables = []string{"layouts", "layout_events", "layout_deals", "layout_contacts", "layout_contents"}
+	// layoutSteps are those that are needed only while a layout is made.
+	layoutSteps = []string{"snapshot_deals", "snapshot_words", "snapshot_parties", "snapshot_bindings", "snapshot_crowds", "snapshot_people", "snapshot_companies"}
+)
+
+const (
+	layoutLook = 500 * time.Millisecond // how often a reader looks what was laid out
+	// A newest layout that is behind by more than layoutOld, and twenty times what one takes, is not read:
+	// whoever makes them is gone.
+	layoutOld = 30 * time.Second
+)
+
+// layouts is what a DB knows of the layouts that there are.
+type layouts struct {
+	mu     sync.Mutex
+	looked time.Time
+	known  []layout  // the newest first
+	wrote  time.Time // when something was written here that must be seen
+}
+
+// layout is one row of the table layouts.
+type layout struct {
+	id   string
+	asOf time.Time // zero: all that was known
+	at   time.Time
+	rows uint64
+	took time.Duration
+	now  uint64 // how many rows there are by now
+}
+
+// until is the time as of which a layout is made.
+func (l layout) until() time.Time {
+	if l.asOf.IsZero() {
+		return forever
+	}
+	return l.asOf
+}
+
+// Wrote says that what was written until now must be seen by whoever reads from
+// now on.
+func (db *DB) Wrote() {
+	db.layouts.mu.Lock()
+	defer db.layouts.mu.Unlock()
+	db.layouts.wrote = time.Now()
+}
+
+// layoutFor returns the layout that a query with these arguments reads, "" for
+// none.
+func (db *DB) layoutFor(ctx context.Context, args []any) string {
+	l := &db.layouts
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.looked) > layoutLook {
+		var err error
+		if l.known, err = db.allLayouts(ctx); err != nil {
+			return "" // the query itself will say what is wrong
+		}
+		l.looked = time.Now()
+	}
+	i := slices.IndexFunc(l.known, func(one layout) bool { return slices.Contains(args, instant("as_of", one.until())) })
+	if i < 0 {
+		return ""
+	}
+	found := l.known[i]
+	if !found.asOf.IsZero() {
+		return found.id
+	}
+	behind := found.rows != found.now && time.Since(found.at) > max(layoutOld, 20*found.took)
+	if behind || !found.at.After(l.wrote) {
+		return ""
+	}
+	return found.id
+}
+
+// allLayouts returns the layouts that there are, the newest first, and at the end
+// one without a name.
+func (db *DB) allLayouts(ctx context.Context) ([]layout, error) {
+	return query(ctx, db, "Layouts", func(rows driver.Rows, l *layout) error {
+		var took uint64
+		err := rows.Scan(&l.id, when{&l.asOf}, when{&l.at}, &l.rows, &took, &l.now)
+		l.took = time.Duration(took) * time.Millisecond
+		return err
+	})
+}
+
+// Refresh lays out what the views say now, if anything came since the last time,
+// and reports how long that took. One process at a time does it.
+func (db *DB) Refresh(ctx context.Context) (time.Duration, error) {
+	known, err := db.allLayouts(ctx)
+	if err != nil {
+		return 0, err
+	}
+	i := slices.IndexFunc(known, func(one layout) bool { return one.asOf.IsZero() })
+	if now := known[0].now; now == 0 || i >= 0 && known[i].rows == now {
+		return 0, nil
+	}
+	return db.layOut(ctx, time.Time{}, known)
+}
+
+// Freeze lays out what was known at a time, unless that is done.
+func (db *DB) Freeze(ctx context.Context, asOf time.Time) error {
+	asOf = moment(asOf)
+	known, err := db.allLayouts(ctx)
+	if err != nil || slices.ContainsFunc(known, func(one layout) bool { return one.asOf.Equal(asOf) }) {
+		return err
+	}
+	_, err = db.layOut(ctx, asOf, known)
+	return err
+}
+
+// layOut makes a layout beside those that are known, and removes those that nobody
+// needs any more: all but two of each kind, as somebody may still read the one before.
+func (db *DB) layOut(ctx context.Context, asOf time.Time, known []layout) (time.Duration, error) {
+	next := layout{asOf: asOf, at: moment(time.Now()), rows: known[0].now}
+	if !next.at.After(known[0].at) {
+		next.at = known[0].at.Add(time.Millisecond)
+	}
+	next.id = strconv.FormatInt(next.at.UnixMilli(), 10) + "-layout"
+	started := time.Now()
+	for _, part := range layoutParts {
+		if err := db.LayOut(ctx, part, next.id, next.until()); err != nil {
+			return 0, err
+		}
+	}
+	next.took = time.Since(started)
+	err := db.Exec(ctx, "INSERT INTO layouts (layout, as_of, at, rows, took_ms) VALUES ({layout:String}, {as_of:DateTime64(3)}, {at:DateTime64(3)}, {rows:UInt64}, {took:UInt64})",
+		clickhouse.Named("layout", next.id), instant("as_of", next.asOf), instant("at", next.at), clickhouse.Named("rows", next.rows), clickhouse.Named("took", uint64(next.took.Milliseconds())))
+	if err != nil {
+		return 0, fmt.Errorf("tell that all is laid out: %w", err)
+	}
+	kept, keep := map[bool]int{}, []string{}
+	for _, one := range append([]layout{next}, known[:len(known)-1]...) {
+		if now := one.asOf.IsZero(); kept[now] < 2 {
+			kept[now]++
+			keep = append(keep, one.id)
+		}
+	}
+	if err := db.dropLayouts(ctx, layoutTables, keep); err != nil {
+		return 0, err
+	}
+	return next.took, db.dropLayouts(ctx, layoutSteps, nil)
+}
+
+// LayOut runs one statement of layout/, which lays out a part of what was known at a
+// time. Attribution's snapshots have some of these parts too.
+func (db *DB) LayOut(ctx context.Context, part, id string, asOf time.Time) error {
+	started := time.Now()
+	if err := db.Exec(ctx, db.text.layout[part], instant("as_of", asOf), clickhouse.Named("snapshot", id)); err != nil {
+		return fmt.Errorf("lay out %s: %w", part, err)
+	}
+	db.log.Debug("laid out", "part", part, "took", time.Since(started))
+	return nil
+}
+
+// KeepLayouts calls Refresh until ctx ends: within a second when something came, and
+// where much comes so seldom that it takes a tenth of the time. What was known when
+// the newest review was due is laid out once, after all that was accepted by then is
+// stored, for which settle waits.
+func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, settle func(context.Context) error) error {
+	var frozen time.Time
+	for {
+		took, err := db.Refresh(ctx)
+		if _, due := db.ReviewAt.Due(time.Now(), zone); err == nil && !due.Equal(frozen) {
+			if err = db.freezeReview(ctx, due, settle); err == nil {
+				frozen = due
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			db.log.Warn("cannot lay out what is known; pages are slower meanwhile", "err", err)
+			took = layoutOld / 4
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(max(time.Second, 9*took)):
+		}
+	}
+}
+
+// freezeReview lays out what was known when a review was due, if anything was.
+func (db *DB) freezeReview(ctx context.Context, due time.Time, settle func(context.Context) error) error {
+	if known, err := db.knownBy(ctx, due); !known || err != nil {
+		return err
+	}
+	if err := settle(ctx); err != nil {
+		return err
+	}
+	return db.Freeze(ctx, due)
+}
+
+// dropLayouts removes all layouts but some from tables. So it removes what a layout
+// left that was not finished.
+func (db *DB) dropLayouts(ctx context.Context, tables, keep []string) error {
+	for _, table := range tables {
+		old, err := query(ctx, db, "LayoutParts", func(rows driver.Rows, id *string) error { return rows.Scan(id) },
+			clickhouse.Named("table", table), clickhouse.Named("keep", keep))
+		if err != nil {
+			return err
+		}
+		for _, id := range old {
+			if err := db.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION '"+id+"'"); err != nil {
+				return fmt.Errorf("remove an old layout: %w", err)
+			}
+		}
+	}
+	return nil
+}
