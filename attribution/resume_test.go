@@ -111,7 +111,7 @@ var ends = []struct {
 	step  uint8  // in which it is then
 	again string // what the process did not do again
 }{
-	{"snapshot_crowds", 0, "run_paths"},
+	{"crowds", 0, "run_paths"},
 	{"run_paths", 1, "intervals"},
 	{"intervals", 2, "snapshot_deals"},
 	{"run_deals", 3, "run_paths"},

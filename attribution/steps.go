@@ -143,6 +143,9 @@ func (c *computation) divide(ctx context.Context) error {
 	if err := c.job.exec(ctx, "run_deals", c.args); err != nil {
 		return err
 	}
+	if won, err := c.counted(ctx); err != nil || won.deals == 0 {
+		return err // in a new company the statement would take a second to find nothing
+	}
 	var driven []string
 	rules, decays := "[", "["
 	for _, m := range c.models {
@@ -190,15 +193,27 @@ func (c *computation) inChunks(ctx context.Context, step int, name string, given
 	return work.Wait()
 }
 
+// counts are what a run is about: see sql/counts.sql.
+type counts struct{ deals, touches, leftOut, lost, lostTouches uint64 }
+
+func (c *computation) counted(ctx context.Context) (n counts, err error) {
+	err = c.job.one(ctx, "counts", []any{&n.deals, &n.touches, &n.leftOut, &n.lost, &n.lostTouches}, c.args)
+	if err != nil {
+		err = fmt.Errorf("count: %w", err)
+	}
+	return n, err
+}
+
 // finish counts, and writes the run: from here on readers see it.
 func (c *computation) finish(ctx context.Context) error {
 	run, j := c.run, c.job
-	var lost, lostTouches uint64
-	if err := j.one(ctx, "counts", []any{&run.Deals, &run.Touches, &run.LeftOut, &lost, &lostTouches}, c.args); err != nil {
-		return fmt.Errorf("count: %w", err)
+	n, err := c.counted(ctx)
+	if err != nil {
+		return err
 	}
+	run.Deals, run.Touches, run.LeftOut = n.deals, n.touches, n.leftOut
 	run.FinishedAt, run.Reasons = j.now(), c.reasons
-	run.Inputs = map[string]uint64{"events": run.Events, "deals": uint64(c.snapshot.deals), "won": run.Deals, "touches": run.Touches, "lost": lost, "touches_of_lost": lostTouches, "left_out": run.LeftOut}
+	run.Inputs = map[string]uint64{"events": run.Events, "deals": uint64(c.snapshot.deals), "won": run.Deals, "touches": run.Touches, "lost": n.lost, "touches_of_lost": n.lostTouches, "left_out": run.LeftOut}
 	if err := j.exec(ctx, "run", c.args, args{
 		"id": run.ID, "models": run.Models, "version": run.Version, "config": run.Config, "agents": string(run.Agents),
 		"started_at": run.StartedAt, "finished_at": run.FinishedAt,

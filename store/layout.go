@@ -193,8 +193,8 @@ func (db *DB) LayOut(ctx context.Context, part, id string, asOf time.Time) error
 	return nil
 }
 
-// KeepLayouts calls Refresh until ctx ends: within a second when something came, and
-// where much comes so seldom that it takes a tenth of the time. What was known when
+// KeepLayouts calls Refresh until ctx ends: within a second or two when something
+// came, and where much comes so seldom that it takes a fifth of the time. What was known when
 // the newest review was due is laid out once, after all that was accepted by then is
 // stored, for which settle waits.
 func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, settle func(context.Context) error) error {
@@ -213,7 +213,7 @@ func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, settle func(
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(max(time.Second, 9*took)):
+		case <-time.After(max(time.Second, 4*(took-layoutLook))):
 		}
 	}
 }
