@@ -37,6 +37,9 @@ bench: build deps-test ## measure the pipe against its yardsticks and write docs
 bench-attribution: deps ## measure how long runs take and how that grows, and write docs/bench/attribution.md
 	go run ./cmd/bench-attribution
 
+bench-pages: build ## measure how long pages take with ten million events, and write docs/bench/pages.md
+	go run ./cmd/bench-pages
+
 bench-mail: deps-test ## measure how fast mailboxes are read, against mbsync, and write docs/bench/mailboxes.md
 	go run ./cmd/bench-mail
 
@@ -57,7 +60,7 @@ deps-test: deps ## add what only tests and benchmarks need
 clean: ## remove what was built and copied, keep what was installed
 	rm -rf bin $(VENDOR)/*.js ingest/lists/*.txt ingest/track/lists/*.json ingest/track/lists/networks.txt
 
-.PHONY: help demo test race soak bench bench-attribution bench-mail fuzz build run deps deps-test clean debian assets modules
+.PHONY: help demo test race soak bench bench-attribution bench-pages bench-mail fuzz build run deps deps-test clean debian assets modules
 
 debian:
 	@missing=''; for pair in $(DEBIAN); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \

@@ -37,8 +37,9 @@ type frame struct {
 	Demo    bool
 	Theme   string // light or dark, chosen by the reader; empty: as the system is
 	Version string
-	Zone    string // name of the zone that times are in
-	Here    string // this page's path and query, for coming back
+	Zone    string    // name of the zone that times are in
+	Here    string    // this page's path and query, for coming back
+	KnownAt time.Time // the page tells what was known then; zero: this moment's
 }
 
 // frame returns the frame of a page of this request.
@@ -50,6 +51,9 @@ func (s *Site) frame(c echo.Context, title, nav string, l lens) frame {
 	if s.SignedIn != nil {
 		f.User = s.SignedIn(c)
 		f.Bare = f.User == ""
+	}
+	if s.DB != nil && !f.Bare {
+		f.KnownAt = s.DB.KnownAt(c.Request().Context())
 	}
 	if cookie, err := c.Cookie("theme"); err == nil && (cookie.Value == "light" || cookie.Value == "dark") {
 		f.Theme = cookie.Value
@@ -89,13 +93,14 @@ func (s *Site) funcs() template.FuncMap {
 		"static": s.assets.url,
 		"num":    number, "credit": credit, "money": money, "moneyText": moneyText, "percent": percent,
 		"kind": kindWord, "what": what, "openRate": openRate, "verdict": verdict, "why": why, "besides": besides, "plural": plural[uint64], "join": strings.Join,
-		"link": func(segments ...string) template.URL { return template.URL(join(segments...)) },
-		"date": func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006") },
-		"time": func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006, 15:04") },
-		"ago":  func(t time.Time) string { return ago(t, s.Now()) },
-		"prob": func(p float32) string { return fmt.Sprintf("%.0f%%", 100*p) },
-		"name": repName,
-		"how":  seenHow, "first10": func(all []trail.LeadContent) []trail.LeadContent { return all[:min(len(all), 10)] },
+		"link":  func(segments ...string) template.URL { return template.URL(join(segments...)) },
+		"date":  func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006") },
+		"time":  func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006, 15:04") },
+		"ago":   func(t time.Time) string { return ago(t, s.Now()) },
+		"clock": func(t time.Time) template.HTML { return s.moment(t, "15:04:05") },
+		"prob":  func(p float32) string { return fmt.Sprintf("%.0f%%", 100*p) },
+		"name":  repName,
+		"how":   seenHow, "first10": func(all []trail.LeadContent) []trail.LeadContent { return all[:min(len(all), 10)] },
 		"first": firstTouched, "rest": func(all []trail.Touched) int { return len(all) - len(firstTouched(all)) },
 		"balance": balanceLines, "size": fileSize, "tied": func(rule string) string { return tiedWords[rule] },
 		"stuck": func(m trail.MailboxStatus) bool { return m.Stuck(s.Now()) },

@@ -24,12 +24,7 @@ func (db *DB) Contents(ctx context.Context, f Filter) ([]trail.ContentRow, error
 	if err != nil {
 		return nil, err
 	}
-	states, err := db.contents(ctx, f, r, "")
-	rows := make([]trail.ContentRow, len(states))
-	for i, s := range states {
-		rows[i] = s.ContentRow
-	}
-	return rows, err
+	return db.contents(ctx, f, r, "")
 }
 
 // Content returns one content with its newest events, newest first, and the
@@ -44,12 +39,17 @@ func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail
 	if err != nil {
 		return nil, err
 	}
-	var states []contentState
+	var rows []trail.ContentRow
 	var earned map[string]sum
 	var events []trail.TrailRow
+	var deals []string
 	g, asking := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { states, err = db.contents(asking, f, r, id); return err })
+	g.Go(func() (err error) { rows, err = db.contents(asking, f, r, id); return err })
 	g.Go(func() (err error) { earned, err = db.sums(asking, f, r, "ContentDeals", id); return err })
+	g.Go(func() (err error) {
+		deals, err = query(asking, db, "ContentTouched", func(rows driver.Rows, deal *string) error { return rows.Scan(deal) }, f.args(clickhouse.Named("content", id))...)
+		return err
+	})
 	g.Go(func() (err error) {
 		events, _, err = db.trail(asking, f, "ContentTrail", f.limit(pageLimit), clickhouse.Named("content", id))
 		return err
@@ -57,10 +57,10 @@ func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if len(states) == 0 || id == "" {
+	if len(rows) == 0 || id == "" {
 		return nil, trail.Problemf(trail.NotFound, "There is no content %q.", id)
 	}
-	detail, deals := &trail.ContentDetail{ContentRow: states[0].ContentRow, Events: events}, states[0].touched
+	detail := &trail.ContentDetail{ContentRow: rows[0], Events: events}
 	for deal := range earned {
 		if !slices.Contains(deals, deal) {
 			deals = append(deals, deal)
@@ -77,25 +77,19 @@ func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail
 	return detail, nil
 }
 
-// contentState is a content and, asked for alone, the deals it touched.
-type contentState struct {
-	trail.ContentRow
-	touched []string
-}
-
 // contents returns one content, or all by ID when id is empty.
-func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID) ([]contentState, error) {
-	all := map[string]contentState{}
+func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID) ([]trail.ContentRow, error) {
+	all := map[string]trail.ContentRow{}
 	var registered map[string]trail.ContentRow
-	var counted []contentState
+	var happened []trail.ContentRow
 	var sent map[string]sends
 	var earned map[string]sum
 	g, asking := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { registered, err = db.registered(asking, f, id); return err })
 	g.Go(func() (err error) {
-		counted, err = query(asking, db, "ContentCounts", func(rows driver.Rows, c *contentState) error {
+		happened, err = query(asking, db, "ContentCounts", func(rows driver.Rows, c *trail.ContentRow) error {
 			return rows.Scan(&c.ID, &c.Reps, &c.Sent, &c.Reached, &c.Opened, &c.Opens, &c.Clicked, &c.Clicks, &c.Nameless, &c.Replied, &c.Machine,
-				&c.Deals, &c.Won, &c.Lost, when{&c.LastSent}, &c.touched)
+				&c.Deals, &c.Won, &c.Lost, when{&c.LastSent})
 		}, f.args(clickhouse.Named("content", id))...)
 		return err
 	})
@@ -105,22 +99,22 @@ func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID
 		return nil, err
 	}
 	for key, row := range registered {
-		all[key] = contentState{ContentRow: row}
+		all[key] = row
 	}
-	for _, c := range counted {
-		all[c.ID] = all[c.ID].counted(c)
+	for _, c := range happened {
+		all[c.ID] = counted(all[c.ID], c)
 	}
-	states := make([]contentState, 0, len(all))
+	rows := make([]trail.ContentRow, 0, len(all))
 	for key, c := range all {
 		c.ID, c.Title = key, cmp.Or(c.Title, key)
 		c.Stale, c.Seen = sent[key].stale, sent[key].Seen
 		if r != nil {
 			c.Credit = earned[key].in(r)
 		}
-		states = append(states, c)
+		rows = append(rows, c)
 	}
-	slices.SortFunc(states, func(a, b contentState) int { return cmp.Compare(a.ID, b.ID) })
-	return states, nil
+	slices.SortFunc(rows, func(a, b trail.ContentRow) int { return cmp.Compare(a.ID, b.ID) })
+	return rows, nil
 }
 
 // registered returns what is registered of one content, or of all when id is
@@ -144,10 +138,10 @@ func (db *DB) registered(ctx context.Context, f Filter, id trail.ContentID) (map
 }
 
 // counted returns the content with the counts of another.
-func (c contentState) counted(n contentState) contentState {
+func counted(c, n trail.ContentRow) trail.ContentRow {
 	c.Reps, c.Sent, c.Reached, c.LastSent = n.Reps, n.Sent, n.Reached, n.LastSent
 	c.Opened, c.Opens, c.Clicked, c.Clicks, c.Nameless, c.Replied, c.Machine = n.Opened, n.Opens, n.Clicked, n.Clicks, n.Nameless, n.Replied, n.Machine
-	c.Deals, c.Won, c.Lost, c.touched = n.Deals, n.Won, n.Lost, n.touched
+	c.Deals, c.Won, c.Lost = n.Deals, n.Won, n.Lost
 	return c
 }
 

@@ -63,18 +63,40 @@ type dealTouches struct {
 	last                   time.Time
 	mailed                 time.Time // last, to or from its people
 	clicks, replies, sends uint64    // recent
-	contents               map[string]uint64
 }
 
 // dealTouches returns the touches of deals, of all when none is named.
 func (db *DB) dealTouches(ctx context.Context, f Filter, from, to time.Time, deals ...string) (map[string]dealTouches, error) {
 	all := map[string]dealTouches{}
 	_, err := query(ctx, db, "DealTouches", func(rows driver.Rows, t *dealTouches) error {
-		err := rows.Scan(&t.deal, &t.touches, when{&t.last}, when{&t.mailed}, &t.clicks, &t.replies, &t.sends, &t.contents)
+		err := rows.Scan(&t.deal, &t.touches, when{&t.last}, when{&t.mailed}, &t.clicks, &t.replies, &t.sends)
 		all[t.deal] = *t
 		return err
 	}, f.args(instant("from", from), instant("to", to), clickhouse.Named("deals", list(deals)))...)
 	return all, err
+}
+
+// dealContents returns by deal and content how often it touched the deal before a time.
+func (db *DB) dealContents(ctx context.Context, f Filter, to time.Time, deals []string) (map[string]map[string]uint64, error) {
+	all := map[string]map[string]uint64{}
+	type row struct {
+		deal, content string
+		n             uint64
+	}
+	for some := range slices.Chunk(deals, idsAtOnce) {
+		rows, err := query(ctx, db, "DealContents", func(rows driver.Rows, r *row) error { return rows.Scan(&r.deal, &r.content, &r.n) },
+			f.args(instant("to", to), clickhouse.Named("deals", some))...)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if all[r.deal] == nil {
+				all[r.deal] = map[string]uint64{}
+			}
+			all[r.deal][r.content] = r.n
+		}
+	}
+	return all, nil
 }
 
 // touched returns deals as a report shows them, with their touches.

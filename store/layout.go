@@ -28,6 +28,10 @@ var layoutViews = map[string]string{
 	"contacts": `SELECT known.* EXCEPT (layout, gone), who.address AS address, who.name AS name, who.title AS title
 		FROM (SELECT * FROM layout_contacts WHERE layout = {layout:String} AND NOT gone) AS known
 		LEFT JOIN (SELECT contact, address, name, title FROM people FINAL) AS who ON who.contact = known.contact`,
+	"deal_events":    "SELECT * EXCEPT (layout) FROM layout_deal_events WHERE layout = {layout:String}",
+	"content_counts": "SELECT * EXCEPT (layout) FROM layout_content_counts WHERE layout = {layout:String}",
+	"rep_counts":     "SELECT * EXCEPT (layout) FROM layout_rep_counts WHERE layout = {layout:String}",
+	"send_counts":    "SELECT * EXCEPT (layout) FROM layout_send_counts WHERE layout = {layout:String}",
 }
 
 // layoutParts are the statements of layout/ that make a layout, in order. Those in
@@ -35,11 +39,12 @@ var layoutViews = map[string]string{
 var layoutParts = []string{
 	"layout_contents", "layout_contacts", "layout_acquaintances", "layout_deals", "layout_staged", "layout_known",
 	"words", "parties", "bindings", "crowds", "crowd", "links", "layout_people", "companies", "layout_events",
+	"layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts",
 }
 
 var (
 	// layoutTables are the tables that have parts of layouts.
-	layoutTables = []string{"layouts", "layout_events", "layout_deals", "layout_contacts", "layout_contents"}
+	layoutTables = []string{"layouts", "layout_events", "layout_deals", "layout_contacts", "layout_contents", "layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts"}
 	// layoutSteps are those that are needed only while a layout is made.
 	layoutSteps = []string{"snapshot_deals", "snapshot_words", "snapshot_parties", "snapshot_bindings", "snapshot_crowds", "snapshot_people", "snapshot_companies"}
 )
@@ -111,6 +116,20 @@ func (db *DB) layoutFor(ctx context.Context, args []any) string {
 		return ""
 	}
 	return found.id
+}
+
+// KnownAt is the time whose state reports of now tell, the zero time if they tell
+// this moment's.
+func (db *DB) KnownAt(ctx context.Context) time.Time {
+	id := db.layoutFor(ctx, []any{instant("as_of", forever)})
+	db.layouts.mu.Lock()
+	defer db.layouts.mu.Unlock()
+	for _, l := range db.layouts.known {
+		if l.id == id && l.rows != l.now {
+			return l.at
+		}
+	}
+	return time.Time{}
 }
 
 // allLayouts returns the layouts that there are, the newest first, and at the end
@@ -186,7 +205,7 @@ func (db *DB) layOut(ctx context.Context, asOf time.Time, known []layout) (time.
 // time. Attribution's snapshots have some of these parts too.
 func (db *DB) LayOut(ctx context.Context, part, id string, asOf time.Time) error {
 	started := time.Now()
-	if err := db.Exec(ctx, db.text.layout[part], instant("as_of", asOf), clickhouse.Named("snapshot", id)); err != nil {
+	if err := db.Exec(ctx, db.text.layout[part], instant("as_of", asOf), clickhouse.Named("snapshot", id), clickhouse.Named("layout", id)); err != nil {
 		return fmt.Errorf("lay out %s: %w", part, err)
 	}
 	db.log.Debug("laid out", "part", part, "took", time.Since(started))

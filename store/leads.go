@@ -15,7 +15,7 @@ import (
 
 // leadTouches is what one lead did before the end of a week.
 type leadTouches struct {
-	lead                         string
+	person                       uint64 // a hash of the contact
 	sent, clicks, views, replies uint64 // in the week
 	lately                       uint64 // touches within engagement
 	touched, mailed              time.Time
@@ -25,19 +25,23 @@ type leadTouches struct {
 // at most trail.MaxLeads. Rows are those of the review's deals, states all deals; until
 // is the end of the week or, while it runs, now.
 func (db *DB) leads(ctx context.Context, f Filter, from, to, until time.Time, states []dealState, rows []trail.ReviewRow) ([]trail.Lead, error) {
-	all, err := query(ctx, db, "Leads", func(rows driver.Rows, l *trail.Lead) error {
+	type lead struct {
+		trail.Lead
+		person uint64
+	}
+	all, err := query(ctx, db, "Leads", func(rows driver.Rows, l *lead) error {
 		c := &l.ContactRow
-		err := rows.Scan((*string)(&c.Contact), &c.Address, &c.Name, &c.Title, &c.Account, &c.Domain, &c.Role, &c.Owner, &c.Status, &c.Source, when{&c.CreatedAt})
+		err := rows.Scan(&l.person, (*string)(&c.Contact), &c.Address, &c.Name, &c.Title, &c.Account, &c.Domain, &c.Role, &c.Owner, &c.Status, &c.Source, when{&c.CreatedAt})
 		c.Account = cmp.Or(c.Account, c.Domain)
 		return err
 	}, f.args()...)
 	if err != nil {
 		return nil, err
 	}
-	touches := map[string]leadTouches{}
+	touches := map[uint64]leadTouches{}
 	_, err = query(ctx, db, "LeadTouches", func(rows driver.Rows, t *leadTouches) error {
-		err := rows.Scan(&t.lead, &t.sent, &t.clicks, &t.views, &t.replies, &t.lately, when{&t.touched}, when{&t.mailed})
-		touches[t.lead] = *t
+		err := rows.Scan(&t.person, &t.sent, &t.clicks, &t.views, &t.replies, &t.lately, when{&t.touched}, when{&t.mailed})
+		touches[t.person] = *t
 		return err
 	}, f.args(instant("from", from), instant("to", to), instant("since", to.Add(-engagement)))...)
 	if err != nil {
@@ -47,14 +51,14 @@ func (db *DB) leads(ctx context.Context, f Filter, from, to, until time.Time, st
 	picked := []trail.Lead{}
 	weights := map[trail.ContactID]int{}
 	for _, l := range all {
-		t := touches[string(l.Contact)]
+		t := touches[l.person]
 		l.Sent, l.Clicks, l.Views, l.Replies, l.LastTouch, l.LastMail = t.sent, t.clicks, t.views, t.replies, t.touched, t.mailed
 		d, known := theirs[string(l.Contact)]
 		if known {
 			l.Deal, l.Section, l.Contributed, l.CRM = &d.deal, d.section, d.contributed, db.crm(d.deal.ID)
 		}
-		if weights[l.Contact] = reasons(&l, d.open, t.lately, until, f.Agents); weights[l.Contact] > 0 {
-			picked = append(picked, l)
+		if weights[l.Contact] = reasons(&l.Lead, d.open, t.lately, until, f.Agents); weights[l.Contact] > 0 {
+			picked = append(picked, l.Lead)
 		}
 	}
 	slices.SortStableFunc(picked, func(a, b trail.Lead) int {

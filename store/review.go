@@ -187,7 +187,7 @@ func (db *DB) reviewRows(ctx context.Context, from, to time.Time, f Filter) ([]t
 	if err := db.name(ctx, rows, contacts); err != nil {
 		return nil, nil, "", err
 	}
-	id, err := db.contribute(ctx, f, rows, touches)
+	id, err := db.contribute(ctx, f, rows, to)
 	return rows, states, id, err
 }
 
@@ -218,7 +218,7 @@ func (db *DB) name(ctx context.Context, rows []trail.ReviewRow, contacts map[str
 
 // contribute writes into the rows which contents contributed to their deals. It
 // returns the run that credits are from, "" without one.
-func (db *DB) contribute(ctx context.Context, f Filter, rows []trail.ReviewRow, touches map[string]dealTouches) (string, error) {
+func (db *DB) contribute(ctx context.Context, f Filter, rows []trail.ReviewRow, to time.Time) (string, error) {
 	r, err := db.newestRun(ctx, f)
 	if err != nil {
 		return "", err
@@ -243,10 +243,17 @@ func (db *DB) contribute(ctx context.Context, f Filter, rows []trail.ReviewRow, 
 			earned[c.deal][c.content] = s
 		}
 	}
-	var contents []string
+	var deals, contents []string
+	for _, row := range rows {
+		deals = append(deals, row.Deal.ID)
+	}
+	touches, err := db.dealContents(ctx, f, to, deals)
+	if err != nil {
+		return "", err
+	}
 	for i := range rows {
 		deal := rows[i].Deal.ID
-		rows[i].Contributed = contributed(touches[deal].contents, earned[deal], r)
+		rows[i].Contributed = contributed(touches[deal], earned[deal], r)
 		for _, c := range rows[i].Contributed {
 			contents = append(contents, c.Content)
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"strings"
@@ -39,12 +40,22 @@ func readTexts() texts {
 	}
 	for _, file := range sqlFiles("layout") {
 		name, using := strings.TrimSuffix(path.Base(file), ".sql"), t
-		if name == "layout_events" {
+		switch name {
+		case "layout_events":
 			using = texts{view: readViews(laidBefore)}
+		case "layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts": // from what is laid out by then
+			using = texts{view: readViews(allBut(layoutViews, strings.TrimPrefix(name, "layout_")))}
 		}
 		t.layout[name] = using.expand(readFile(file))
 	}
 	return t
+}
+
+// allBut returns a map without one of its keys.
+func allBut(m map[string]string, key string) map[string]string {
+	m = maps.Clone(m)
+	delete(m, key)
+	return m
 }
 
 // readViews returns the bodies of the views by name. Those in instead are read as

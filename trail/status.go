@@ -21,6 +21,7 @@ type Status struct {
 	Clicks    uint64          `json:"clicks"`
 	Received  time.Time       `json:"received,omitzero"` // the newest event's
 	LastRun   *Run            `json:"last_run,omitempty"`
+	KnownAt   time.Time       `json:"known_at,omitzero"` // reports tell what was known then; zero: this moment's
 }
 
 // Backlog is what was accepted and is not yet visible.

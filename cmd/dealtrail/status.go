@@ -159,6 +159,7 @@ func (p *program) tellStore(ctx context.Context, s *trail.Status, trouble func(s
 	if run, err := p.db.NewestRun(ctx, store.Filter{}); err == nil {
 		s.LastRun = run
 	}
+	s.KnownAt = p.db.KnownAt(ctx)
 }
 
 // ready says which roles of this process cannot work, and why. Everybody may

@@ -1,6 +1,6 @@
 -- A row is one event of one content with the deals that it is tied to, as in the view tied. What parties and companies say comes from what
 -- was laid out before, by hashes; only deals get their names back.
-INSERT INTO layout_events (layout, id, at, kind, source, content, share, message, contact, contacts, account, rep, deal, stage, note, agent, probability, rules, signal, level, led_to, withheld, deals, rule, confidence)
+INSERT INTO layout_events (layout, id, at, kind, source, content, share, message, contact, contacts, account, rep, deal, stage, note, agent, probability, rules, signal, level, led_to, withheld, deals, rule, confidence, person, once)
 WITH
     names AS (SELECT deal, name FROM snapshot_deals WHERE snapshot = {snapshot:String}),
 
@@ -56,7 +56,8 @@ SELECT
         tied_by = '',                  0,
         by_company AND NOT by_contact, if(only_rule = 'account', 0.6, 1),
         own != '',                     0.95,
-        sure / if(by_contact, greatest(arrayCount(until -> until >= at_ms, untils), 1), length(theirs))))
+        sure / if(by_contact, greatest(arrayCount(until -> until >= at_ms, untils), 1), length(theirs)))),
+    person, once
 FROM
 (
     SELECT

@@ -10,10 +10,7 @@ SELECT c.content, c.title, c.kind, c.stage, c.persona, c.version, s.reps, s.sent
 FROM c
 LEFT JOIN
 (
-    SELECT content, uniqExactIf(rep, rep != '') AS reps, uniqExact((if(message = '', hex(id), message), contact)) AS sent
-    FROM facts(as_of = {as_of:DateTime64(3)})
-    WHERE kind = 'sent'
-    GROUP BY content
+    SELECT content, reps, sent FROM content_counts(as_of = {as_of:DateTime64(3)}) AS n WHERE counted_at = 1
 ) AS s ON s.content = c.content
 WHERE c.successor = c.content OR c.successor NOT IN (SELECT toString(content) FROM c)
 ORDER BY c.content

@@ -26,9 +26,12 @@ CREATE TABLE IF NOT EXISTS layout_events
     deals       Array(String),
     rule        LowCardinality(String),
     confidence  Float32,
-    INDEX of_contacts contacts TYPE bloom_filter(0.01), -- a trail is of one contact or deal among all
-    INDEX of_deals deals TYPE bloom_filter(0.01)
+    person      UInt64,
+    once        UInt64,
+    INDEX of_contacts contacts TYPE bloom_filter(0.001), -- a trail is of one contact or deal among all
+    INDEX of_deals deals TYPE bloom_filter(0.001)
 )
 ENGINE = MergeTree
 PARTITION BY layout
-ORDER BY (content, kind, at)
+ORDER BY (toStartOfMonth(at), content, kind, at) -- what is asked for is of the last weeks, or of one content
+SETTINGS index_granularity = 1024 -- a trail is some dozens of rows, here and there

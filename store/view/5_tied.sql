@@ -7,7 +7,7 @@ SELECT
     r.id AS id, r.at AS at, r.kind AS kind, r.source AS source, r.content AS content, r.share AS share, r.message AS message,
     r.contact AS contact, r.contacts AS contacts, r.deal AS deal, r.account AS account, r.rep AS rep, r.stage AS stage, r.note AS note,
     r.agent AS agent, r.probability AS probability, r.rules AS rules, r.signal AS signal, r.level AS level,
-    r.led_to AS led_to, r.withheld AS withheld,
+    r.led_to AS led_to, r.withheld AS withheld, r.person AS person, r.once AS once,
     multiIf(
         r.deal != '' AND empty(k.told), [r.deal],
         r.deal != '', k.told,
