@@ -24,7 +24,9 @@ var allowed = map[string][]string{
 	"attribution/lift/lifttest": {"trail", "attribution/lift"},
 	"attribution/markov":        {"trail"},
 	"attribution":               {"trail", "store", "attribution/lift", "attribution/markov"},
-	"api":                       {"trail", "store", "ingest", "ingest/crm", "attribution"},
+	"outbox/guard":              {},
+	"outbox":                    {"trail", "store", "ingest", "outbox/guard"}, // what it attaches and recommends is handed to it
+	"api":                       {"trail", "store", "ingest", "ingest/crm", "attribution", "outbox"},
 	"dashboards/browsertest":    {},
 	"dashboards":                {"trail", "store", "ingest", "ingest/track", "attribution"},
 }
