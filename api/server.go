@@ -15,7 +15,6 @@ import (
 	"dealtrail/attribution"
 	"dealtrail/ingest"
 	"dealtrail/ingest/crm"
-	"dealtrail/outbox"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -47,8 +46,7 @@ type Server struct {
 	Log      *slog.Logger
 
 	TakeReview TakeReview
-	Outbox     *outbox.Outbox
-	MayMail    func(address string) bool // whether a test may go there
+	Outbox     Outbox
 }
 
 // Operations mounts what every process serves, whatever its roles.

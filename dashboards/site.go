@@ -42,6 +42,7 @@ type Site struct {
 	Demo      *Demo // nil outside the demo
 	Connect   *Connect
 	Digest    *Digest                       // nil: there is none to end
+	Outbox    *Outbox                       // nil: nothing is sent
 	Since     func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 
 	// SignedIn returns the name of who asks, or "" for nobody; nil lets
@@ -237,6 +238,7 @@ func (s *Site) Routes(g *echo.Group) {
 	s.holdoutRoutes(in)
 	s.requestRoutes(in)
 	s.runRoutes(in)
+	s.outboxRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)
 		in.POST("/demo/send", s.demoSend)

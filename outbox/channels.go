@@ -5,30 +5,14 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
-	"time"
 
 	"dealtrail/ingest"
 	"dealtrail/trail"
 )
 
-// Channel is one way in which something is sent, as it is listed.
-type Channel struct {
-	Name    string    `json:"name"` // review, digest, or a chat's
-	Kind    string    `json:"kind"` // mail, slack, teams or generic
-	Events  []string  `json:"events"`
-	To      []string  `json:"to,omitempty"`  // of the review's mail; of the digest the reps who get it
-	Off     []string  `json:"off,omitempty"` // reps who want no digest
-	Rep     string    `json:"rep,omitzero"`
-	Quiet   string    `json:"quiet,omitzero"` // hours, in Zone
-	Zone    string    `json:"zone,omitzero"`
-	Waiting int       `json:"waiting"`          // notices that are to be told
-	SentAt  time.Time `json:"sent_at,omitzero"` // when the last message was taken
-	Trouble string    `json:"trouble,omitzero"` // why that does not work; empty: it does, as far as we know
-}
-
 // Channels lists what is sent, to whom, and how that goes.
-func (x *Outbox) Channels(ctx context.Context) ([]Channel, error) {
-	all := []Channel{}
+func (x *Outbox) Channels(ctx context.Context) ([]trail.Channel, error) {
+	all := []trail.Channel{}
 	known, err := ingest.Troubles(ctx, x.Redis)
 	if err != nil {
 		return nil, err
@@ -38,7 +22,7 @@ func (x *Outbox) Channels(ctx context.Context) ([]Channel, error) {
 		troubles[t.What] = t.Text
 	}
 	if x.Mail != nil && len(x.ReviewTo) > 0 {
-		c := Channel{Name: "review", Kind: "mail", Events: []string{ReviewReady}, To: x.ReviewTo, Trouble: troubles[reviewTrouble]}
+		c := trail.Channel{Name: "review", Kind: "mail", Events: []string{ReviewReady}, To: x.ReviewTo, Trouble: troubles[reviewTrouble]}
 		week, _ := x.ReviewAt.Due(x.now(), x.Zone)
 		sent := map[string]*attempt{}
 		if err := x.read(ctx, reviewKey(week), &sent); err != nil {
@@ -52,11 +36,16 @@ func (x *Outbox) Channels(ctx context.Context) ([]Channel, error) {
 		all = append(all, c)
 	}
 	if x.Mail != nil && x.Digest != nil {
-		c := Channel{Name: "digest", Kind: "mail", Events: []string{"digest"}, Zone: x.Zone.String(), Trouble: troubles[digestTrouble]}
+		c := trail.Channel{Name: "digest", Kind: "mail", Events: []string{"digest"}, Zone: x.Zone.String(), Trouble: troubles[digestTrouble]}
 		if c.Off, err = x.Redis.SMembers(ctx, digestsOff).Result(); err != nil {
 			return nil, err
 		}
 		slices.Sort(c.Off)
+		var last attempt
+		if err := x.read(ctx, digestSent, &last); err != nil {
+			return nil, err
+		}
+		c.SentAt = last.Sent
 		for _, rep := range x.Digest.Reps() {
 			if !slices.Contains(c.Off, trail.NormalAddress(rep)) {
 				c.To = append(c.To, trail.NormalAddress(rep))
@@ -69,7 +58,7 @@ func (x *Outbox) Channels(ctx context.Context) ([]Channel, error) {
 		if err := x.read(ctx, chatKey(chat.Name), t); err != nil {
 			return nil, err
 		}
-		c := Channel{Name: chat.Name, Kind: chat.Kind, Events: chat.Events, Rep: chat.Rep, Quiet: chat.Quiet.String(), Waiting: len(t.Pending), SentAt: t.Sent, Trouble: troubles[chatTrouble(chat.Name)]}
+		c := trail.Channel{Name: chat.Name, Kind: chat.Kind, Events: chat.Events, Rep: chat.Rep, Quiet: chat.Quiet.String(), Waiting: len(t.Pending), SentAt: t.Sent, Trouble: troubles[chatTrouble(chat.Name)]}
 		if c.Quiet != "" {
 			c.Zone = chat.Zone.String()
 		}
@@ -92,7 +81,7 @@ func (x *Outbox) TestMail(ctx context.Context, to string) error {
 	now := x.now()
 	err := x.Mail.send(ctx, letter{
 		ID: "test-" + strings.ToLower(trail.NewID(now).String()), At: now, To: to, Subject: "A test from dealtrail", Lead: "This is a test: dealtrail can send mail to you.",
-		Foot: []line{{Text: "Somebody asked for it:", Link: x.page("/status")}},
+		Foot: []line{{Text: "Somebody asked for it", Link: x.page("/status")}},
 	})
 	if err != nil {
 		return trail.Problemf(trail.Conflict, "The mail was not taken: %s.", why(err))

@@ -28,6 +28,8 @@ type Digest struct {
 const (
 	// digestsOff is the set of reps, by address, who want no digest.
 	digestsOff = "dealtrail:outbox:digest:off"
+	// digestSent holds the last attempt that worked, whoever's.
+	digestSent = "dealtrail:outbox:digest:sent"
 	// overlap is how much of what was told already is looked at again: mail that was read late is not lost.
 	overlap = 24 * time.Hour
 	// longestGap is how far back a digest reaches at most, after holidays or an outage.
@@ -168,7 +170,7 @@ func (x *Outbox) mailDigest(ctx context.Context, rep string, s *digested, all *t
 		return err
 	}
 	x.forget(l.ID + " " + l.To)
-	return nil
+	return x.write(ctx, digestSent, s.Attempt)
 }
 
 // allOf reports whether something holds for all.

@@ -16,12 +16,12 @@ func (x *Outbox) digestLetter(ctx context.Context, rep string, from, due time.Ti
 		clicks, answers = clicks+n.clicks, answers+n.answers
 	}
 	l := letter{
-		ID: x.letterID("digest", rep, due.Format(time.DateOnly)), At: due, To: rep, Stop: stop,
+		ID: x.letterID("digest", rep, due.Format(time.DateOnly)), At: x.now(), To: rep, Stop: stop,
 		Subject: cmp.Or(both(clicks, answers), count(len(deals), "deal", "deals")) + " since " + clock(from, x.Zone),
 		Lead:    "What likely people did with what you sent, since " + clock(from, x.Zone) + " (" + x.Zone.String() + ").",
 		Foot: []line{
 			{Text: "Each click or answer is told once; opens are too weak a sign to be told.", Link: ""},
-			{Text: "No more of these mails, or again:", Link: stop},
+			{Text: "No more of these mails", Link: stop},
 		},
 	}
 	if len(people) > 0 {

@@ -144,7 +144,7 @@ func TestADigestTellsARepWhatIsNewOnce(t *testing.T) {
 		t.Errorf("on Monday: %d mails, status tells %q", len(all), w.troubles())
 	}
 	listed, err := x.Channels(t.Context())
-	if err != nil || len(listed) != 1 || !slices.Equal(listed[0].To, []string{rita, sam}) {
+	if err != nil || len(listed) != 1 || !slices.Equal(listed[0].To, []string{rita, sam}) || !listed[0].SentAt.Equal(w.now) {
 		t.Errorf("%+v %v", listed, err)
 	}
 }

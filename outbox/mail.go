@@ -79,7 +79,7 @@ func (l letter) text() string {
 	}
 	b.WriteString("\n-- \n")
 	for _, n := range l.Foot {
-		b.WriteString(n.Text + " " + n.Link + "\n")
+		b.WriteString(strings.TrimSuffix(n.Text+": "+n.Link, ": ") + "\n")
 	}
 	return b.String()
 }

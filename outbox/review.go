@@ -16,7 +16,6 @@ import (
 // summary is what mails and chats say of a review.
 type summary struct {
 	week                   string
-	due                    time.Time
 	leads, won, lost, news int
 	file                   []byte // to attach, if that was chosen
 }
@@ -43,7 +42,7 @@ func (x *Outbox) review(ctx context.Context, week string, due, now time.Time) (*
 		return nil, err
 	}
 	if !r.AsOf.IsZero() { // else dealtrail was not there that week
-		made = &summary{week: week, due: due, leads: len(r.Leads)}
+		made = &summary{week: week, leads: len(r.Leads)}
 		for _, row := range r.Rows {
 			switch row.Section {
 			case "won":
@@ -84,10 +83,10 @@ func (s *summary) words() string {
 // link is the page of a review.
 func (s *summary) link() string { return "/review?week=" + url.QueryEscape(s.week) }
 
-// letter is the review as a mail to one address. It names nobody: files do.
+// reviewLetter is the review as a mail to one address. It names nobody: files do.
 func (x *Outbox) reviewLetter(s *summary, to string) letter {
 	l := letter{
-		ID: x.letterID("review", s.week), At: s.due, To: to,
+		ID: x.letterID("review", s.week), At: x.now(), To: to,
 		Subject: "Lead review of " + s.week + ": " + s.words(),
 		Lead:    fmt.Sprintf("The lead review of %s is ready: %s.", s.week, s.words()),
 		Parts:   []part{{Title: "To go through together", Lines: []line{{Text: "Open the review", Link: x.page(s.link()), Hint: "What is filled in there becomes next week's list of decisions."}}}},

@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"attribution":               {"trail", "store", "attribution/lift", "attribution/markov"},
 	"outbox/guard":              {},
 	"outbox":                    {"trail", "store", "ingest", "outbox/guard"}, // what it attaches and recommends is handed to it
-	"api":                       {"trail", "store", "ingest", "ingest/crm", "attribution", "outbox"},
+	"api":                       {"trail", "store", "ingest", "ingest/crm", "attribution"},
 	"dashboards/browsertest":    {},
 	"dashboards":                {"trail", "store", "ingest", "ingest/track", "attribution"},
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"dealtrail/api"
 	"dealtrail/attribution"
 	"dealtrail/dashboards"
 	"dealtrail/ingest"
@@ -44,7 +45,7 @@ type outboxListCmd struct{ format }
 
 func (cmd outboxListCmd) Run(e *env) error {
 	list, err := get[struct {
-		Rows []outbox.Channel `json:"rows"`
+		Rows []trail.Channel `json:"rows"`
 	}](e, "/v1/outbox", nil)
 	if err != nil {
 		return err
@@ -55,7 +56,14 @@ func (cmd outboxListCmd) Run(e *env) error {
 		if !c.SentAt.IsZero() {
 			sent = c.SentAt.Format(time.RFC3339)
 		}
-		rows = append(rows, []string{c.Name, c.Kind, strings.Join(c.Events, " "), cmp.Or(c.Rep, strings.Join(c.To, " ")), strings.TrimSpace(c.Quiet + " " + c.Zone), fmt.Sprint(c.Waiting), sent, c.Trouble})
+		whom := cmp.Or(c.Rep, strings.Join(c.To, " "))
+		if len(c.To) > 3 && cmd.Format == "table" {
+			whom = fmt.Sprintf("%d reps", len(c.To))
+			if c.Name == "review" {
+				whom = fmt.Sprintf("%d addresses", len(c.To))
+			}
+		}
+		rows = append(rows, []string{c.Name, c.Kind, strings.Join(c.Events, " "), whom, strings.TrimSpace(c.Quiet + " " + c.Zone), fmt.Sprint(c.Waiting), sent, c.Trouble})
 	}
 	return cmd.print(e, list, []string{"name", "kind", "events", "for", "quiet", "waiting", "sent_at", "trouble"}, rows)
 }
@@ -123,9 +131,21 @@ func (p *program) recommend(ctx context.Context, deal string) ([]trail.Recommend
 	return answer.Rows, nil
 }
 
-// mayMail reports whether a test may be mailed to an address: nobody can use it to write to strangers.
-func (p *program) mayMail(address string) bool {
-	return p.ownAddress(address) || slices.ContainsFunc(p.config.Review.MailTo, func(to string) bool { return trail.NormalAddress(to) == trail.NormalAddress(address) })
+// outboxActions are what the API does about it.
+func (p *program) outboxActions() api.Outbox {
+	return api.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox, WantDigest: p.outbox.WantDigest}
+}
+
+// testOutbox sends a test to a chat, or to an address that is ours or gets the review:
+// nobody can use it to write to strangers.
+func (p *program) testOutbox(ctx context.Context, to string) (string, error) {
+	if !strings.Contains(to, "@") {
+		return "The chat " + to + " took the message.", p.outbox.Test(ctx, to)
+	}
+	if !p.ownAddress(to) && !slices.ContainsFunc(p.config.Review.MailTo, func(a string) bool { return trail.NormalAddress(a) == trail.NormalAddress(to) }) {
+		return "", trail.Problemf(trail.Invalid, "A test is mailed only to addresses of company.domains and of review.mail_to, and %q is neither.", to)
+	}
+	return "The mail server took the mail to " + to + ".", p.outbox.TestMail(ctx, to)
 }
 
 // mailer is how mails are sent, nil when no server is named.
