@@ -152,6 +152,13 @@ func (x *Outbox) findLate(ctx context.Context, now time.Time, states map[string]
 	if err != nil {
 		return err
 	}
+	id := func(q trail.Request) string { return noticeID(LateRequest, q.ID.String(), "") }
+	late = slices.DeleteFunc(slices.Clone(late), func(q trail.Request) bool {
+		return !slices.ContainsFunc(x.Chats, func(c Chat) bool { return slices.Contains(c.Events, LateRequest) && !states[c.Name].known(id(q)) })
+	})
+	if len(late) == 0 {
+		return nil
+	}
 	var deals []string
 	for _, q := range late {
 		deals = append(deals, q.Deal)
@@ -161,7 +168,7 @@ func (x *Outbox) findLate(ctx context.Context, now time.Time, states map[string]
 		return err
 	}
 	for _, q := range late {
-		n := notice{ID: noticeID(LateRequest, q.ID.String(), ""), Event: LateRequest, Subject: q.ID.String(), At: q.DueAt.UTC()}
+		n := notice{ID: id(q), Event: LateRequest, Subject: q.ID.String(), At: q.DueAt.UTC()}
 		for _, c := range x.Chats {
 			if c.wants(LateRequest, q.Rep, owners[q.Deal].Owner) {
 				states[c.Name].add(n)

@@ -57,6 +57,8 @@ type world struct {
 	rdb redis.UniversalClient
 	now time.Time
 	n   int
+
+	making []trail.Event // inserted at once
 }
 
 func newWorld(t *testing.T) *world {
@@ -73,6 +75,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { rdb.Close() })
 	w := &world{t: t, db: storetest.Open(t), rdb: rdb, now: monday}
 	w.db.ReviewAt = trail.UsualReview
+	w.making = []trail.Event{}
 	old := monday.AddDate(0, -2, 0)
 	w.add(trail.Registration("csv", trail.ContentKind, "deck", trail.State{}, state("title", "The Deck"), old))
 	w.add(trail.Registration("csv", trail.ContentKind, "odd", trail.State{}, state("title", "=SUM(A1) "+hostile), old))
@@ -93,6 +96,9 @@ func newWorld(t *testing.T) *world {
 	w.sent("s2", "deck", rita, "", ann, bob)
 	w.sent("s3", "odd", rita, "", ann)
 	w.sent("s4", "deck", sam, "D3", bob)
+	all := w.making
+	w.making = nil
+	w.add(all...)
 	return w
 }
 
@@ -110,6 +116,10 @@ func (w *world) add(events ...trail.Event) {
 		if err := events[i].Validate(); err != nil {
 			w.t.Fatal(err)
 		}
+	}
+	if w.making != nil {
+		w.making = append(w.making, events...)
+		return
 	}
 	if err := w.db.InsertEvents(context.Background(), events); err != nil {
 		w.t.Fatal(err)
