@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"net"
 	"net/mail"
 	"strings"
 	"time"
@@ -143,7 +144,9 @@ func (m *Mailer) send(ctx context.Context, l letter) error {
 	if err != nil {
 		return err
 	}
-	options := []gomail.Option{gomail.WithPort(m.Port), gomail.WithTimeout(mailWait)}
+	ctx, cancel := context.WithTimeout(ctx, mailWait)
+	defer cancel()
+	options := []gomail.Option{gomail.WithPort(m.Port), gomail.WithTimeout(mailWait), gomail.WithDialContextFunc(m.dial(ctx))}
 	switch m.TLS {
 	case "tls":
 		options = append(options, gomail.WithSSL())
@@ -166,8 +169,6 @@ func (m *Mailer) send(ctx context.Context, l letter) error {
 	if err != nil {
 		return fmt.Errorf("mail server %s: %w", m.Host, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, mailWait)
-	defer cancel()
 	err = client.DialAndSendWithContext(ctx, msg)
 	if err == nil || msg.IsDelivered() {
 		return nil
@@ -176,6 +177,26 @@ func (m *Mailer) send(ctx context.Context, l letter) error {
 		return fmt.Errorf("%w: %w", errAddress, err)
 	}
 	return fmt.Errorf("mail server %s: %w", m.Host, err)
+}
+
+// dial returns how the mail server is connected to: a connection ends with the
+// context, so that a server which says nothing holds up no stop.
+func (m *Mailer) dial(ctx context.Context) gomail.DialContextFunc {
+	dial := (&net.Dialer{}).DialContext
+	if m.TLS == "tls" {
+		config := m.Trust.Clone()
+		if config == nil {
+			config = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: m.Host}
+		}
+		dial = (&tls.Dialer{Config: config}).DialContext
+	}
+	return func(dialling context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(dialling, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { conn.Close() })
+		}
+		return conn, err
+	}
 }
 
 // letterID names a letter by what it is, for this installation alone.

@@ -1,11 +1,14 @@
 package outbox_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
+	"net"
 	"net/http/httptest"
+	"net/mail"
 	"strings"
 	"sync"
 	"testing"
@@ -215,6 +218,17 @@ func TestMailIsEncryptedAndSignedInTo(t *testing.T) {
 	if all := post.take(); len(all) != 1 || !post.tls || post.sign != "dealtrail s3cret" {
 		t.Errorf("%d mails, encrypted %v, signed in as %q", len(all), post.tls, post.sign)
 	}
+	post.mailer.TLS = "tls" // the server speaks in the clear first
+	if err := x.TestMail(t.Context(), rita); err == nil || len(post.take()) != 0 {
+		t.Errorf("mail goes out in the clear though tls is asked for: %v", err)
+	}
+	wrapped := newMailServer(t, nil, func(ln net.Listener) net.Listener {
+		return tls.NewListener(ln, &tls.Config{Certificates: certified.TLS.Certificates})
+	})
+	wrapped.mailer.TLS, wrapped.mailer.Trust, x.Mail = "tls", post.mailer.Trust, wrapped.mailer
+	if err := x.TestMail(t.Context(), rita); err != nil || len(wrapped.take()) != 1 {
+		t.Errorf("tls from the beginning: %v", err)
+	}
 	plain := newMailServer(t, nil)
 	plain.mailer.TLS = "starttls"
 	x.Mail = plain.mailer
@@ -227,4 +241,26 @@ func TestMailIsEncryptedAndSignedInTo(t *testing.T) {
 			t.Errorf("a mail to %q", to)
 		}
 	}
+}
+
+func TestAMailServerThatSaysNothingHoldsUpNoStop(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		if conn, err := ln.Accept(); err == nil {
+			accepted <- conn
+			stop()
+		}
+	}()
+	x := &outbox.Outbox{Contacts: keys, Mail: &outbox.Mailer{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, TLS: "none", From: mail.Address{Address: "d@us.example"}}}
+	began := time.Now()
+	if err := x.TestMail(ctx, rita); err == nil || time.Since(began) > 10*time.Second {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+	(<-accepted).Close()
 }

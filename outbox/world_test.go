@@ -210,7 +210,7 @@ type sender struct {
 	from, to string
 }
 
-func newMailServer(t *testing.T, config *tls.Config) *mailServer {
+func newMailServer(t *testing.T, config *tls.Config, wraps ...func(net.Listener) net.Listener) *mailServer {
 	t.Helper()
 	s := &mailServer{refuse: map[string]*smtp.SMTPError{}}
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
@@ -225,6 +225,10 @@ func newMailServer(t *testing.T, config *tls.Config) *mailServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	port := ln.Addr().(*net.TCPAddr).Port
+	for _, wrap := range wraps {
+		ln = wrap(ln)
+	}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ln) }()
 	t.Cleanup(func() {
@@ -233,7 +237,7 @@ func newMailServer(t *testing.T, config *tls.Config) *mailServer {
 			t.Error(err)
 		}
 	})
-	s.mailer = &outbox.Mailer{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, TLS: "none", From: mail.Address{Name: "dealtrail", Address: "dealtrail@us.example"}}
+	s.mailer = &outbox.Mailer{Host: "127.0.0.1", Port: port, TLS: "none", From: mail.Address{Name: "dealtrail", Address: "dealtrail@us.example"}}
 	return s
 }
 
