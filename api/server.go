@@ -46,6 +46,7 @@ type Server struct {
 	Log      *slog.Logger
 
 	TakeReview TakeReview
+	Outbox     Outbox
 }
 
 // Operations mounts what every process serves, whatever its roles.
@@ -103,6 +104,9 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.POST("/notes", s.note)
 	v1.POST("/notes/:id/vote", s.vote)
 	v1.GET("/recommendations", s.recommendations)
+	v1.GET("/outbox", s.channels)
+	v1.POST("/outbox/test", s.testOutbox)
+	v1.PUT("/outbox/digests/:rep", s.wantDigest)
 	v1.GET("/bad", s.badEntries)
 	v1.POST("/bad/replay", s.replayBad)
 	v1.GET("/mailboxes", s.mailboxes)

@@ -70,12 +70,15 @@ func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 	t.Cleanup(mail.Close)
 	asked := httptest.NewServer(askedSite(t)) // with the longest that people may write
 	t.Cleanup(asked.Close)
+	sends, stop, _ := sending(t, longRep)
+	sent := httptest.NewServer(sends)
+	t.Cleanup(sent.Close)
 	ctx := browsertest.Open(t)
 	console := listen(ctx)
 	d := wonDeal(t)
 	pages := []string{"/", "/content/" + synth.Popular, "/content/new", "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain,
 		"/why?content=" + synth.Popular, "/reps", "/review?week=2026-W47", "/requests", "/notes", "/send", "/send?stage=Demo", "/send?deal=" + d.ID, asked.URL + "/requests", asked.URL + "/notes", asked.URL + "/content/faq", asked.URL + "/deals/D-1", "/status", "/quality", "/signin?code=abc", "/start", "/models", "/demo", "/own-data",
-		mail.URL + "/connect?for=" + longRep, mail.URL + "/connect?mailbox=parked", mail.URL + "/baseline", mail.URL + "/content/found", mail.URL + "/status"}
+		mail.URL + "/connect?for=" + longRep, mail.URL + "/connect?mailbox=parked", mail.URL + "/baseline", mail.URL + "/content/found", mail.URL + "/status", sent.URL + "/outbox", sent.URL + stop.Path(longRep)}
 	resize := func(width int64) {
 		size := chromedp.EmulateViewport(width, 900)
 		if width == 390 {

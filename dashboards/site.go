@@ -41,6 +41,8 @@ type Site struct {
 	Status    func(ctx context.Context) (trail.Status, error)
 	Demo      *Demo // nil outside the demo
 	Connect   *Connect
+	Digest    *Digest                       // nil: there is none to end
+	Outbox    *Outbox                       // nil: nothing is sent
 	Since     func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 
 	// SignedIn returns the name of who asks, or "" for nobody; nil lets
@@ -197,6 +199,7 @@ func (s *Site) Routes(g *echo.Group) {
 	g.POST("/signout", s.signOut)
 	g.GET("/opensearch.xml", s.openSearch)
 	s.connectRoutes(g)
+	s.digestRoutes(g)
 
 	in := g.Group("", s.requireSignIn)
 	in.GET("/", s.contents)
@@ -235,6 +238,7 @@ func (s *Site) Routes(g *echo.Group) {
 	s.holdoutRoutes(in)
 	s.requestRoutes(in)
 	s.runRoutes(in)
+	s.outboxRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)
 		in.POST("/demo/send", s.demoSend)

@@ -41,6 +41,9 @@ type ReviewFormat struct {
 	Write  func(w io.Writer, r trail.Review) error
 }
 
+// ReviewFilesTrouble names what status tells until the files are written.
+const ReviewFilesTrouble = "review files"
+
 // reviewsWritten holds, by week, when its files were written and where.
 const reviewsWritten = "dealtrail:reviews"
 
@@ -56,6 +59,10 @@ func (x *ReviewFiles) Run(ctx context.Context) error {
 	for {
 		if _, err := x.Once(ctx); err != nil && ctx.Err() == nil {
 			x.Log.Error("the review cannot be written; trying again", "dir", x.Dir, "err", err)
+			text := fmt.Sprintf("The files of the weekly review cannot be written into %s: %v. It is tried again every minute.", x.Dir, err)
+			if err := TellTrouble(ctx, x.Redis, ReviewFilesTrouble, text, x.now()); err != nil {
+				x.Log.Warn("status does not tell of it", "err", err)
+			}
 		}
 		if !wait(ctx, cmp.Or(x.Every, reviewEvery)) {
 			return nil
@@ -66,16 +73,13 @@ func (x *ReviewFiles) Run(ctx context.Context) error {
 // Once writes the files of the last review that is due, if nobody did, and returns
 // those that it wrote. A week of which nothing was known by then had no review.
 func (x *ReviewFiles) Once(ctx context.Context) (written []string, err error) {
-	now := time.Now()
-	if x.Now != nil {
-		now = x.Now()
-	}
+	now := x.now()
 	week, since := x.At.Due(now, x.Zone)
 	if week == x.none {
 		return nil, nil
 	}
 	if done, err := x.done(ctx, week); err != nil || done {
-		return nil, err
+		return nil, errors.Join(err, x.endTrouble(ctx, done))
 	}
 	release, ok := Alone(ctx, x.Redis, ReviewLease)
 	if !ok {
@@ -94,7 +98,7 @@ func (x *ReviewFiles) Once(ctx context.Context) (written []string, err error) {
 	}
 	if r.AsOf.IsZero() {
 		x.none = week
-		return nil, nil
+		return nil, x.endTrouble(ctx, true)
 	}
 	if err := os.MkdirAll(x.Dir, 0o700); err != nil {
 		return nil, err
@@ -113,7 +117,22 @@ func (x *ReviewFiles) Once(ctx context.Context) (written []string, err error) {
 		return written, fmt.Errorf("note that the review of %s is written: %w", week, err)
 	}
 	x.Log.Info("review written", "week", week, "files", written)
-	return written, nil
+	return written, x.endTrouble(ctx, true)
+}
+
+func (x *ReviewFiles) now() time.Time {
+	if x.Now != nil {
+		return x.Now()
+	}
+	return time.Now()
+}
+
+// endTrouble has status say no more that the files cannot be written, once they are.
+func (x *ReviewFiles) endTrouble(ctx context.Context, done bool) error {
+	if !done {
+		return nil
+	}
+	return EndTrouble(ctx, x.Redis, ReviewFilesTrouble)
 }
 
 func (x *ReviewFiles) done(ctx context.Context, week string) (bool, error) {

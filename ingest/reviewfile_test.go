@@ -120,6 +120,24 @@ func TestAReviewThatFellDueWhileNothingRanIsCaughtUpAndAHalfIsFinished(t *testin
 	if _, err := x.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "the disk is full") {
 		t.Fatalf("a file that cannot be written: %v", err)
 	}
+	failing, stop := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() { failed <- x.Run(failing) }()
+	told := func() string {
+		all, err := ingest.Troubles(t.Context(), rdb)
+		if err != nil || len(all) > 1 {
+			t.Fatalf("%v %v", all, err)
+		}
+		for _, trouble := range all {
+			return trouble.Text
+		}
+		return ""
+	}
+	eventually(t, "status tells of it", func() bool { return strings.Contains(told(), "the disk is full") })
+	stop()
+	if err := <-failed; err != nil {
+		t.Fatal(err)
+	}
 	if got := filesIn(t, dir); !slices.Equal(got, []string{"review-2026-W47.xlsx"}) {
 		t.Fatalf("there are %q, want the file that was written whole", got)
 	}
@@ -132,6 +150,7 @@ func TestAReviewThatFellDueWhileNothingRanIsCaughtUpAndAHalfIsFinished(t *testin
 	done := make(chan error, 1)
 	go func() { done <- x.Run(ctx) }()
 	eventually(t, "the other file is there", func() bool { return len(filesIn(t, dir)) == 2 })
+	eventually(t, "status tells of it no more", func() bool { return told() == "" })
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)

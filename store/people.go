@@ -23,6 +23,20 @@ func (db *DB) contacts(ctx context.Context, f Filter, by string, keys ...string)
 	}, f.args(clickhouse.Named("by", by), clickhouse.Named("keys", list(keys)))...)
 }
 
+// contactsOf returns contacts by ID, each once, however many they are.
+func (db *DB) contactsOf(ctx context.Context, f Filter, ids []string) (all []trail.ContactRow, err error) {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	for chunk := range slices.Chunk(slices.Compact(ids), idsAtOnce) {
+		rows, err := db.contacts(ctx, f, "contact", chunk...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
+}
+
 // Contact returns one contact with its deals and its trail, newest event last.
 // An unknown contact is a Problem.
 func (db *DB) Contact(ctx context.Context, id trail.ContactID, f Filter) (*trail.ContactDetail, error) {

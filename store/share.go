@@ -139,16 +139,13 @@ func (db *DB) OpenDeals(ctx context.Context, rep string, f Filter) ([]OpenDeal, 
 	for _, d := range states {
 		ids = append(ids, d.contacts...)
 	}
+	people, err := db.contactsOf(ctx, f, ids)
+	if err != nil {
+		return nil, err
+	}
 	known := map[trail.ContactID]trail.ContactRow{}
-	slices.Sort(ids)
-	for chunk := range slices.Chunk(slices.Compact(ids), idsAtOnce) {
-		rows, err := db.contacts(ctx, f, "contact", chunk...)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range rows {
-			known[c.Contact] = c
-		}
+	for _, c := range people {
+		known[c.Contact] = c
 	}
 	deals := make([]OpenDeal, len(states))
 	for i, d := range states {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -29,6 +30,7 @@ type Config struct {
 		Listen         string   `toml:"listen" default:"127.0.0.1:8080" doc:"Address and port of dashboards, API and, unless tracking_listen says otherwise, tracked links. Sign-in works on this machine or behind a TLS proxy on it."`
 		PublicURL      string   `toml:"public_url" default:"http://127.0.0.1:8080" doc:"How a prospect's browser reaches tracked links: the beginning of every link. It must be https and reachable from the internet; keep the host short."`
 		TrackingListen string   `toml:"tracking_listen" default:"" doc:"A second address that serves nothing but tracked links and pixels; point public_url at it. Empty: same as listen."`
+		PagesURL       string   `toml:"pages_url" default:"" doc:"How your own people reach the pages, for links in mails and chats, where public_url leads to tracked links alone. Empty: public_url."`
 		TrustedProxies []string `toml:"trusted_proxies" default:"[]" doc:"Addresses or networks of the proxies in front of this server, such as 127.0.0.1 or 10.0.0.0/8. Only they are believed about who asks (X-Forwarded-For)."`
 	} `toml:"server"`
 	Data struct {
@@ -80,7 +82,22 @@ type Config struct {
 		At         string `toml:"at" default:"Monday 07:00" doc:"When the lead review of a week is due in the week after it, in company.zone: from then on it tells what was known then, and its files are written. A day in English and a time."`
 		Dir        string `toml:"dir" default:"exports" doc:"Folder for review-2026-W47.xlsx and .html of every week. They name people. Relative to this file. Empty: no files are written."`
 		AnswerDays int    `toml:"answer_days" default:"14" doc:"After how many days a rep's request for content that nobody answered is marked late."`
+
+		MailTo     []string `toml:"mail_to" default:"[]" doc:"Addresses to which the review of a week is mailed once it is due: a summary and a link. Needs [smtp]."`
+		MailAttach bool     `toml:"mail_attach" default:"false" doc:"Whether the XLSX is attached to that mail. It names people, and nobody can take it back."`
 	} `toml:"review"`
+	Digest struct {
+		On bool   `toml:"on" default:"false" doc:"Whether reps whose mailboxes are connected get a mail on working days: who clicked or answered, and what to send next. None on days without news; each rep can end theirs. Needs [smtp]."`
+		At string `toml:"at" default:"09:00" doc:"When, in company.zone."`
+	} `toml:"digest"`
+	SMTP struct {
+		Host         string `toml:"host" default:"" doc:"The mail server that takes mails from dealtrail, such as smtp.example.com. Empty: no mail is sent."`
+		Port         int    `toml:"port" default:"587" doc:"587 with starttls, 465 with tls."`
+		TLS          string `toml:"tls" default:"starttls" doc:"starttls, tls, or none (without sign-in only)."`
+		Username     string `toml:"username" default:"" doc:"The sign-in name. Empty: the server wants none."`
+		PasswordFile string `toml:"password_file" default:"" doc:"A file that holds the password, readable by dealtrail only."`
+		From         string `toml:"from" default:"" doc:"Who the mails are from, such as dealtrail <dealtrail@example.com>. The server must be allowed to send for its domain (SPF, DKIM)."`
+	} `toml:"smtp"`
 	Mailboxes struct {
 		Every          Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at. Where the server can tell of new mail by itself (IDLE), sent mail is seen at once."`
 		Since          Past     `toml:"since" default:"12 months" doc:"How far back a mailbox is read when it is first connected, as \"30 days\", \"12 months\" or a date such as \"2026-01-01\". A year tells on the first day what is sent, never sent and part of won deals."`
@@ -91,6 +108,7 @@ type Config struct {
 	Models    []CreditModel `toml:"model"`
 	Providers []Provider    `toml:"provider"`
 	Boxes     []Mailbox     `toml:"mailbox"`
+	Chats     []Chat        `toml:"chat"`
 
 	path string // of the file
 }
@@ -343,7 +361,7 @@ func (c *Config) check() error {
 			return fmt.Errorf("%s: tracking.fallback_url: %w", c.path, err)
 		}
 	}
-	if err := c.checkReview(); err != nil {
+	if err := cmp.Or(c.checkReview(), c.checkOutbox()); err != nil {
 		return err
 	}
 	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on")); err != nil {

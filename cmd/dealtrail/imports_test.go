@@ -24,6 +24,8 @@ var allowed = map[string][]string{
 	"attribution/lift/lifttest": {"trail", "attribution/lift"},
 	"attribution/markov":        {"trail"},
 	"attribution":               {"trail", "store", "attribution/lift", "attribution/markov"},
+	"outbox/guard":              {},
+	"outbox":                    {"trail", "store", "ingest", "outbox/guard"}, // what it attaches and recommends is handed to it
 	"api":                       {"trail", "store", "ingest", "ingest/crm", "attribution"},
 	"dashboards/browsertest":    {},
 	"dashboards":                {"trail", "store", "ingest", "ingest/track", "attribution"},

@@ -46,6 +46,7 @@ type cli struct {
 	Holdout   holdoutCmd   `cmd:"" help:"Start, list, show or end experiments: the only proof that a content moves deals."`
 	Quality   qualityCmd   `cmd:"" help:"What is wrong with the data, and what it does to the numbers."`
 	Requests  requestsCmd  `cmd:"" help:"What reps ask marketing for: list, add or answer."`
+	Outbox    outboxCmd    `cmd:"" help:"What dealtrail sends to people by itself: list, or send a test."`
 	Status    statusCmd    `cmd:"" help:"How the installation is doing; exit 1 when something needs a person."`
 	Judge     judgeCmd     `cmd:"" help:"Who made each recorded request, as JSON lines; stores nothing."`
 	Read      readCmd      `cmd:"" help:"What mails would yield, as JSON lines; stores nothing."`

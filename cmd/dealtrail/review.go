@@ -127,6 +127,7 @@ func (p *program) reviewFiles() *ingest.ReviewFiles {
 // runReviewFiles does so until ctx ends, where a folder is named.
 func (p *program) runReviewFiles(ctx context.Context) error {
 	if p.config.Review.Dir == "" {
+		_ = ingest.EndTrouble(ctx, p.redis, ingest.ReviewFilesTrouble) // nobody wants them any more
 		<-ctx.Done()
 		return nil
 	}

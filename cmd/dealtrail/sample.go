@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dealtrail/ingest"
 )
 
 // sample returns dealtrail.toml with every key, its default and what it means.
@@ -47,6 +49,8 @@ func (c *Config) sample() []byte {
 	blocks(&b, "provider", c.Providers, provider)
 	b.WriteString("\n# One block for each rep's mailbox. It is only ever read.\n")
 	blocks(&b, "mailbox", c.Boxes, Mailbox{Rep: "anna@example.com", Host: "imap.example.com", Port: 993, Security: "tls", PasswordFile: "secrets/anna"})
+	b.WriteString("\n# One block for each chat that is told when the review is ready (review_ready), when people click or answer in an open deal\n# (hot_deal), and when a request is late (late_request).\n")
+	blocks(&b, "chat", c.Chats, Chat{Name: "sales", Kind: "slack", URLFile: "secrets/sales-chat", Events: []string{"review_ready", "hot_deal", "late_request"}, Quiet: "18:00-08:00", Zone: "Europe/Berlin"})
 	return b.Bytes()
 }
 
@@ -74,6 +78,8 @@ func block(name string, value any, explained bool) string {
 		switch f := v.Field(i).Interface().(type) {
 		case string:
 			value = strconv.Quote(f)
+		case ingest.Secret:
+			value = strconv.Quote(f.String())
 		case []string:
 			value = "[" + quoted(f) + "]"
 		case map[string]float64:

@@ -24,6 +24,7 @@ import (
 	"dealtrail/ingest/crm"
 	"dealtrail/ingest/mailbox"
 	"dealtrail/ingest/track"
+	"dealtrail/outbox"
 	"dealtrail/store"
 	"dealtrail/store/chdb"
 	"dealtrail/trail"
@@ -67,6 +68,7 @@ type program struct {
 	job           *attribution.Job
 	holdouts      *attribution.Holdouts
 	reviews       *ingest.Reviews
+	outbox        *outbox.Outbox
 	access        *api.Access
 	site          *dashboards.Site
 	server        *api.Server
@@ -185,9 +187,13 @@ func (p *program) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	stop, err := p.openOutbox(contacts)
+	if err != nil {
+		return err
+	}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Status: p.status, Demo: p.demo, Connect: connect, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
+		Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
 	})
 	if err != nil {
 		return err
@@ -195,7 +201,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Exports: exports(), TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log,
+		Outbox: p.outboxActions(), Exports: exports(), TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log,
 	}
 	return nil
 }
@@ -324,7 +330,7 @@ func (p *program) runJobs(ctx context.Context) error {
 	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "jobs", Names: []string{ingest.JobsLease}, Log: p.log}
 	return leases.Each(ctx, func(ctx context.Context, _ string) {
 		layouts := func(ctx context.Context) error { return p.db.KeepLayouts(ctx, p.zone, p.buffer.Settle) }
-		if err := all(ctx, layouts, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run, p.runReviewFiles); err != nil {
+		if err := all(ctx, layouts, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run, p.runReviewFiles, p.outbox.Run); err != nil {
 			p.log.Error("jobs stopped, beginning again", "err", err)
 		}
 	})
