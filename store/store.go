@@ -98,6 +98,7 @@ type DB struct {
 	text    texts
 
 	latest latest
+	health health
 
 	ready atomic.Pointer[connection]
 	mu    sync.Mutex

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -232,4 +233,10 @@ func quantile(all []float64, q float64) *float64 {
 	}
 	v = math.Round(v*1e6) / 1e6
 	return &v
+}
+
+// Words says what was promised: "within 24 hours, around the clock".
+func (t ServiceTerms) Words() string {
+	hours := strconv.FormatFloat(t.Answer.Hours(), 'f', -1, 64)
+	return "within " + hours + map[bool]string{true: " hour", false: " hours"}[hours == "1"] + ", " + t.Hours.Words()
 }
