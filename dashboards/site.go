@@ -49,6 +49,9 @@ type Site struct {
 	SignIn   func(c echo.Context, code string) error
 	SignOut  func(c echo.Context) error
 
+	Service    trail.ServiceTerms // how fast a lead is answered; its zone is Zone
+	ReviewList func() int         // how many people the weekly review is mailed to; nil: nothing mails it
+
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger
 
@@ -235,6 +238,7 @@ func (s *Site) Routes(g *echo.Group) {
 	s.holdoutRoutes(in)
 	s.requestRoutes(in)
 	s.runRoutes(in)
+	s.numberRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)
 		in.POST("/demo/send", s.demoSend)

@@ -81,6 +81,10 @@ type Config struct {
 		Dir        string `toml:"dir" default:"exports" doc:"Folder for review-2026-W47.xlsx and .html of every week. They name people. Relative to this file. Empty: no files are written."`
 		AnswerDays int    `toml:"answer_days" default:"14" doc:"After how many days a rep's request for content that nobody answered is marked late."`
 	} `toml:"review"`
+	Service struct {
+		AnswerHours int    `toml:"answer_hours" default:"24" doc:"Within how many hours of its creation in the CRM a rep should write to a lead."`
+		Hours       string `toml:"hours" default:"" doc:"Working hours in company.zone that count towards answer_hours, such as \"Mon-Fri 09:00-17:00\". Empty: around the clock."`
+	} `toml:"service"`
 	Mailboxes struct {
 		Every          Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at. Where the server can tell of new mail by itself (IDLE), sent mail is seen at once."`
 		Since          Past     `toml:"since" default:"12 months" doc:"How far back a mailbox is read when it is first connected, as \"30 days\", \"12 months\" or a date such as \"2026-01-01\". A year tells on the first day what is sent, never sent and part of won deals."`
@@ -349,7 +353,7 @@ func (c *Config) check() error {
 	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on")); err != nil {
 		return err
 	}
-	return c.checkMailboxes()
+	return errors.Join(c.checkService(), c.checkMailboxes())
 }
 
 func isLoopback(host string) bool {

@@ -187,7 +187,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Status: p.status, Demo: p.demo, Connect: connect, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
+		Status: p.status, Demo: p.demo, Connect: connect, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log, Service: c.service(),
 	})
 	if err != nil {
 		return err
@@ -195,7 +195,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Exports: exports(), TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log,
+		Exports: exports(), TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log, Service: c.service(), WriteCSV: dashboards.WriteCSV,
 	}
 	return nil
 }
