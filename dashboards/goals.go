@@ -224,6 +224,14 @@ func (g goalCard) MeasureTerm() string {
 	return m.Term
 }
 
+// About writes a number of the goal that is not known to the cent.
+func (g goalCard) About(text string) template.HTML {
+	if m, _ := trail.MeasureOf(g.Measure); m.Unit == "money" {
+		text, _, _ = strings.Cut(text, ".")
+	}
+	return g.Show(text)
+}
+
 // DaysOf says how much of the period has passed.
 func (g goalCard) DaysOf() string {
 	one := func(f float64) string {

@@ -87,6 +87,15 @@ func (s Scale) write(v float64) string {
 	return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64)
 }
 
+// about writes a number that is not known to the cent: money to three digits.
+func (s Scale) about(v float64) string {
+	if s.Unit == "money" && v > 0 {
+		unit := math.Pow10(max(0, int(math.Floor(math.Log10(v)))-2))
+		v = math.Round(v/unit) * unit
+	}
+	return s.write(v)
+}
+
 // read reads what write wrote.
 func (s Scale) read(text string) float64 {
 	f, _ := strconv.ParseFloat(text, 64)
@@ -135,7 +144,7 @@ func (g *Goal) Judge(p Period, days []Tally, digits int, now time.Time) {
 	if passed >= early && !over {
 		var mid float64
 		if mid, low, high, projected = sum.project(m, passed); projected {
-			r.Expected, r.Low, r.High = s.write(mid), s.write(low), s.write(high)
+			r.Expected, r.Low, r.High = s.about(mid), s.about(low), s.about(high)
 		}
 	}
 	r.State = goalState(m, now.Before(p.From), over, known, projected, actual, target, low, high)
@@ -271,12 +280,28 @@ func goalSteps(p Period, m Measure, s Scale, days []Tally, target float64, now t
 	return steps
 }
 
+// thousands puts a comma between each three digits of the whole part, and leaves out
+// cents that are none.
+func thousands(text string) string {
+	whole, part, _ := strings.Cut(text, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if strings.Trim(part, "0") == "" {
+		return whole
+	}
+	return whole + "." + part
+}
+
 // says says how a goal stands in a sentence or two.
 func (g *Goal) says(m Measure) string {
 	r := g.Result
 	unit := map[string]string{"percent": " %", "money": cmp.Or(" "+g.Unit, "")}[m.Unit]
-	so := fmt.Sprintf("%s%s of %s%s", cmp.Or(r.Actual, "nothing"), unit, g.Target, unit)
-	ends := fmt.Sprintf("If it goes on as until now, it ends between %s and %s%s in four of five cases", r.Low, r.High, unit)
+	so := fmt.Sprintf("%s%s of %s%s", cmp.Or(thousands(r.Actual), "nothing"), unit, thousands(g.Target), unit)
+	ends := fmt.Sprintf("If it goes on as until now, it ends between %s and %s%s in four of five cases", thousands(r.Low), thousands(r.High), unit)
+	if m.Course == Steady {
+		ends = fmt.Sprintf("By %d so far, the share lies between %s and %s%s in four of five cases", r.Of, r.Low, r.High, unit)
+	}
 	switch r.State {
 	case GoalFuture:
 		return "The period has not begun."
