@@ -1,9 +1,6 @@
--- A row is one lead created in a period: when, when we learned of it (the epoch: it was in the first import, or nobody says when it
--- was created), when a rep first wrote to it from then on and who, and whether one had written in the 90 days before.
-SELECT
-    l.contact, l.address, l.name, l.account, l.domain, l.owner, l.status, l.begun, l.learned,
-    (arrayFirst(x -> x.1 >= l.begun, m.mails) AS answer).1, answer.2,
-    arrayExists(x -> x.1 < l.begun AND x.1 >= l.begun - INTERVAL 90 DAY, m.mails)
+-- A row is one lead created in a period: when, and when we learned of it; the epoch if it was in the first import, or nobody says
+-- when it was created.
+SELECT contact, address, name, account, domain, owner, status, begun, learned
 FROM
 (
     SELECT
@@ -17,13 +14,6 @@ FROM
         SELECT contact, min(received_at) AS known_at FROM facts(as_of = {as_of:DateTime64(3)}) WHERE kind = 'contact' GROUP BY contact
     ) AS k ON k.contact = c.contact
     WHERE c.status != ''
-) AS l
-LEFT JOIN
-(
-    SELECT contact, arraySort(groupArray((at, toString(rep)))) AS mails
-    FROM resolved(as_of = {as_of:DateTime64(3)})
-    WHERE kind = 'sent' AND contact != '' AND at >= {from:DateTime64(3)} - INTERVAL 90 DAY
-    GROUP BY contact
-) AS m ON m.contact = l.contact
-WHERE l.begun >= {from:DateTime64(3)} AND l.begun < {to:DateTime64(3)}
-ORDER BY l.begun, l.contact
+)
+WHERE begun >= {from:DateTime64(3)} AND begun < {to:DateTime64(3)}
+ORDER BY begun, contact
