@@ -23,9 +23,9 @@ func GoalsTable(goals []Goal) [][]string {
 // Table is the service as a table with a header: all, weeks and teams; then each lead
 // that was ignored.
 func (s Service) Table() [][]string {
-	rows := [][]string{{"of", "name", "reps", "leads", "due", "in_time", "answered", "ignored", "share_in_time", "median_hours", "p90_hours", "system_hours", "human_hours", "email", "account", "owner", "created_at", "due_at"}}
+	rows := [][]string{{"of", "name", "reps", "leads", "due", "in_time", "answered", "ignored", "share_in_time", "median_hours", "p90_hours", "system_hours", "human_hours", "email", "account", "created_at", "due_at"}}
 	add := func(of string, r ServiceRow) {
-		rows = append(rows, []string{of, r.Name, whole(int64(r.Reps)), count(r.Leads), count(r.Due), count(r.InTime), count(r.Answered), count(r.Ignored), fraction(r.Share), fraction(r.Median), fraction(r.P90), fraction(r.System), fraction(r.Human), "", "", "", "", ""})
+		rows = append(rows, []string{of, r.Name, whole(int64(r.Reps)), count(r.Leads), count(r.Due), count(r.InTime), count(r.Answered), count(r.Ignored), fraction(r.Share), fraction(r.Median), fraction(r.P90), fraction(r.System), fraction(r.Human), "", "", "", ""})
 	}
 	add("all", s.Total)
 	for _, r := range s.Weeks {
@@ -35,7 +35,7 @@ func (s Service) Table() [][]string {
 		add("team", r)
 	}
 	for _, l := range s.Ignored {
-		rows = append(rows, []string{"ignored", l.Name, "", "", "", "", "", "", "", "", "", "", "", l.Address, l.Account, l.Owner, stampOf(l.CreatedAt), stampOf(l.DueAt)})
+		rows = append(rows, []string{"ignored", l.Name, "", "", "", "", "", "", "", "", "", "", "", l.Address, l.Account, stampOf(l.CreatedAt), stampOf(l.DueAt)})
 	}
 	return rows
 }

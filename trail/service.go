@@ -27,7 +27,7 @@ type ServiceLead struct {
 	Name      string    `json:"name,omitzero"`
 	Account   string    `json:"account,omitzero"`
 	Domain    string    `json:"domain,omitzero"`
-	Owner     string    `json:"owner,omitzero"`
+	Owner     string    `json:"-"` // in the CRM; a list of who ignores most would be a league table
 	Status    string    `json:"status,omitzero"`
 	CreatedAt time.Time `json:"created_at"`           // in the CRM; without that, when it became known here
 	KnownAt   time.Time `json:"known_at,omitzero"`    // when it became known here; zero of those that were in the first import
