@@ -6,6 +6,7 @@ package api
 import (
 	"context"
 	_ "embed"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -47,6 +48,9 @@ type Server struct {
 
 	TakeReview TakeReview
 	Outbox     Outbox
+
+	Service  trail.ServiceTerms                       // how fast a lead is answered; its zone is Zone
+	WriteCSV func(w io.Writer, rows [][]string) error // writes a table so that no spreadsheet takes a cell for a formula
 }
 
 // Operations mounts what every process serves, whatever its roles.
@@ -107,6 +111,11 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/outbox", s.channels)
 	v1.POST("/outbox/test", s.testOutbox)
 	v1.PUT("/outbox/digests/:rep", s.wantDigest)
+	v1.GET("/goals", s.goals)
+	v1.POST("/goals", s.agree)
+	v1.GET("/service", s.service)
+	v1.GET("/month", s.month)
+	v1.GET("/dictionary", s.dictionary)
 	v1.GET("/bad", s.badEntries)
 	v1.POST("/bad/replay", s.replayBad)
 	v1.GET("/mailboxes", s.mailboxes)
@@ -129,9 +138,13 @@ func (s *Server) ready(c echo.Context) error {
 }
 
 func (s *Server) status(c echo.Context) error {
-	st, err := s.Status(c.Request().Context())
+	ctx := c.Request().Context()
+	st, err := s.Status(ctx)
 	if err != nil {
 		return err
+	}
+	if st.Health, err = s.DB.Health(ctx, s.terms(), st.Bad, s.Now()); err != nil {
+		st.Health = nil // the store's trouble is told, and the rest is worth showing
 	}
 	return c.JSON(http.StatusOK, st)
 }

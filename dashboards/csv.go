@@ -33,7 +33,8 @@ func meant(cell string) string {
 	return cell
 }
 
-func writeCSV(w io.Writer, rows [][]string) error {
+// WriteCSV writes a table of which no cell is taken for a formula.
+func WriteCSV(w io.Writer, rows [][]string) error {
 	out := csv.NewWriter(w)
 	for _, row := range rows {
 		for i := range row {
@@ -54,7 +55,7 @@ func sendCSV(c echo.Context, name string, rows [][]string) error {
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	return writeCSV(c.Response(), rows)
+	return WriteCSV(c.Response(), rows)
 }
 
 // contributedText says what one content did for a deal in one line.

@@ -39,7 +39,7 @@ const usual = "linear"
 var levels = []choice{
 	{"likely", "Likely people", "likely people"},
 	{"strict", "Surely people", "surely people"},
-	{"all", "Everyone, machines too", "everyone, machines included"},
+	{"all", "Everyone", "everyone"},
 }
 
 // model is one way to give credit, with what it weighs in a few words and, on some

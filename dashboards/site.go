@@ -51,6 +51,9 @@ type Site struct {
 	SignIn   func(c echo.Context, code string) error
 	SignOut  func(c echo.Context) error
 
+	Service    trail.ServiceTerms // how fast a lead is answered; its zone is Zone
+	ReviewList func() int         // how many people the weekly review is mailed to; nil: nothing mails it
+
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger
 
@@ -239,6 +242,7 @@ func (s *Site) Routes(g *echo.Group) {
 	s.requestRoutes(in)
 	s.runRoutes(in)
 	s.outboxRoutes(in)
+	s.numberRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)
 		in.POST("/demo/send", s.demoSend)

@@ -19,6 +19,7 @@ type statusPage struct {
 	Status trail.Status
 	Links  string // what tracked links begin with
 	Unseen []string
+	Health *trail.Health // nil while the database does not answer
 }
 
 func (s *Site) status(c echo.Context) error {
@@ -26,7 +27,11 @@ func (s *Site) status(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.render(c, http.StatusOK, "status", statusPage{frame: s.frame(c, "Is everything working?", "status", lens{}), Status: st, Links: strings.TrimRight(s.PublicURL, "/") + "/c/", Unseen: unseenLinks(st.Mailboxes)})
+	page := statusPage{frame: s.frame(c, "Is everything working?", "status", lens{}), Status: st, Links: strings.TrimRight(s.PublicURL, "/") + "/c/", Unseen: unseenLinks(st.Mailboxes)}
+	if page.Health, err = s.DB.Health(c.Request().Context(), s.terms(), st.Bad, s.Now()); err != nil {
+		page.Health = nil // the status tells the store's trouble, and is needed most then
+	}
+	return s.render(c, http.StatusOK, "status", page)
 }
 
 // unseenLinks says whose hands the links of sent mails pass through so that their
@@ -101,6 +106,9 @@ func (s *Site) start(c echo.Context) error {
 		return err
 	}
 	page := startPage{frame: s.frame(c, "What is left to set up?", "status", lens{}), Steps: startSteps(st)}
+	if s.ReviewList != nil {
+		page.Steps = append(page.Steps, startStep{s.ReviewList() > 0, "The review has its list", "The people who get the lead review each week, from sales and from marketing.", "/review", "See the review", "review.mail_to in dealtrail.toml"})
+	}
 	for _, step := range page.Steps {
 		if step.Done {
 			page.Done++
@@ -109,6 +117,7 @@ func (s *Site) start(c echo.Context) error {
 	return s.render(c, http.StatusOK, "start", page)
 }
 
+// startSteps are what a new installation has to do, in the order in which it makes sense.
 func startSteps(st trail.Status) []startStep {
 	connected := false
 	for _, m := range st.Mailboxes {
@@ -118,8 +127,11 @@ func startSteps(st trail.Status) []startStep {
 		{connected, "A mailbox is connected", "dealtrail reads the Sent folder and the Inbox of your reps. It only ever reads.", "/connect", "The page on which reps connect their own", "dealtrail mailbox add FILE, or a [[mailbox]] block in dealtrail.toml"},
 		{st.Contents > 0, "Content is registered", "A piece of content is anything a rep sends: a page, a deck, a PDF.", "/content/new", "Register content", "dealtrail import content FILE"},
 		{st.Deals > 0, "Deals are imported", "A CSV export of your CRM is enough; the same file twice changes nothing.", "/deals", "See deals", "dealtrail import deals FILE"},
-		{st.Shares > 0, "The first tracked link is made", "Open a piece of content and make a link, or let reps make theirs; paste it into a mail.", "/", "Choose content", "dealtrail share --content ID --rep EMAIL"},
+		{st.CRMContacts > 0, "Contacts are imported", "They say who is on which deal, and who is a lead: without them most touches belong to no deal.", "/quality", "What is missing", "dealtrail import contacts FILE"},
+		{st.Shares > 0, "The first tracked link is made", "Open a piece of content and make a link, or let reps make theirs; paste it into a mail.", "/share", "Find content and copy a link", "dealtrail share --content ID --rep EMAIL"},
 		{st.Clicks > 0, "The first click has come", "Open the mail and click, as a prospect would. It appears here within seconds.", "", "", ""},
+		{st.LastRun != nil, "Credit is calculated", "It happens by itself once there are won deals.", "/runs", "The calculations", "dealtrail attribute"},
+		{st.BaselineKept, "The numbers of a day are kept", "A month later nobody remembers where you stood. It happens by itself a day after the last mailbox was added.", "/baseline", "Keep today's numbers", ""},
 	}
 }
 

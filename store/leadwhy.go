@@ -68,7 +68,7 @@ func reasons(l *trail.Lead, open bool, lately uint64, until time.Time, counted t
 }
 
 // levelWords say whose clicks count.
-var levelWords = map[trail.Level]string{trail.All: "machines included", trail.Likely: "likely people only", trail.Strict: "surely people only"}
+var levelWords = map[trail.Level]string{trail.All: "everyone", trail.Likely: "likely people only", trail.Strict: "surely people only"}
 
 func times(n uint64) string {
 	switch n {

@@ -137,12 +137,14 @@ type Counts struct {
 	Shares       uint64
 	Clicks       uint64 // machines' too
 	LastReceived time.Time
+	CRMContacts  uint64 // contacts that the CRM told of
+	BaselineKept bool
 }
 
 // Counts returns how much is known.
 func (db *DB) Counts(ctx context.Context) (Counts, error) {
 	rows, err := query(ctx, db, "Counts", func(rows driver.Rows, c *Counts) error {
-		return rows.Scan(&c.Events, &c.Bad, &c.Contents, &c.Deals, &c.Contacts, &c.Shares, &c.Clicks, when{&c.LastReceived})
+		return rows.Scan(&c.Events, &c.Bad, &c.Contents, &c.Deals, &c.Contacts, &c.Shares, &c.Clicks, when{&c.LastReceived}, &c.CRMContacts, &c.BaselineKept)
 	}, instant("as_of", forever))
 	if err != nil || len(rows) == 0 {
 		return Counts{}, err

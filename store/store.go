@@ -98,6 +98,7 @@ type DB struct {
 	text    texts
 
 	layouts layouts
+	health  health
 
 	ready atomic.Pointer[connection]
 	mu    sync.Mutex

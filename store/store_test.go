@@ -132,6 +132,15 @@ func answers(ctx context.Context, db *store.DB, f store.Filter) (map[string]any,
 	put("Baseline", baseline, err)
 	counts, err := db.Counts(ctx)
 	put("Counts", counts, err)
+	terms := store.NumberTerms{Zone: time.UTC, Rates: store.Rates{Currency: "EUR", Digits: 2}, Service: trail.ServiceTerms{Answer: time.Hour, Zone: time.UTC}, Kinds: []string{"clicked"}}
+	goals, err := db.Goals(ctx, terms, day(30))
+	put("Goals", goals, err)
+	service, err := db.Service(ctx, terms, day(1), day(30), day(30))
+	put("Service", service, err)
+	month, err := db.MonthReport(ctx, "2026-01", terms, 1, day(30), f)
+	put("MonthReport", month, err)
+	health, err := db.Health(ctx, terms, 0, day(30))
+	put("Health", health, err)
 	return all, errors.Join(errs...)
 }
 

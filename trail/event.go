@@ -78,6 +78,7 @@ type Kind string
 //	retracted  of a deal that was merged: into, the deal that it went into
 //	rescanned  mailbox, folder (sent or inbox), why (uidvalidity), from, to and messages
 //	measured   the numbers of a baseline, see Baseline
+//	agreed     measure, period, target, sales, marketing, and dropped if they gave it up, see Goal
 //	assigned   holdout, arm, and stage when it was drawn, see Holdout; of a person's word not (yes), see Assignment
 //	requested  persona, if the content is for one, see Request
 //	answered   request, and declined if there will be no such content, see Answer
@@ -97,6 +98,7 @@ const (
 	Sighted     Kind = "sighted"     // reps send something that looks like content and is not registered; names nobody
 	Rescanned   Kind = "rescanned"   // a folder was read again from its beginning, because its server had reset it
 	Measured    Kind = "measured"    // where the company stood, to be compared with later
+	Agreed      Kind = "agreed"      // sales and marketing agreed on a goal, or changed it
 	OptedOut    Kind = "optedout"
 	Consented   Kind = "consented"
 	Staged      Kind = "staged"    // a deal entered a stage
@@ -131,6 +133,7 @@ var needs = map[Kind][]string{
 	Sighted:     {},
 	Rescanned:   {"rep"},
 	Measured:    {},
+	Agreed:      {"rep"},
 	OptedOut:    {},
 	Consented:   {},
 	Staged:      {"deal", "stage"},

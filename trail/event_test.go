@@ -66,7 +66,7 @@ func TestValidateAsksForWhatEachKindNeeds(t *testing.T) {
 		trail.Replied: "contact", trail.Bounced: "message", trail.Autoreplied: "contact", trail.Forwarded: "content", trail.OptedOut: "contact",
 		trail.Consented: "contact", trail.Staged: "deal stage", trail.Assigned: "deal", trail.Noted: "rep note", trail.Requested: "rep note", trail.Answered: "note",
 		trail.Voted: "rep", trail.Decided: "note", trail.Retracted: "", trail.Erased: "", trail.ContentKind: "content", trail.ContactKind: "contact", trail.DealKind: "deal",
-		trail.Sighted: "", trail.Rescanned: "rep", trail.Measured: "", trail.HoldoutKind: "content",
+		trail.Sighted: "", trail.Rescanned: "rep", trail.Measured: "", trail.Agreed: "rep", trail.HoldoutKind: "content",
 	} {
 		e := trail.Event{ID: trail.NewID(noon), Kind: kind, At: noon, ReceivedAt: noon, Source: "test"}
 		for _, f := range strings.Fields(needs) {

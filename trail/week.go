@@ -80,3 +80,9 @@ func (w WeekTime) Due(now time.Time, zone *time.Location) (week string, since ti
 	}
 	return WeekOf(monday(weeks+1), zone), w.After(monday(weeks))
 }
+
+// WeeksBefore is the Monday on which the ISO week so many weeks before a moment's began.
+func WeeksBefore(t time.Time, weeks int, zone *time.Location) time.Time {
+	t = t.In(zone)
+	return time.Date(t.Year(), t.Month(), t.Day()-(int(t.Weekday())+6)%7-7*weeks, 0, 0, 0, 0, zone)
+}

@@ -98,6 +98,10 @@ type Config struct {
 		PasswordFile string `toml:"password_file" default:"" doc:"A file that holds the password, readable by dealtrail only."`
 		From         string `toml:"from" default:"" doc:"Who the mails are from, such as dealtrail <dealtrail@example.com>. The server must be allowed to send for its domain (SPF, DKIM)."`
 	} `toml:"smtp"`
+	Service struct {
+		AnswerHours int    `toml:"answer_hours" default:"24" doc:"Within how many hours of its creation in the CRM a rep should write to a lead."`
+		Hours       string `toml:"hours" default:"" doc:"Working hours in company.zone that count towards answer_hours, such as \"Mon-Fri 09:00-17:00\". Empty: around the clock."`
+	} `toml:"service"`
 	Mailboxes struct {
 		Every          Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at. Where the server can tell of new mail by itself (IDLE), sent mail is seen at once."`
 		Since          Past     `toml:"since" default:"12 months" doc:"How far back a mailbox is read when it is first connected, as \"30 days\", \"12 months\" or a date such as \"2026-01-01\". A year tells on the first day what is sent, never sent and part of won deals."`
@@ -367,7 +371,7 @@ func (c *Config) check() error {
 	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on")); err != nil {
 		return err
 	}
-	return c.checkMailboxes()
+	return errors.Join(c.checkService(), c.checkMailboxes())
 }
 
 func isLoopback(host string) bool {

@@ -49,6 +49,8 @@ func TestBadConfigurationNamesTheKeyAndWhatIsExpected(t *testing.T) {
 	refused("[company]\ndomains = \"a.com\"", "company.domains", "a list")
 	refused("[company]\nzone = \"Mars/North\"", "company.zone", "Europe/Berlin")
 	refused("[review]\nanswer_days = 0", "review.answer_days is 0", "1 to 365")
+	refused("[service]\nanswer_hours = 0", "service.answer_hours is 0", "1 to 2160")
+	refused("[service]\nhours = \"9-17\"", "service.hours", "Mon-Fri 09:00-17:00")
 	refused("[company]\ncurrency = \"euro\"", "company.currency", "EUR")
 	refused("[company]\nrates = { USD = \"-1\" }", "company.rates.USD", "over zero")
 	refused("[server]\npublic_url = \"go.example.com\"", "server.public_url", "https://")

@@ -154,7 +154,11 @@ func (d *demo) loadPast(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	events := append(d.company.Events(), asked...)
+	agreed, err := d.agreed()
+	if err != nil {
+		return err
+	}
+	events := slices.Concat(d.company.Events(), asked, agreed)
 	var bar *progressbar.ProgressBar
 	if d.env.tty {
 		bar = progressbar.Default(int64(len(events)), "six months of history")

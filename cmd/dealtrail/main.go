@@ -47,6 +47,9 @@ type cli struct {
 	Quality   qualityCmd   `cmd:"" help:"What is wrong with the data, and what it does to the numbers."`
 	Requests  requestsCmd  `cmd:"" help:"What reps ask marketing for: list, add or answer."`
 	Outbox    outboxCmd    `cmd:"" help:"What dealtrail sends to people by itself: list, or send a test."`
+	Goals     goalsCmd     `cmd:"" help:"What sales and marketing agreed to reach: list or set."`
+	Service   serviceCmd   `cmd:"" help:"How fast leads are answered, and which nobody has written to."`
+	Month     monthCmd     `cmd:"" help:"One month on one page: who uses it, requests, leads, goals, what was won."`
 	Status    statusCmd    `cmd:"" help:"How the installation is doing; exit 1 when something needs a person."`
 	Judge     judgeCmd     `cmd:"" help:"Who made each recorded request, as JSON lines; stores nothing."`
 	Read      readCmd      `cmd:"" help:"What mails would yield, as JSON lines; stores nothing."`

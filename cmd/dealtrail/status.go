@@ -157,6 +157,7 @@ func (p *program) tellStore(ctx context.Context, s *trail.Status, trouble func(s
 	}
 	s.Events, s.Bad, s.Contents, s.Deals, s.Contacts = counts.Events, counts.Bad, counts.Contents, counts.Deals, counts.Contacts
 	s.Shares, s.Clicks, s.Received = counts.Shares, counts.Clicks, counts.LastReceived
+	s.CRMContacts, s.BaselineKept = counts.CRMContacts, counts.BaselineKept
 	if s.Bad > 0 {
 		trouble("%d entries could not become events; see them and their reasons with: dealtrail bad list", s.Bad)
 	}

@@ -7,5 +7,7 @@ SELECT
     uniqExactIf(contact, contact != '')                            AS contacts,
     uniqExactIf(share, share != '')                                AS shares,
     countIf(kind = 'clicked')                                      AS clicks,
-    max(received_at)                                               AS last_received
+    max(received_at)                                               AS last_received,
+    uniqExactIf(contact, kind = 'contact')                         AS crm_contacts,
+    countIf(kind = 'measured') > 0                                 AS baseline_kept
 FROM facts(as_of = {as_of:DateTime64(3)})

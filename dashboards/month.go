@@ -1,0 +1,87 @@
+package dashboards
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/trail"
+)
+
+// monthPage is one month for those who pay for it.
+type monthPage struct {
+	frame
+	R            trail.MonthReport
+	Words        string
+	Earlier      string
+	Later        string // empty: it has not begun
+	Goals        []goalCard
+	AnswerDays   uint64
+	SeenShare    string // of the won amount, with content seen
+	ServiceTerms string
+}
+
+func (s *Site) month(c echo.Context) error {
+	l, err := s.readLens(c, "month")
+	if err != nil {
+		return err
+	}
+	ctx, now := c.Request().Context(), s.Now()
+	var connected uint64
+	if s.Status != nil {
+		if st, err := s.Status(ctx); err == nil { // the rest is worth showing without
+			connected = st.MailboxesRead()
+		}
+	}
+	r, err := s.DB.MonthReport(ctx, c.QueryParam("month"), s.terms(), connected, now, l.filter())
+	if err != nil {
+		return err
+	}
+	if c.QueryParam("format") == "csv" {
+		return sendCSV(c, "month-"+r.Name+".csv", r.Table())
+	}
+	page := monthPage{frame: s.frame(c, "What did "+r.Period.Words()+" bring?", "numbers", l), R: *r, Words: r.Period.Words(), Earlier: r.Period.Before().Name, SeenShare: seenShare(r)}
+	page.AnswerDays, page.ServiceTerms = uint64(s.Registry.AnswerDays), r.Terms
+	if page.AnswerDays == 0 {
+		page.AnswerDays = trail.AnswerDays
+	}
+	if next := r.Period.After(); !next.From.After(now) {
+		page.Later = next.Name
+	}
+	for _, g := range r.Goals {
+		page.Goals = append(page.Goals, newGoalCard(g, l, s.Zone, ""))
+	}
+	return s.render(c, http.StatusOK, "month", page)
+}
+
+// seenShare is the part of the won amount with content seen.
+func seenShare(r *trail.MonthReport) string {
+	if amount(r.Won.Value).Sign() <= 0 {
+		return ""
+	}
+	return strconv.FormatFloat(100*ratio(r.WonSeen.Value, r.Won.Value), 'f', 0, 64) + " %"
+}
+
+// outOf writes a part of a whole as a percentage, nothing of nothing.
+func outOf(n, of uint64) string {
+	if of == 0 {
+		return "–"
+	}
+	return strconv.FormatFloat(100*float64(n)/float64(of), 'f', 0, 64) + " %"
+}
+
+// pointsWords writes by how much a share moved.
+func pointsWords(p *float64) string {
+	if p == nil {
+		return "too few to compare"
+	}
+	text := strconv.FormatFloat(*p, 'f', 0, 64)
+	switch {
+	case text == "0" || text == "-0":
+		return "same"
+	case *p > 0:
+		return "+" + text + " points"
+	}
+	return group(text) + " points"
+}
