@@ -227,7 +227,7 @@ func TestSampleWithProvidersReadsBack(t *testing.T) {
 			inside = false
 		}
 	}
-	if _, err := loadConfig(writeConfig(t, examples.String()), nil); err != nil || strings.Count("\n"+examples.String(), "\n[[") != 3 {
+	if _, err := loadConfig(writeConfig(t, examples.String()), nil); err != nil || strings.Count("\n"+examples.String(), "\n[[") != 4 {
 		t.Errorf("%v\n%s", err, examples.String())
 	}
 }
