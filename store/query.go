@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -25,6 +26,8 @@ func query[T any](ctx context.Context, db *DB, name string, scan func(driver.Row
 			text, args = laid, append(args[:len(args):len(args)], clickhouse.Named("layout", id))
 		}
 	}
+	started := time.Now()
+	defer func() { db.log.Debug("asked", "query", name, "took", time.Since(started)) }()
 	rows, err := db.Query(ctx, text, args...)
 	if err != nil {
 		return nil, fmt.Errorf("query %s: %w", name, err)

@@ -21,10 +21,8 @@ FROM
     ) AS w
     LEFT JOIN
     (
-        SELECT deal, at, kind
-        FROM (SELECT at, kind, arrayJoin(deals) AS deal FROM tied(as_of = {as_of:DateTime64(3)})
-            WHERE kind IN ('sent', 'opened', 'clicked', 'viewed', 'replied', 'forwarded') AND content != '' AND level >= {level:UInt8} AND at < {to:DateTime64(3)})
-        WHERE deal IN (SELECT deal FROM deals(as_of = {as_of:DateTime64(3)}) WHERE status = 'won' AND closed_at >= {from:DateTime64(3)} AND closed_at < {to:DateTime64(3)})
+        SELECT deal, at, kind FROM deal_events(as_of = {as_of:DateTime64(3)}) AS e
+        WHERE content != '' AND level >= {level:UInt8} AND at < {to:DateTime64(3)} AND deal IN (SELECT deal FROM deals(as_of = {as_of:DateTime64(3)}) WHERE status = 'won' AND closed_at >= {from:DateTime64(3)} AND closed_at < {to:DateTime64(3)})
     ) AS t ON t.deal = w.deal
     GROUP BY deal, valued, units
 )
