@@ -2,7 +2,6 @@ package api
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -55,7 +54,7 @@ func (s *Server) attribution(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, report)
+	return s.rows(c, "attribution", report)
 }
 
 func (s *Server) why(c echo.Context) error {
@@ -67,7 +66,7 @@ func (s *Server) why(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, why)
+	return s.rows(c, "why", why)
 }
 
 func (s *Server) spend(c echo.Context) error {
@@ -80,5 +79,5 @@ func (s *Server) spend(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, spend)
+	return s.rows(c, "spend", spend)
 }

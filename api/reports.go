@@ -76,7 +76,7 @@ func (s *Server) contents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, reportOf(rows, f))
+	return s.rows(c, "content", reportOf(rows, f))
 }
 
 func (s *Server) content(c echo.Context) error {
@@ -108,7 +108,7 @@ func (s *Server) deals(c echo.Context) error {
 	if len(rows) == f.Limit {
 		page.Next = rows[len(rows)-1].ID
 	}
-	return c.JSON(http.StatusOK, page)
+	return s.rows(c, "deals", page)
 }
 
 func (s *Server) deal(c echo.Context) error {
@@ -159,7 +159,7 @@ func (s *Server) reps(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, reportOf(rows, f))
+	return s.rows(c, "reps", reportOf(rows, f))
 }
 
 // sighted answers with what reps send and nobody keeps up to date. What was
@@ -179,7 +179,7 @@ func (s *Server) sighted(c echo.Context) error {
 			answer.Rows = append(answer.Rows, r)
 		}
 	}
-	return c.JSON(http.StatusOK, answer)
+	return s.rows(c, "sighted", answer)
 }
 
 // param returns a path parameter as it was meant: echo leaves it encoded when

@@ -54,7 +54,7 @@ func (s *Server) runs(c echo.Context) error {
 	if answer.UnderWay, err = s.underWay(c); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, answer)
+	return s.rows(c, "runs", answer)
 }
 
 func (s *Server) underWay(c echo.Context) ([]runProgress, error) {
@@ -179,5 +179,5 @@ func (s *Server) diffDeals(c echo.Context) error {
 	}
 	page := listOf(rows)
 	page.Next = next
-	return c.JSON(http.StatusOK, page)
+	return s.rows(c, "changes", page)
 }

@@ -40,6 +40,7 @@ type Server struct {
 	Ready    func(context.Context) error   // nil when every role can work; else which cannot and why
 	Metrics  http.Handler                  // in Prometheus's format
 	Exports  map[string]Export             // formats of the review besides JSON, by name: csv, html, xlsx
+	Tables   map[string]TableFormat        // formats of lists besides JSON, by name: csv, xlsx
 	Zone     *time.Location                // the company's
 	Since    func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 	Now      func() time.Time

@@ -121,8 +121,8 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 		}
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "events.csv", trailCSV(d.Events))
+	if wantsFile(c) {
+		return s.sendRows(c, "events", trailCSV(d.Events))
 	}
 	title := d.Title
 	if title == "" {

@@ -144,8 +144,8 @@ func (s *Site) contents(c echo.Context) error {
 	}
 	earned := adopt(rows, credits)
 	sortContents(rows, page.Sort)
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "content.csv", contentsCSV(rows, earned, spend, credits))
+	if wantsFile(c) {
+		return s.sendRows(c, "content", contentsCSV(rows, earned, spend, credits))
 	}
 	if page.fill(rows, l, earned, spend); len(spend.Rows) > 0 {
 		page.Spend = &spend

@@ -174,8 +174,8 @@ func (s *Site) why(c echo.Context) error {
 		return s.render(c, http.StatusOK, "why", page)
 	}
 	page.fill()
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "why.csv", whyCSV(*page.Why))
+	if wantsFile(c) {
+		return s.sendRows(c, "why", whyCSV(*page.Why))
 	}
 	if page.Why.Next != "" {
 		page.Next = l.With("after", page.Why.Next, "run", page.Why.Run)

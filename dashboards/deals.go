@@ -60,8 +60,8 @@ func (s *Site) deals(c echo.Context) error {
 			page.Rows = append(page.Rows, d)
 		}
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "deals.csv", dealsCSV(page.Rows))
+	if wantsFile(c) {
+		return s.sendRows(c, "deals", dealsCSV(page.Rows))
 	}
 	if len(page.Rows) > dealsAtFirst && c.QueryParam("all") == "" {
 		page.More = len(page.Rows)
@@ -160,8 +160,8 @@ func (s *Site) deal(c echo.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "deal.csv", trailCSV(d.Events))
+	if wantsFile(c) {
+		return s.sendRows(c, "deal", trailCSV(d.Events))
 	}
 	title := d.Name
 	if title == "" {

@@ -31,7 +31,7 @@ func read(t testing.TB, e http.Handler, url string) string {
 
 func readCSV(t testing.TB, e http.Handler, url string) [][]string {
 	t.Helper()
-	rows, err := csv.NewReader(strings.NewReader(read(t, e, url))).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(read(t, e, url), byteOrderMark))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}

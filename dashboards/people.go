@@ -25,8 +25,8 @@ func (s *Site) contact(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "contact.csv", trailCSV(d.Events))
+	if wantsFile(c) {
+		return s.sendRows(c, "contact", trailCSV(d.Events))
 	}
 	title := d.Name
 	if title == "" {
@@ -53,8 +53,8 @@ func (s *Site) account(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "account.csv", trailCSV(d.Events))
+	if wantsFile(c) {
+		return s.sendRows(c, "account", trailCSV(d.Events))
 	}
 	title := d.Domain
 	for _, deal := range d.Deals {
@@ -81,12 +81,12 @@ func (s *Site) reps(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		out := [][]string{{"rep", "sent", "content", "reached", "clicked", "replied", "won", "stale", "observable", "observed"}}
+	if wantsFile(c) {
+		out := [][]string{{"rep", "sent", "contents", "reached", "clicked", "replied", "won", "stale", "observable", "observed"}}
 		for _, r := range rows {
 			out = append(out, []string{r.Rep, count(r.Sent), count(r.Content), count(r.Reached), count(r.Clicked), count(r.Replied), count(r.Won), count(r.Stale), count(r.Observable), count(r.Observed)})
 		}
-		return sendCSV(c, "reps.csv", out)
+		return s.sendRows(c, "reps", out)
 	}
 	page := repsPage{frame: s.frame(c, "What came of each rep's mail?", "reps", l), Rows: rows}
 	for _, r := range rows {

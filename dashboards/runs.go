@@ -117,8 +117,8 @@ func (s *Site) runs(c echo.Context) error {
 	for _, r := range rows {
 		page.Rows = append(page.Rows, runRow{r, s.Zone})
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "runs.csv", runsCSV(rows))
+	if wantsFile(c) {
+		return s.sendRows(c, "runs", runsCSV(rows))
 	}
 	if len(rows) == runsAtOnce {
 		page.Older = link(url.Values{"after": {rows[len(rows)-1].ID}}.Encode(), "runs")
@@ -232,7 +232,7 @@ func (s *Site) diff(c echo.Context) error {
 	l = l.of(d)
 	page := s.diffPage(c, l, d)
 	cause, key := trail.Cause(c.QueryParam("cause")), c.QueryParam("key")
-	if c.QueryParam("format") == "csv" {
+	if wantsFile(c) {
 		return s.diffCSV(c, d, cause, key)
 	}
 	if cause != "" || key != "" {
@@ -372,7 +372,7 @@ func (s *Site) diffCSV(c echo.Context, d *trail.Diff, cause trail.Cause, key str
 			out = append(out, []string{x.Deal, x.Key, x.Title, string(x.Cause), x.Before.Amount, x.After.Amount, x.Change.Change.Amount, x.Before.Currency, decimal(x.CreditBefore), decimal(x.CreditAfter), x.Why})
 		}
 		if f.After = next; next == "" {
-			return sendCSV(c, "changes.csv", out)
+			return s.sendRows(c, "changes", out)
 		}
 	}
 }
