@@ -13,7 +13,7 @@ import (
 )
 
 // lensParams are the parameters that say which run a report reads.
-var lensParams = []string{"agents", "model", "from", "to", "as_of", "run"}
+var lensParams = []string{"agents", "model", "from", "to", "as_of", "run", "format"}
 
 // credits reads the parameters of a report of credits: those of every report, and a
 // value for each of store.Filters that it is filtered by, several for any of them. A
@@ -38,7 +38,7 @@ func (s *Server) credits(c echo.Context, more ...string) (store.Filter, error) {
 			f.Only[name] = values
 		}
 	}
-	return f, nil
+	return f, s.byRep(c, c.QueryParam("by"), f.Only)
 }
 
 func (s *Server) attribution(c echo.Context) error {

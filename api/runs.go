@@ -151,7 +151,8 @@ func (s *Server) diffFilter(c echo.Context) (f store.Filter, by string, err erro
 	if f.Limit, err = limit(c); err != nil {
 		return f, "", err
 	}
-	return f, cmp.Or(c.QueryParam("by"), "content"), nil
+	by = cmp.Or(c.QueryParam("by"), "content")
+	return f, by, s.byRep(c, by, nil)
 }
 
 // diff answers with what changed between two runs, and why.

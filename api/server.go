@@ -35,6 +35,7 @@ type Server struct {
 	Holdouts *attribution.Holdouts
 	Reviews  *ingest.Reviews
 	Access   *Access
+	Names    *ingest.RepNames // how people see reps; keys see them by name
 	Mailbox  Mailboxes
 	Status   func(context.Context) (trail.Status, error)
 	Ready    func(context.Context) error   // nil when every role can work; else which cannot and why

@@ -223,6 +223,9 @@ func (s *Site) diff(c echo.Context) error {
 		return err
 	}
 	ctx, a, b, by := c.Request().Context(), param(c, "a"), param(c, "b"), cmp.Or(c.QueryParam("by"), "content")
+	if err := s.byRep(c, by); err != nil {
+		return err
+	}
 	f := l.filter()
 	f.Zone = s.Zone
 	d, err := s.DB.Diff(ctx, a, b, by, f)
@@ -268,6 +271,9 @@ func (l lens) of(d *trail.Diff) lens {
 func (s *Site) diffPage(c echo.Context, l lens, d *trail.Diff) diffPage {
 	page := diffPage{frame: s.frame(c, "Why did the numbers change?", "content", l), Diff: *d}
 	for _, by := range store.Keys() {
+		if s.byRep(c, by) != nil {
+			continue
+		}
 		page.Bys = append(page.Bys, choice{Value: by, Label: cmp.Or(byWords[by], by)})
 	}
 	for _, m := range d.A.Models {

@@ -35,6 +35,7 @@ type Site struct {
 	Job       *attribution.Job
 	Holdouts  *attribution.Holdouts
 	Reviews   *ingest.Reviews
+	Names     *ingest.RepNames // nil: reps are shown as teams
 	Zone      *time.Location // the company's zone: dates, weeks and periods are its
 	PublicURL string
 	Version   string
@@ -67,7 +68,7 @@ type source struct {
 	Deal        func(ctx context.Context, id string, f store.Filter) (*trail.DealDetail, error)
 	Contact     func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error)
 	Account     func(ctx context.Context, domain string, f store.Filter) (*trail.AccountDetail, error)
-	Reps        func(ctx context.Context, f store.Filter) ([]trail.RepRow, error)
+	Teams       func(ctx context.Context, f store.Filter) (trail.Teams, []trail.RepRow, error)
 	Review      func(ctx context.Context, week string, zone *time.Location, now time.Time, f store.Filter) (*trail.Review, error)
 	Decide      func(ctx context.Context, week, source, by string, said ...ingest.Said) ([]ingest.Outcome, bool, error)
 	Attribution func(ctx context.Context, by string, f store.Filter) (*trail.Attribution, error)
@@ -118,7 +119,7 @@ func (s *Site) fillSource() {
 		db := s.DB
 		s.source.Contents, s.source.Content = db.Contents, db.Content
 		s.source.Deals, s.source.Deal = db.Deals, db.Deal
-		s.source.Account, s.source.Reps = db.Account, db.Reps
+		s.source.Account, s.source.Teams = db.Account, db.Teams
 		s.source.Sighted = db.Sighted
 		s.source.Baselines = func(ctx context.Context, now time.Time) (trail.Baselines, error) {
 			var since time.Time
