@@ -36,7 +36,7 @@ type Site struct {
 	Holdouts  *attribution.Holdouts
 	Reviews   *ingest.Reviews
 	Names     *ingest.RepNames // nil: reps are shown as teams
-	Zone      *time.Location // the company's zone: dates, weeks and periods are its
+	Zone      *time.Location   // the company's zone: dates, weeks and periods are its
 	PublicURL string
 	Version   string
 	Status    func(ctx context.Context) (trail.Status, error)
@@ -64,6 +64,8 @@ type Site struct {
 type source struct {
 	Contents    func(ctx context.Context, f store.Filter) ([]trail.ContentRow, error)
 	Content     func(ctx context.Context, id string, f store.Filter) (*trail.ContentDetail, error)
+	Weeks       func(ctx context.Context, starts []time.Time, f store.Filter) (map[string][]uint64, error)
+	Choices     func(ctx context.Context, names bool, f store.Filter) (store.ContentChoices, error)
 	Deals       func(ctx context.Context, f store.Filter) ([]trail.DealRow, error)
 	Deal        func(ctx context.Context, id string, f store.Filter) (*trail.DealDetail, error)
 	Contact     func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error)
@@ -117,7 +119,7 @@ func New(s Site) (*Site, error) {
 func (s *Site) fillSource() {
 	if s.DB != nil {
 		db := s.DB
-		s.source.Contents, s.source.Content = db.Contents, db.Content
+		s.source.Contents, s.source.Content, s.source.Weeks, s.source.Choices = db.Contents, db.Content, db.Weeks, db.ContentChoices
 		s.source.Deals, s.source.Deal = db.Deals, db.Deal
 		s.source.Account, s.source.Teams = db.Account, db.Teams
 		s.source.Sighted = db.Sighted
@@ -202,6 +204,7 @@ func (s *Site) Routes(g *echo.Group) {
 	in := g.Group("", s.requireSignIn)
 	in.GET("/", s.contents)
 	in.POST("/calculate", s.calculate)
+	in.GET("/content/compare", s.compare)
 	in.GET("/content/new", s.newContent)
 	in.POST("/content/new", s.registerContent)
 	in.GET("/content/found", s.found)

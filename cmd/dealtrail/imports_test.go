@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"attribution":               {"trail", "store", "attribution/lift", "attribution/markov"},
 	"api":                       {"trail", "store", "ingest", "ingest/crm", "attribution"},
 	"dashboards/browsertest":    {},
-	"dashboards":                {"trail", "store", "ingest", "ingest/track", "attribution"},
+	"dashboards":                {"trail", "store", "ingest", "ingest/track", "attribution", "attribution/lift"},
 }
 
 func TestDependenciesPointOneWay(t *testing.T) {
