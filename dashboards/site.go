@@ -42,6 +42,7 @@ type Site struct {
 	Status    func(ctx context.Context) (trail.Status, error)
 	Demo      *Demo // nil outside the demo
 	Connect   *Connect
+	Addresses ReadAddresses                 // of an uploaded list of leads
 	Since     func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 
 	// SignedIn returns the name of who asks, or "" for nobody; nil lets
@@ -238,6 +239,7 @@ func (s *Site) Routes(g *echo.Group) {
 	in.GET("/lift/:content", s.lift)
 	s.holdoutRoutes(in)
 	s.requestRoutes(in)
+	s.listRoutes(in)
 	s.runRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)
