@@ -65,6 +65,10 @@ type Site struct {
 type source struct {
 	Contents    func(ctx context.Context, f store.Filter) ([]trail.ContentRow, error)
 	Content     func(ctx context.Context, id string, f store.Filter) (*trail.ContentDetail, error)
+	Senders     func(ctx context.Context, id string, f store.Filter) ([]store.Sender, map[string]string, error)
+	SentStages  func(ctx context.Context, id string, now time.Time, f store.Filter) ([]store.SentStage, error)
+	SimilarTo   func(ctx context.Context, deal string, f store.Filter) (store.Similar, error)
+	DealCredits func(ctx context.Context, deal string, models []string, f store.Filter) (map[string]map[string]trail.Sum, error)
 	Weeks       func(ctx context.Context, starts []time.Time, f store.Filter) (map[string][]uint64, error)
 	Choices     func(ctx context.Context, names bool, f store.Filter) (store.ContentChoices, error)
 	Deals       func(ctx context.Context, f store.Filter) ([]trail.DealRow, error)
@@ -121,7 +125,8 @@ func (s *Site) fillSource() {
 	if s.DB != nil {
 		db := s.DB
 		s.source.Contents, s.source.Content, s.source.Weeks, s.source.Choices = db.Contents, db.Content, db.Weeks, db.ContentChoices
-		s.source.Deals, s.source.Deal = db.Deals, db.Deal
+		s.source.Deals, s.source.Deal, s.source.SimilarTo, s.source.DealCredits = db.Deals, db.Deal, db.SimilarTo, db.DealCredits
+		s.source.Senders, s.source.SentStages = db.Senders, db.SentStages
 		s.source.Account, s.source.Teams = db.Account, db.Teams
 		s.source.Sighted = db.Sighted
 		s.source.Baselines = func(ctx context.Context, now time.Time) (trail.Baselines, error) {
