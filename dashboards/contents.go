@@ -189,7 +189,22 @@ func (s *Site) readContents(ctx context.Context, l lens, narrowed contentFilter)
 	if r.run != nil {
 		g.Go(func() (err error) { r.credits, err = s.source.Attribution(ctx, "content", earning); return err })
 	}
-	return r, g.Wait()
+	if err := g.Wait(); err != nil {
+		return r, err
+	}
+	if r.credits != nil && len(narrowed.only) > 0 {
+		nothingYet(r.rows, r.credits) // what was counted before is of all deals
+	}
+	return r, nil
+}
+
+// nothingYet gives each content no credit in the report's currency.
+func nothingYet(rows []trail.ContentRow, a *trail.Attribution) {
+	_, cents, _ := strings.Cut(a.Total.Value.Amount, ".")
+	none := trail.Money{Amount: new(big.Rat).FloatString(len(cents)), Currency: a.Total.Value.Currency}
+	for i := range rows {
+		rows[i].Credit = &trail.Sum{Value: none}
+	}
 }
 
 // leaveOut takes the contents that are not among rows out of a report, and returns what
@@ -291,7 +306,7 @@ func adopt(rows []trail.ContentRow, a *trail.Attribution) map[string]trail.Credi
 // fill divides the rows into those that did something and the two groups that
 // did not.
 func (p *contentsPage) fill(rows []trail.ContentRow, l lens, earned map[string]trail.CreditRow, spend trail.Spend, weeks map[string][]uint64) {
-	most, top, costs := 0.0, topWeek(weeks, rows), map[string]trail.SpendRow{}
+	most, costs := 0.0, map[string]trail.SpendRow{}
 	for _, r := range spend.Rows {
 		costs[r.Content] = r
 	}
@@ -303,7 +318,7 @@ func (p *contentsPage) fill(rows []trail.ContentRow, l lens, earned map[string]t
 		}
 	}
 	for _, r := range rows {
-		row := contentRow{ContentRow: r, Href: l.Link("content", r.ID), Bar: "0", Spark: spark(weeks[r.ID], top), Engaged: engaged(weeks[r.ID])}
+		row := contentRow{ContentRow: r, Href: l.Link("content", r.ID), Bar: "0", Spark: spark(weeks[r.ID], topWeek(weeks[r.ID])), Engaged: engaged(weeks[r.ID])}
 		if r.Credit != nil && most > 0 {
 			row.Bar = pct(100 * approx(r.Credit.Value) / most)
 		}

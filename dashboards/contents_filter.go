@@ -24,6 +24,9 @@ type contentFilter struct {
 	only   map[string][]string // of credits
 }
 
+// OfDeals reports whether credit is of some deals or reps alone.
+func (f contentFilter) OfDeals() bool { return len(f.only) > 0 }
+
 // filterSelect is one select of the form; without a choice it is left out.
 type filterSelect struct {
 	Name, Label, Any, Value string

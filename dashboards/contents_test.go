@@ -3,7 +3,9 @@ package dashboards
 import (
 	"fmt"
 	"html"
+	"math/big"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +56,20 @@ func TestContentIsNarrowedDownInTheURL(t *testing.T) {
 	// What is of one size, and what is of the others, may meet at a company with deals of both.
 	if n := sum(readCSV(t, e, "/?format=csv&size="+url.QueryEscape("under 10k"))); n == 0 || n >= sum(whole) {
 		t.Errorf("%d of %d are of small deals", n, sum(whole))
+	}
+	// What no small deal gave credit to has none, and the parts add up to what small deals won.
+	small := readCSV(t, e, "/?format=csv&size="+url.QueryEscape("under 10k"))
+	sumOf, total := new(big.Rat), ""
+	value := slices.Index(small[0], "value")
+	for _, r := range small[1:] {
+		if r[1] == "Total" {
+			total = r[value]
+		} else if r[value] != "" {
+			sumOf.Add(sumOf, amount(trail.Money{Amount: r[value]}))
+		}
+	}
+	if total == "" || sumOf.FloatString(2) != total {
+		t.Errorf("credit of small deals adds up to %s, want %s", sumOf.FloatString(2), total)
 	}
 	for q, says := range map[string]string{"since=soon": "is not a date", "since=2026-02-01&until=2026-01-01": "before it begins", "team=Nobody": "There is no team"} {
 		if r := get(t, e, "/?"+q); r.Code != 400 || !strings.Contains(html.UnescapeString(r.Body.String()), says) {

@@ -69,7 +69,7 @@ func TestPagesOfOneContentAndOneDealSayWhatIsAround(t *testing.T) {
 	if len(foot) == 0 || strings.Count(foot[1], string(money(d.Value))) < 5 || strings.Count(foot[1], string(money(d.Value))) != strings.Count(foot[1], "<td") {
 		t.Errorf("not every model's column adds up to %s: %q", d.Value.Amount, foot)
 	}
-	for _, want := range []string{"What similar won deals had seen by this stage", "each up to when it left", "this deal"} {
+	for _, want := range []string{"What similar won deals had seen by this stage", "each until it was won", "this deal"} {
 		if !strings.Contains(strings.ToLower(body), strings.ToLower(want)) {
 			t.Errorf("the deal's page lacks %q", want)
 		}

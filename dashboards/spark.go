@@ -3,11 +3,10 @@ package dashboards
 import (
 	"fmt"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"dealtrail/trail"
 )
 
 // sparkWeeks is how many weeks a small trend has; the last is the one that runs.
@@ -61,12 +60,6 @@ func engaged(weeks []uint64) (n uint64) {
 	return n
 }
 
-// topWeek is the highest count of all contents' weeks.
-func topWeek(all map[string][]uint64, rows []trail.ContentRow) (most uint64) {
-	for _, r := range rows {
-		for _, n := range all[r.ID] {
-			most = max(most, n)
-		}
-	}
-	return most
-}
+// topWeek is what reaches the top of one content's trend: its best week, but not so few
+// that one more would look like much.
+func topWeek(weeks []uint64) uint64 { return slices.Max(append(slices.Clone(weeks), 5)) }

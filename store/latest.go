@@ -22,6 +22,7 @@ var latestViews = map[string]string{
 	"tied":     "SELECT * EXCEPT (latest) FROM latest_events WHERE latest = {latest:String}",
 	"resolved": "SELECT * EXCEPT (latest, deals, rule, confidence) FROM latest_events WHERE latest = {latest:String}",
 	"deals":    "SELECT * EXCEPT (latest) FROM latest_deals WHERE latest = {latest:String}",
+	"staged":   "SELECT deal, at, id, stage FROM latest_events WHERE latest = {latest:String} AND content = '' AND kind = 'staged'",
 	"contents": "SELECT * EXCEPT (latest) FROM latest_contents WHERE latest = {latest:String}",
 	"contacts": `SELECT known.* EXCEPT (latest), who.address AS address, who.name AS name, who.title AS title
 		FROM (SELECT * FROM latest_contacts WHERE latest = {latest:String}) AS known

@@ -33,11 +33,11 @@ FROM
             FROM tied(as_of = {as_of:DateTime64(3)}) AS t
             WHERE kind = 'sent' AND content = {content:String}
         ) AS x
-        ASOF LEFT JOIN (SELECT deal, at, stage FROM resolved(as_of = {as_of:DateTime64(3)}) AS r WHERE kind = 'staged') AS s ON s.deal = x.deal AND x.at >= s.at
+        ASOF LEFT JOIN (SELECT deal, at, stage FROM staged(as_of = {as_of:DateTime64(3)}) AS r) AS s ON s.deal = x.deal AND x.at >= s.at
         LEFT JOIN (SELECT contact, role FROM contacts(as_of = {as_of:DateTime64(3)}) AS k) AS c ON c.contact = x.person
         GROUP BY deal, stage, role
     ) AS h
-    ASOF LEFT JOIN (SELECT deal, at FROM resolved(as_of = {as_of:DateTime64(3)}) AS r WHERE kind = 'staged') AS n ON n.deal = h.deal AND n.at > h.first
+    ASOF LEFT JOIN (SELECT deal, at FROM staged(as_of = {as_of:DateTime64(3)}) AS r) AS n ON n.deal = h.deal AND n.at > h.first
     INNER JOIN (SELECT deal, status, closed_at FROM segments(as_of = {as_of:DateTime64(3)}) AS g) AS d ON d.deal = h.deal
 )
 GROUP BY stage, role

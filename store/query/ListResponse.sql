@@ -37,7 +37,7 @@ FROM
     ) AS p
     ASOF LEFT JOIN
     (
-        SELECT deal, at, stage FROM resolved(as_of = {as_of:DateTime64(3)}) AS r WHERE kind = 'staged'
+        SELECT deal, at, stage FROM staged(as_of = {as_of:DateTime64(3)}) AS r
     ) AS s ON s.deal = p.deal AND p.first >= s.at
     LEFT JOIN (SELECT deal, segment, size FROM segments(as_of = {as_of:DateTime64(3)}) AS g) AS d ON d.deal = p.deal
 )

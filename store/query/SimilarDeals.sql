@@ -15,8 +15,7 @@ FROM
 LEFT JOIN
 (
     SELECT deal, arrayFirst(t -> t > entered, arraySort(groupArray(toUnixTimestamp64Milli(at)))) AS left_ms, maxIf(toUnixTimestamp64Milli(at), stage = {stage:String}) AS entered
-    FROM resolved(as_of = {as_of:DateTime64(3)}) AS r
-    WHERE kind = 'staged'
+    FROM staged(as_of = {as_of:DateTime64(3)}) AS r
     GROUP BY deal
     HAVING entered > 0
 ) AS w ON w.deal = g.deal
