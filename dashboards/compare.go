@@ -50,8 +50,10 @@ type countLine struct {
 // creditLine is what both earned under the lens's model.
 type creditLine struct {
 	A, B, MoneyA, MoneyB creditCell
-	Verdict              string
+	Verdict              string // of the credit in deals
 	Told                 bool
+	MoneyVerdict         string
+	MoneyTold            bool
 }
 
 func (s *Site) compare(c echo.Context) error {
@@ -135,7 +137,7 @@ func newRateLine(name string, hitsA, a, hitsB, b uint64) rateLine {
 	if line.Told = d.Low > 0 || d.High < 0; line.Told {
 		line.Verdict = map[bool]string{true: "the first is higher", false: "the second is higher"}[d.Value > 0]
 	} else {
-		line.Verdict = "cannot be told apart"
+		line.Verdict = together
 	}
 	return line
 }
@@ -149,8 +151,8 @@ func pointsText(f float64) string {
 	return map[bool]string{true: "+", false: "−"}[f > 0] + strconv.FormatFloat(math.Abs(f), 'f', 1, 64)
 }
 
-// newCreditLine compares what two earned. Their intervals are of the same deals, so that
-// it goes by the report's own ranks: those of one rank do not differ by more than chance.
+// newCreditLine compares what two earned: they are told apart where their intervals do not
+// overlap and, in money, where the report does not give them one rank.
 func newCreditLine(l lens, report *trail.Attribution, a, b string) *creditLine {
 	of := func(id string) trail.CreditRow {
 		for _, r := range report.Rows {
@@ -170,18 +172,33 @@ func newCreditLine(l lens, report *trail.Attribution, a, b string) *creditLine {
 	line := &creditLine{}
 	line.A, line.MoneyA = cell(ra)
 	line.B, line.MoneyB = cell(rb)
-	switch {
-	case ra.CreditEnds == nil && rb.CreditEnds == nil:
-		line.Verdict = "neither earned credit"
-	case ra.CreditEnds != nil && rb.CreditEnds != nil && (ra.Tie != 0 && ra.Tie == rb.Tie || ra.Low <= rb.High && rb.Low <= ra.High):
-		line.Verdict = "cannot be told apart"
-	case ra.CreditEnds == nil && rb.Low <= 0, rb.CreditEnds == nil && ra.Low <= 0:
-		line.Verdict = "cannot be told apart"
-	default:
-		line.Told = true
-		line.Verdict = map[bool]string{true: "the first was part of more", false: "the second was part of more"}[ra.Credit > rb.Credit]
+	ends := func(r trail.CreditRow) (deals, value [2]float64) {
+		if r.CreditEnds == nil {
+			return deals, value
+		}
+		return [2]float64{r.Low, r.High}, [2]float64{approx(r.ValueLow), approx(r.ValueHigh)}
+	}
+	dealsA, valueA := ends(ra)
+	dealsB, valueB := ends(rb)
+	line.Verdict, line.Told = apart(dealsA, dealsB)
+	line.MoneyVerdict, line.MoneyTold = apart(valueA, valueB)
+	if ra.Tie != 0 && ra.Tie == rb.Tie {
+		line.MoneyVerdict, line.MoneyTold = together, false
 	}
 	return line
+}
+
+const together = "cannot be told apart"
+
+// apart says which of two intervals is the higher, if they do not overlap.
+func apart(a, b [2]float64) (verdict string, told bool) {
+	switch {
+	case a[0] > b[1]:
+		return "the first has more", true
+	case b[0] > a[1]:
+		return "the second has more", true
+	}
+	return together, false
 }
 
 // headline says in one sentence what the page shows.
@@ -195,8 +212,7 @@ func (p *comparePage) headline() string {
 		}
 	}
 	if p.Credit != nil && p.Credit.Told {
-		first := p.Credit.Verdict == "the first was part of more"
-		told = append(told, map[bool]string{true: a, false: b}[first]+" was part of more won deals")
+		told = append(told, map[bool]string{true: a, false: b}[p.Credit.Verdict == "the first has more"]+" was part of more won deals")
 	}
 	if len(told) == 0 {
 		return a + " and " + b + " cannot be told apart: every difference may be chance."

@@ -116,6 +116,14 @@ func TestTwoContentsAreComparedWithWhatChanceCanDo(t *testing.T) {
 	if line := newRateLine("Replied", 5, 9, 4, 50); line.Told || line.Verdict != "not enough: it takes 10 sends of each" || line.Difference != "" {
 		t.Errorf("%+v", line)
 	}
+	for _, x := range []struct {
+		a, b [2]float64
+		want string
+	}{{[2]float64{3, 5}, [2]float64{1, 2}, "the first has more"}, {[2]float64{1, 2}, [2]float64{3, 5}, "the second has more"}, {[2]float64{1, 3}, [2]float64{3, 5}, together}, {[2]float64{0, 0}, [2]float64{0, 0}, together}} {
+		if got, told := apart(x.a, x.b); got != x.want || told != (x.want != together) {
+			t.Errorf("%v and %v: %q, %v", x.a, x.b, got, told)
+		}
+	}
 	e := readSite(t)
 	body := html.UnescapeString(read(t, e, "/content/compare?a="+synth.Popular+"&b="+synth.Best))
 	for _, want := range []string{"The product in two minutes", "ROI calculator", "Credit, money", `data-file="rates"`, `<option value="roi-calculator" selected>`} {
