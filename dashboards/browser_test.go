@@ -119,8 +119,8 @@ func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 		t.Errorf("the skip link stays hidden when focused: left %s", outline)
 	}
 	visit(t, ctx, server.URL+"/reps")
-	if first := evaluate[string](t, ctx, `document.querySelector("th:nth-child(2) button").click(), document.querySelector("th:nth-child(2)").getAttribute("aria-sort")`); first != "descending" {
-		t.Errorf("reps do not sort: %s", first)
+	if n := evaluate[int](t, ctx, `document.querySelectorAll("main th a, main th button").length`); n > 0 {
+		t.Errorf("reps can be sorted into a league table: %d ways", n)
 	}
 	if all := console.take(); len(all) > 0 {
 		t.Errorf("the console says %q", all)
