@@ -169,6 +169,13 @@ func (s *Site) why(c echo.Context) error {
 			f.Only[name] = values
 		}
 	}
+	for _, rep := range slices.Concat(f.Only["rep"], f.Only["owner"]) {
+		if v := s.viewer(c); trail.NormalAddress(rep) != v.Rep || v.Rep == "" {
+			if err := s.byRep(c, "rep"); err != nil {
+				return err
+			}
+		}
+	}
 	page := whyPage{frame: s.frame(c, "What is this credit made of?", "content", l)}
 	page.Why, err = s.source.Why(c.Request().Context(), f)
 	if err = ignore(err, trail.NoRun); err != nil {
