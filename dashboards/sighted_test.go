@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"dealtrail/store"
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/store"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
 	"dealtrail/trail/synth"
