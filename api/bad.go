@@ -37,7 +37,7 @@ func (s *Server) badEntries(c echo.Context) error {
 			rows[i].Raw, rows[i].Base64 = base64.StdEncoding.EncodeToString([]byte(b.Raw)), true
 		}
 	}
-	return c.JSON(http.StatusOK, listOf(rows))
+	return s.rows(c, "bad", listOf(rows))
 }
 
 // replayBad hands entries in once more, as they came: those named, or the newest

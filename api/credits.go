@@ -2,7 +2,6 @@ package api
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -14,7 +13,7 @@ import (
 )
 
 // lensParams are the parameters that say which run a report reads.
-var lensParams = []string{"agents", "model", "from", "to", "as_of", "run"}
+var lensParams = []string{"agents", "model", "from", "to", "as_of", "run", "format"}
 
 // credits reads the parameters of a report of credits: those of every report, and a
 // value for each of store.Filters that it is filtered by, several for any of them. A
@@ -39,7 +38,7 @@ func (s *Server) credits(c echo.Context, more ...string) (store.Filter, error) {
 			f.Only[name] = values
 		}
 	}
-	return f, nil
+	return f, s.byRep(c, c.QueryParam("by"), f.Only)
 }
 
 func (s *Server) attribution(c echo.Context) error {
@@ -55,7 +54,7 @@ func (s *Server) attribution(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, report)
+	return s.rows(c, "attribution", report)
 }
 
 func (s *Server) why(c echo.Context) error {
@@ -67,7 +66,7 @@ func (s *Server) why(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, why)
+	return s.rows(c, "why", why)
 }
 
 func (s *Server) spend(c echo.Context) error {
@@ -80,5 +79,5 @@ func (s *Server) spend(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, spend)
+	return s.rows(c, "spend", spend)
 }

@@ -42,7 +42,7 @@ func (s *Server) holdouts(c echo.Context) error {
 	}
 	answer := listOf(rows)
 	answer.Agents = f.Agents
-	return c.JSON(http.StatusOK, answer)
+	return s.rows(c, "holdouts", answer)
 }
 
 func (s *Server) startHoldout(c echo.Context) error {
@@ -124,5 +124,5 @@ func (s *Server) holdoutDeals(c echo.Context) error {
 	if len(rows) == f.Limit {
 		page.Next = rows[len(rows)-1].Deal
 	}
-	return c.JSON(http.StatusOK, page)
+	return s.rows(c, "holdout-deals", page)
 }

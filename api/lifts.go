@@ -22,7 +22,7 @@ func (s *Server) lifts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, report)
+	return s.rows(c, "lift", report)
 }
 
 // lift answers with one content's lift and the table behind it.

@@ -90,7 +90,7 @@ func (s *Server) mailboxes(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, listOf(rows))
+	return s.rows(c, "mailboxes", listOf(rows))
 }
 
 // addMailboxes takes a JSON list or a CSV. The rows are signed in to side by side,

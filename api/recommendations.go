@@ -1,7 +1,6 @@
 package api
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -29,5 +28,5 @@ func (s *Server) recommendations(c echo.Context) error {
 		return err
 	}
 	answer.Rows = answer.Rows[:min(len(answer.Rows), limit)]
-	return c.JSON(http.StatusOK, answer)
+	return s.rows(c, "recommendations", answer)
 }

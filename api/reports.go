@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -76,7 +77,7 @@ func (s *Server) contents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, reportOf(rows, f))
+	return s.rows(c, "content", reportOf(rows, f))
 }
 
 func (s *Server) content(c echo.Context) error {
@@ -108,7 +109,7 @@ func (s *Server) deals(c echo.Context) error {
 	if len(rows) == f.Limit {
 		page.Next = rows[len(rows)-1].ID
 	}
-	return c.JSON(http.StatusOK, page)
+	return s.rows(c, "deals", page)
 }
 
 func (s *Server) deal(c echo.Context) error {
@@ -155,11 +156,39 @@ func (s *Server) reps(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.DB.Reps(c.Request().Context(), f)
+	teams, rows, err := s.DB.Teams(c.Request().Context(), f)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, reportOf(rows, f))
+	rows, left := teams.Rows(s.viewer(c), rows)
+	return s.rows(c, "reps", repList{reportOf(rows, f), left})
+}
+
+// repList is the numbers of reps as who asks may see them.
+type repList struct {
+	list[trail.RepRow]
+	NotShown int `json:"not_shown,omitzero"` // reps who would be too few to hide among
+}
+
+// viewer is what who asks may see of reps: a key is a program's, and sees them by name.
+func (s *Server) viewer(c echo.Context) trail.Viewer {
+	if c.Request().Header.Get(echo.HeaderAuthorization) != "" {
+		return trail.Viewer{Names: true}
+	}
+	return s.Names.Viewer(s.user(c))
+}
+
+// byRep refuses numbers by rep, or of another rep, to who may not see reps by name.
+func (s *Server) byRep(c echo.Context, by string, only map[string][]string) error {
+	v := s.viewer(c)
+	if v.Names {
+		return nil
+	}
+	asked := slices.Concat(only["rep"], only["owner"])
+	if by == "rep" || by == "owner" || slices.ContainsFunc(asked, func(rep string) bool { return v.Rep == "" || trail.NormalAddress(rep) != v.Rep }) {
+		return trail.Problemf(trail.Invalid, "Numbers by rep are for the rep alone: company.rep_names is teams. Ask by team, or with an API key.")
+	}
+	return nil
 }
 
 // sighted answers with what reps send and nobody keeps up to date. What was
@@ -179,7 +208,7 @@ func (s *Server) sighted(c echo.Context) error {
 			answer.Rows = append(answer.Rows, r)
 		}
 	}
-	return c.JSON(http.StatusOK, answer)
+	return s.rows(c, "sighted", answer)
 }
 
 // param returns a path parameter as it was meant: echo leaves it encoded when

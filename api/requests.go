@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -63,7 +62,7 @@ func (s *Server) requests(c echo.Context) error {
 		}
 	}
 	answer.list = page(all, f.After, f.Limit, func(q trail.Request) string { return q.ID.String() })
-	return c.JSON(http.StatusOK, answer)
+	return s.rows(c, "requests", answer)
 }
 
 // page is a page of a list: what comes after a row, as many as are asked for.
@@ -141,7 +140,7 @@ func (s *Server) notes(c echo.Context) error {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(n trail.Note) bool { return !n.Has(c.QueryParam("q")) })
-	return c.JSON(http.StatusOK, page(all, f.After, f.Limit, func(n trail.Note) string { return n.ID.String() }))
+	return s.rows(c, "notes", page(all, f.After, f.Limit, func(n trail.Note) string { return n.ID.String() }))
 }
 
 // note takes a note.

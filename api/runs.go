@@ -54,7 +54,7 @@ func (s *Server) runs(c echo.Context) error {
 	if answer.UnderWay, err = s.underWay(c); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, answer)
+	return s.rows(c, "runs", answer)
 }
 
 func (s *Server) underWay(c echo.Context) ([]runProgress, error) {
@@ -151,7 +151,8 @@ func (s *Server) diffFilter(c echo.Context) (f store.Filter, by string, err erro
 	if f.Limit, err = limit(c); err != nil {
 		return f, "", err
 	}
-	return f, cmp.Or(c.QueryParam("by"), "content"), nil
+	by = cmp.Or(c.QueryParam("by"), "content")
+	return f, by, s.byRep(c, by, nil)
 }
 
 // diff answers with what changed between two runs, and why.
@@ -179,5 +180,5 @@ func (s *Server) diffDeals(c echo.Context) error {
 	}
 	page := listOf(rows)
 	page.Next = next
-	return c.JSON(http.StatusOK, page)
+	return s.rows(c, "changes", page)
 }

@@ -36,11 +36,13 @@ type Server struct {
 	Holdouts *attribution.Holdouts
 	Reviews  *ingest.Reviews
 	Access   *Access
+	Names    *ingest.RepNames // how people see reps; keys see them by name
 	Mailbox  Mailboxes
 	Status   func(context.Context) (trail.Status, error)
 	Ready    func(context.Context) error   // nil when every role can work; else which cannot and why
 	Metrics  http.Handler                  // in Prometheus's format
 	Exports  map[string]Export             // formats of the review besides JSON, by name: csv, html, xlsx
+	Tables   map[string]TableFormat        // formats of lists besides JSON, by name: csv, xlsx
 	Zone     *time.Location                // the company's
 	Since    func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 	Now      func() time.Time
@@ -107,6 +109,9 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/notes", s.notes)
 	v1.POST("/notes", s.note)
 	v1.POST("/notes/:id/vote", s.vote)
+	v1.GET("/lists", s.lists)
+	v1.POST("/lists", s.addList)
+	v1.GET("/lists/:id", s.list)
 	v1.GET("/recommendations", s.recommendations)
 	v1.GET("/outbox", s.channels)
 	v1.POST("/outbox/test", s.testOutbox)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"net/http"
 	"net/mail"
 
 	"github.com/labstack/echo/v4"
@@ -25,5 +24,5 @@ func (s *Server) shares(c echo.Context) error {
 	}
 	answer := listOf(rows)
 	answer.Agents = f.Agents
-	return c.JSON(http.StatusOK, answer)
+	return s.rows(c, "links", answer)
 }

@@ -71,8 +71,8 @@ func (s *Site) baseline(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "baseline.csv", baselineCSV(both))
+	if wantsFile(c) {
+		return s.sendRows(c, "baseline", baselineCSV(both))
 	}
 	page := baselinePage{frame: s.frame(c, "Where you stand", "content", l), Baselines: both, Lines: baselineLines(both), Saved: c.QueryParam("kept") != ""}
 	was := stood(both.Kept)

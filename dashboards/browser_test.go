@@ -77,7 +77,7 @@ func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 	console := listen(ctx)
 	d := wonDeal(t)
 	pages := []string{"/", "/content/" + synth.Popular, "/content/new", "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain,
-		"/why?content=" + synth.Popular, "/reps", "/review?week=2026-W47", "/requests", "/notes", "/send", "/send?stage=Demo", "/send?deal=" + d.ID, asked.URL + "/requests", asked.URL + "/notes", asked.URL + "/content/faq", asked.URL + "/deals/D-1", "/status", "/quality", "/signin?code=abc", "/start", "/models", "/demo", "/own-data",
+		"/why?content=" + synth.Popular, "/reps", "/lists", "/content/compare?a=" + synth.Popular + "&b=" + synth.Best, "/?kind=video&since=2026-10-01", "/review?week=2026-W47", "/requests", "/notes", "/send", "/send?stage=Demo", "/send?deal=" + d.ID, asked.URL + "/requests", asked.URL + "/notes", asked.URL + "/content/faq", asked.URL + "/deals/D-1", "/status", "/quality", "/signin?code=abc", "/start", "/models", "/demo", "/own-data",
 		mail.URL + "/connect?for=" + longRep, mail.URL + "/connect?mailbox=parked", mail.URL + "/baseline", mail.URL + "/content/found", mail.URL + "/status", sent.URL + "/outbox", sent.URL + stop.Path(longRep)}
 	resize := func(width int64) {
 		size := chromedp.EmulateViewport(width, 900)
@@ -122,8 +122,8 @@ func TestPagesFitABrowserWideAndNarrow(t *testing.T) {
 		t.Errorf("the skip link stays hidden when focused: left %s", outline)
 	}
 	visit(t, ctx, server.URL+"/reps")
-	if first := evaluate[string](t, ctx, `document.querySelector("th:nth-child(2) button").click(), document.querySelector("th:nth-child(2)").getAttribute("aria-sort")`); first != "descending" {
-		t.Errorf("reps do not sort: %s", first)
+	if n := evaluate[int](t, ctx, `document.querySelectorAll("main th a, main th button").length`); n > 0 {
+		t.Errorf("reps can be sorted into a league table: %d ways", n)
 	}
 	if all := console.take(); len(all) > 0 {
 		t.Errorf("the console says %q", all)

@@ -22,6 +22,10 @@ type contentPage struct {
 	Models  []modelCredit
 	Funnel  []funnelStep
 	Senders []sender
+	Unshown int    // senders who are shown to nobody else
+	Names   string // how reps are shown, and since when
+	Stages  []stageLine
+	Words   string // its numbers in sentences
 	Trail   trailTable
 	Deals   []trail.DealRow
 	Cost    *trail.Money // in the reporting currency; nil without one, or without a rate
@@ -39,9 +43,6 @@ type contentPage struct {
 
 // Note says what credit is not.
 func (p contentPage) Note() string { return trail.CreditNote }
-
-// Newest says how many events the page has, of which there may be more.
-func (p contentPage) Newest() string { return plural(len(p.Content.Events), "event", "events") }
 
 // modelCredit is what the content earned under one model.
 type modelCredit struct {
@@ -70,11 +71,6 @@ type funnelStep struct {
 	Count         uint64
 	Width         string // percent of the longest bar
 	Class         string // how much the number says: weak, plain or strong
-}
-
-type sender struct {
-	Rep           string
-	Sent, Clicked uint64
 }
 
 // shareForm is the form for a tracked link, with what was typed and what is
@@ -111,18 +107,25 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 	var d *trail.ContentDetail
 	var models []modelCredit
 	var notes []trail.Note
+	var senders []store.Sender
+	var team map[string]string
+	var stages []store.SentStage
 	g, ctx := errgroup.WithContext(c.Request().Context())
 	g.Go(func() (err error) { d, err = s.source.Content(ctx, id, f); return err })
 	g.Go(func() (err error) { models, err = s.modelCredits(ctx, f, run, l, id); return err })
 	g.Go(func() (err error) { notes, err = s.DB.Notes(ctx, id, "", store.Filter{}); return err })
+	g.Go(func() (err error) { senders, team, err = s.source.Senders(ctx, id, f); return err })
+	g.Go(func() (err error) { stages, err = s.source.SentStages(ctx, id, s.Now(), f); return err })
 	if err := g.Wait(); err != nil {
 		if ignore(err, trail.NotFound) == nil {
 			return s.notYet(c, l, id, err)
 		}
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "events.csv", trailCSV(d.Events))
+	viewer := s.viewer(c)
+	d.Events = withoutReps(viewer, d.Events)
+	if wantsFile(c) {
+		return s.sendRows(c, "events", trailCSV(d.Events))
 	}
 	title := d.Title
 	if title == "" {
@@ -137,7 +140,9 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 	page.Expired = !d.ExpiresAt.IsZero() && !s.Now().Before(d.ExpiresAt)
 	page.Funnel = funnelOf(d.ContentRow)
 	page.cost(s.rates(run))
-	page.Senders = sendersOf(d.Events, l.Agents)
+	page.Senders, page.Unshown = sendersFor(viewer, senders, team)
+	page.Names, page.Stages = s.namesNotice(c.Request().Context()), stageLines(stages)
+	page.Words = inWords(d.ContentRow, earnedUnder(models, l.Model), l)
 	page.Deals = d.DealRows
 	slices.SortStableFunc(page.Deals, func(a, b trail.DealRow) int { return valueOf(b.Credit).Cmp(valueOf(a.Credit)) })
 	page.Trail = newTrailTable(l, d.Events, "content")
@@ -149,6 +154,16 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 	page.Notes = newNotesTable(page.frame, notes, "content", string(l.With()))
 	page.Notes.Rows = page.Notes.Rows[:min(len(page.Notes.Rows), notesAtOnce)]
 	return s.render(c, status, "content", page)
+}
+
+// earnedUnder is what the content earned under one model, nil for nothing known.
+func earnedUnder(models []modelCredit, name string) *modelCredit {
+	for i := range models {
+		if models[i].Name == name {
+			return &models[i]
+		}
+	}
+	return nil
 }
 
 // cost fills in what the content cost and what that brought.
@@ -248,27 +263,6 @@ func nameless(clicks uint64) string {
 		return ""
 	}
 	return ", of which " + plural(clicks, "click", "clicks") + " without a person"
-}
-
-// sendersOf counts who sent it among the newest events that the report gives.
-func sendersOf(events []trail.TrailRow, level trail.Level) []sender {
-	var all []sender
-	for _, e := range events {
-		if e.Rep == "" || e.Kind != trail.Sent && e.Kind != trail.Clicked || discounted(e, level) {
-			continue
-		}
-		i := slices.IndexFunc(all, func(x sender) bool { return x.Rep == e.Rep })
-		if i < 0 {
-			i, all = len(all), append(all, sender{Rep: e.Rep})
-		}
-		if e.Kind == trail.Sent {
-			all[i].Sent++
-		} else {
-			all[i].Clicked++
-		}
-	}
-	slices.SortStableFunc(all, func(a, b sender) int { return int(b.Sent) - int(a.Sent) })
-	return all
 }
 
 // share makes a tracked link to the content.

@@ -1,7 +1,6 @@
 package dashboards
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"html/template"
@@ -36,6 +35,11 @@ type contentsPage struct {
 	Few    bool         // so few deals that intervals come first
 	Reason string       // why the model has no result
 	Spend  *trail.Spend // nil when no content has a cost
+	Rest   *trail.Sum   // what content that the filter leaves out earned; nil without one
+	Filter contentFilter
+	All    int                // contents there are, whatever the filter
+	Stale  []trail.SightedRow // old versions that are still sent
+	Copies []trail.SightedRow // files that are nearly registered ones
 }
 
 // Note says what credit is not.
@@ -53,7 +57,7 @@ func (s sendCounts) Partly() bool { return s.Observable < s.Sent }
 
 var contentOrders = []choice{
 	{Value: "-value", Label: "Credit, most first"}, {Value: "-clicked", Label: "Clicked, most first"}, {Value: "-sent", Label: "Sent, most first"},
-	{Value: "-replied", Label: "Replied, most first"}, {Value: "-deals", Label: "Deals, most first"}, {Value: "-won", Label: "Won, most first"}, {Value: "title", Label: "Title, A to Z"},
+	{Value: "-replied", Label: "Replied, most first"}, {Value: "-engaged", Label: "Engaged in 12 weeks, most first"}, {Value: "-deals", Label: "Deals, most first"}, {Value: "-won", Label: "Won, most first"}, {Value: "title", Label: "Title, A to Z"},
 }
 
 // sums is how the won amount divides.
@@ -75,6 +79,8 @@ type contentRow struct {
 	Share, Worth creditCell    // its credit in deals and in money
 	Making       template.HTML // what it cost, in the reporting currency
 	Per          string        // credit per unit of that
+	Spark        template.HTML // how many engaged, week by week
+	Engaged      uint64        // in all of these weeks
 }
 
 // contentGroup is rows that do not differ by more than chance, or one row.
@@ -100,40 +106,40 @@ func (p contentsPage) Groups() (groups []contentGroup) {
 func (r contentRow) Closed() uint64 { return r.Won + r.Lost }
 
 func (s *Site) contents(c echo.Context) error {
-	l, err := s.readLens(c, "sort")
+	l, err := s.readLens(c, append([]string{"sort"}, contentFilterNames...)...)
 	if err != nil {
 		return err
 	}
 	order := readSorting(c, "-value")
 	l.Orders, l.Order = contentOrders, order.String()
-	ctx := c.Request().Context()
-	f := l.filter()
-	f.Limit = everything
-	var rows []trail.ContentRow
-	var sighted []trail.SightedRow
-	var credits *trail.Attribution
-	f, run, err := s.oneRun(ctx, f)
+	page := contentsPage{Sort: order}
+	there, err := s.source.Choices(c.Request().Context(), s.viewer(c).Names, store.Filter{})
 	if err != nil {
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { rows, err = s.source.Contents(ctx, f); return err })
-	g.Go(func() (err error) { sighted, err = s.source.Sighted(ctx, s.Now(), store.Filter{}); return err })
-	if run != nil {
-		g.Go(func() (err error) { credits, err = s.source.Attribution(ctx, "content", f); return err })
-	}
-	if err := g.Wait(); err != nil {
+	if page.Filter, err = s.readContentFilter(c, there); err != nil {
 		return err
 	}
-	page := contentsPage{frame: s.frame(c, "Which content moves deals?", "content", l), Sort: order}
+	r, err := s.readContents(c.Request().Context(), l, page.Filter)
+	if err != nil {
+		return err
+	}
+	rows, credits, run := r.rows, r.credits, r.run
+	page.frame = s.frame(c, "Which content moves deals?", "content", l)
 	page.New, _ = strconv.Atoi(c.QueryParam("new"))
-	page.Found = countFound(sighted)
-	if len(rows) == 0 {
+	page.found(r.sighted)
+	page.All = len(rows)
+	rows = page.Filter.offerOwn(rows)
+	page.Filter.form(l, order.String())
+	if page.All == 0 {
 		status, err := s.Status(c.Request().Context())
 		if err != nil {
 			return err
 		}
 		page.Start = startSteps(status)
+	}
+	if credits != nil && len(page.Filter.row) > 0 {
+		page.Rest = leaveOut(credits, rows)
 	}
 	spend := store.SpendOf(rows, credits, s.rates(run))
 	if page.NoRun = run == nil && len(rows) > 0; run != nil {
@@ -143,15 +149,100 @@ func (s *Site) contents(c echo.Context) error {
 		page.Chart, page.Few = newCreditChart(l, credits), credits.Few
 	}
 	earned := adopt(rows, credits)
-	sortContents(rows, page.Sort)
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "content.csv", contentsCSV(rows, earned, spend, credits))
+	sortContents(rows, r.weeks, spend, page.Sort)
+	if wantsFile(c) {
+		return s.sendRows(c, "content", contentsCSV(rows, earned, spend, credits, r.weeks))
 	}
-	if page.fill(rows, l, earned, spend); len(spend.Rows) > 0 {
+	if page.fill(rows, l, earned, spend, r.weeks); len(spend.Rows) > 0 {
 		page.Spend = &spend
 	}
 	return s.render(c, http.StatusOK, "contents", page)
 }
+
+// contentsRead is what the page reads.
+type contentsRead struct {
+	rows    []trail.ContentRow
+	sighted []trail.SightedRow
+	credits *trail.Attribution // nil without a run
+	run     *trail.Run         // nil when nobody has calculated this selection yet
+	weeks   map[string][]uint64
+}
+
+func (s *Site) readContents(ctx context.Context, l lens, narrowed contentFilter) (r contentsRead, err error) {
+	f := l.filter()
+	f.Limit = everything
+	if f, r.run, err = s.oneRun(ctx, f); err != nil {
+		return r, err
+	}
+	counts, earning := f, f
+	counts.Narrow = narrowed.narrow
+	if len(narrowed.only) > 0 {
+		earning.Only = narrowed.only
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { r.rows, err = s.source.Contents(ctx, counts); return err })
+	g.Go(func() (err error) { r.sighted, err = s.source.Sighted(ctx, s.Now(), store.Filter{}); return err })
+	g.Go(func() (err error) {
+		r.weeks, err = s.source.Weeks(ctx, weekStarts(s.Now(), s.Zone, sparkWeeks), store.Filter{Agents: l.Agents})
+		return err
+	})
+	if r.run != nil {
+		g.Go(func() (err error) { r.credits, err = s.source.Attribution(ctx, "content", earning); return err })
+	}
+	if err := g.Wait(); err != nil {
+		return r, err
+	}
+	if r.credits != nil && len(narrowed.only) > 0 {
+		nothingYet(r.rows, r.credits) // what was counted before is of all deals
+	}
+	return r, nil
+}
+
+// nothingYet gives each content no credit in the report's currency.
+func nothingYet(rows []trail.ContentRow, a *trail.Attribution) {
+	_, cents, _ := strings.Cut(a.Total.Value.Amount, ".")
+	none := trail.Money{Amount: new(big.Rat).FloatString(len(cents)), Currency: a.Total.Value.Currency}
+	for i := range rows {
+		rows[i].Credit = &trail.Sum{Value: none}
+	}
+}
+
+// leaveOut takes the contents that are not among rows out of a report, and returns what
+// they earned, so that what is shown still adds up.
+func leaveOut(a *trail.Attribution, rows []trail.ContentRow) *trail.Sum {
+	shown := map[string]bool{}
+	for _, r := range rows {
+		shown[r.ID] = true
+	}
+	rest, value := &trail.Sum{Value: a.Total.Value}, new(big.Rat)
+	_, cents, _ := strings.Cut(a.Total.Value.Amount, ".")
+	a.Rows = slices.DeleteFunc(a.Rows, func(r trail.CreditRow) bool {
+		if !shown[r.Key] {
+			rest.Credit += r.Credit
+			value.Add(value, amount(r.Value))
+		}
+		return !shown[r.Key]
+	})
+	rest.Value.Amount = value.FloatString(len(cents))
+	return rest
+}
+
+// found counts what reps send that nobody keeps up to date, and names the first of it.
+func (p *contentsPage) found(rows []trail.SightedRow) {
+	p.Found = countFound(rows)
+	for _, r := range rows {
+		switch {
+		case r.Dismissed:
+		case r.Found == trail.OldVersion && len(p.Stale) < foundAtFirst:
+			p.Stale = append(p.Stale, r)
+		case r.Found == trail.NearCopy && len(p.Copies) < foundAtFirst:
+			p.Copies = append(p.Copies, r)
+		}
+	}
+}
+
+// foundAtFirst is how many old versions and copies the page names.
+const foundAtFirst = 10
 
 // everything asks a report for all its rows.
 const everything = 100_000
@@ -214,7 +305,7 @@ func adopt(rows []trail.ContentRow, a *trail.Attribution) map[string]trail.Credi
 
 // fill divides the rows into those that did something and the two groups that
 // did not.
-func (p *contentsPage) fill(rows []trail.ContentRow, l lens, earned map[string]trail.CreditRow, spend trail.Spend) {
+func (p *contentsPage) fill(rows []trail.ContentRow, l lens, earned map[string]trail.CreditRow, spend trail.Spend, weeks map[string][]uint64) {
 	most, costs := 0.0, map[string]trail.SpendRow{}
 	for _, r := range spend.Rows {
 		costs[r.Content] = r
@@ -227,7 +318,7 @@ func (p *contentsPage) fill(rows []trail.ContentRow, l lens, earned map[string]t
 		}
 	}
 	for _, r := range rows {
-		row := contentRow{ContentRow: r, Href: l.Link("content", r.ID), Bar: "0"}
+		row := contentRow{ContentRow: r, Href: l.Link("content", r.ID), Bar: "0", Spark: spark(weeks[r.ID], topWeek(weeks[r.ID])), Engaged: engaged(weeks[r.ID])}
 		if r.Credit != nil && most > 0 {
 			row.Bar = pct(100 * approx(r.Credit.Value) / most)
 		}
@@ -250,94 +341,6 @@ func (p *contentsPage) fill(rows []trail.ContentRow, l lens, earned map[string]t
 			p.Unread = append(p.Unread, row)
 		}
 	}
-}
-
-// sorting is the order of a table as the URL says it: "-value" is by value, the
-// highest first.
-type sorting struct {
-	Key        string
-	Descending bool
-}
-
-func readSorting(c echo.Context, otherwise string) sorting {
-	s := c.QueryParam("sort")
-	if s == "" {
-		s = otherwise
-	}
-	key, descending := strings.CutPrefix(s, "-")
-	return sorting{Key: key, Descending: descending}
-}
-
-// String is the order as the URL says it.
-func (s sorting) String() string {
-	if s.Descending {
-		return "-" + s.Key
-	}
-	return s.Key
-}
-
-// Next is the order that a click on a column's head asks for: numbers begin
-// with the highest, words with A, a second click turns around.
-func (s sorting) Next(key string, words bool) string {
-	if s.Key == key {
-		return sorting{Key: key, Descending: !s.Descending}.String()
-	}
-	return sorting{Key: key, Descending: !words}.String()
-}
-
-// Aria is the value of a column's aria-sort.
-func (s sorting) Aria(key string) string {
-	switch {
-	case s.Key != key:
-		return "none"
-	case s.Descending:
-		return "descending"
-	}
-	return "ascending"
-}
-
-// less compares by the key; equals keep the order that the report gave.
-func (s sorting) less(order int) int {
-	if s.Descending {
-		return -order
-	}
-	return order
-}
-
-func sortContents(rows []trail.ContentRow, s sorting) {
-	by := map[string]func(a, b trail.ContentRow) int{
-		"title": func(a, b trail.ContentRow) int {
-			return strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title))
-		},
-		"kind":    func(a, b trail.ContentRow) int { return strings.Compare(a.Kind, b.Kind) },
-		"sent":    func(a, b trail.ContentRow) int { return cmp.Compare(a.Sent, b.Sent) },
-		"reached": func(a, b trail.ContentRow) int { return cmp.Compare(a.Reached, b.Reached) },
-		"opened":  func(a, b trail.ContentRow) int { return cmp.Compare(a.Opened, b.Opened) },
-		"clicked": func(a, b trail.ContentRow) int { return cmp.Compare(a.Clicked, b.Clicked) },
-		"replied": func(a, b trail.ContentRow) int { return cmp.Compare(a.Replied, b.Replied) },
-		"deals":   func(a, b trail.ContentRow) int { return cmp.Compare(a.Deals, b.Deals) },
-		"won":     func(a, b trail.ContentRow) int { return cmp.Compare(a.Won, b.Won) },
-		"credit":  func(a, b trail.ContentRow) int { return cmp.Compare(creditOf(a.Credit), creditOf(b.Credit)) },
-		"value":   func(a, b trail.ContentRow) int { return valueOf(a.Credit).Cmp(valueOf(b.Credit)) },
-	}[s.Key]
-	if by == nil {
-		return
-	}
-	slices.SortStableFunc(rows, func(a, b trail.ContentRow) int { return s.less(by(a, b)) })
-}
-
-func creditOf(s *trail.Sum) float64 {
-	if s == nil {
-		return 0
-	}
-	return s.Credit
-}
-
-func valueOf(s *trail.Sum) *big.Rat {
-	if s == nil {
-		return new(big.Rat)
-	}
-	return amount(s.Value)
 }
 
 // calculate runs the attribution job for the lens and comes back.

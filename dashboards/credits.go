@@ -77,9 +77,9 @@ func per(p *trail.PerCost, currency string) string {
 
 // contentsCSV is the table as a file, with what no content earned and the total
 // as last rows, so that it adds up there too.
-func contentsCSV(rows []trail.ContentRow, earned map[string]trail.CreditRow, spend trail.Spend, a *trail.Attribution) [][]string {
+func contentsCSV(rows []trail.ContentRow, earned map[string]trail.CreditRow, spend trail.Spend, a *trail.Attribution, weeks map[string][]uint64) [][]string {
 	out := [][]string{{"id", "title", "kind", "url", "sent", "reached", "opened", "opens", "clicked", "clicks", "clicks_without_person", "replied", "machine", "deals", "won", "lost", "credit", "value", "currency", "stale", "observable", "observed",
-		"low", "high", "value_low", "value_high", "rank", "effect", "effect_low", "effect_high", "model_value", "model_value_low", "model_value_high", "cost", "credit_per_cost", "credit_per_cost_low", "credit_per_cost_high"}}
+		"low", "high", "value_low", "value_high", "rank", "effect", "effect_low", "effect_high", "model_value", "model_value_low", "model_value_high", "cost", "credit_per_cost", "credit_per_cost_low", "credit_per_cost_high", "reps", "engaged", "engaged_by_week"}}
 	costs := map[string]trail.SpendRow{}
 	for _, r := range spend.Rows {
 		costs[r.Content] = r
@@ -102,6 +102,10 @@ func contentsCSV(rows []trail.ContentRow, earned map[string]trail.CreditRow, spe
 			if line[33] = c.Cost.Amount; c.PerCost != nil {
 				copy(line[34:], []string{decimal(c.Per), decimal(c.PerLow), decimal(c.PerHigh)})
 			}
+		}
+		line[37], line[38] = count(r.Reps), count(engaged(weeks[r.ID]))
+		if all := weeks[r.ID]; len(all) > 0 {
+			line[39] = sparkWords(all)
 		}
 		out = append(out, line)
 	}
@@ -165,6 +169,13 @@ func (s *Site) why(c echo.Context) error {
 			f.Only[name] = values
 		}
 	}
+	for _, rep := range slices.Concat(f.Only["rep"], f.Only["owner"]) {
+		if v := s.viewer(c); trail.NormalAddress(rep) != v.Rep || v.Rep == "" {
+			if err := s.byRep(c, "rep"); err != nil {
+				return err
+			}
+		}
+	}
 	page := whyPage{frame: s.frame(c, "What is this credit made of?", "content", l)}
 	page.Why, err = s.source.Why(c.Request().Context(), f)
 	if err = ignore(err, trail.NoRun); err != nil {
@@ -174,8 +185,8 @@ func (s *Site) why(c echo.Context) error {
 		return s.render(c, http.StatusOK, "why", page)
 	}
 	page.fill()
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "why.csv", whyCSV(*page.Why))
+	if wantsFile(c) {
+		return s.sendRows(c, "why", whyCSV(*page.Why))
 	}
 	if page.Why.Next != "" {
 		page.Next = l.With("after", page.Why.Next, "run", page.Why.Run)

@@ -1,15 +1,11 @@
 package dashboards
 
 import (
-	"encoding/csv"
 	"fmt"
-	"io"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/labstack/echo/v4"
 
 	"dealtrail/trail"
 )
@@ -31,31 +27,6 @@ func meant(cell string) string {
 		return plain
 	}
 	return cell
-}
-
-// WriteCSV writes a table of which no cell is taken for a formula.
-func WriteCSV(w io.Writer, rows [][]string) error {
-	out := csv.NewWriter(w)
-	for _, row := range rows {
-		for i := range row {
-			row[i] = Harmless(row[i])
-		}
-		if err := out.Write(row); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
-}
-
-// sendCSV answers with a file to keep, UTF-8 with a header row.
-func sendCSV(c echo.Context, name string, rows [][]string) error {
-	h := c.Response().Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	return WriteCSV(c.Response(), rows)
 }
 
 // contributedText says what one content did for a deal in one line.

@@ -60,8 +60,8 @@ func (s *Site) deals(c echo.Context) error {
 			page.Rows = append(page.Rows, d)
 		}
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "deals.csv", dealsCSV(page.Rows))
+	if wantsFile(c) {
+		return s.sendRows(c, "deals", dealsCSV(page.Rows))
 	}
 	if len(page.Rows) > dealsAtFirst && c.QueryParam("all") == "" {
 		page.More = len(page.Rows)
@@ -126,6 +126,19 @@ type dealPage struct {
 	NoRun    bool        // won, and nobody has calculated this selection yet
 	Reason   string      // why the model has no result
 	Requests []trail.Request
+	People   []met
+	Similar  similarDeals
+	Credits  *creditsTable // nil: nothing is divided
+}
+
+// Missed is how many of the deal's people were never reached.
+func (p dealPage) Missed() (n int) {
+	for _, m := range p.People {
+		if m.Missed {
+			n++
+		}
+	}
+	return n
 }
 
 // Note says what credit is not.
@@ -151,17 +164,26 @@ func (s *Site) deal(c echo.Context) error {
 	}
 	var d *trail.DealDetail
 	var requests []trail.Request
+	var similar store.Similar
+	var credits map[string]map[string]trail.Sum
 	g, ctx := errgroup.WithContext(c.Request().Context())
 	g.Go(func() (err error) { d, err = s.source.Deal(ctx, param(c, "id"), f); return err })
 	g.Go(func() (err error) {
 		requests, err = s.DB.Requests(ctx, param(c, "id"), s.Registry.AnswerDays, s.Now(), store.Filter{})
 		return err
 	})
+	g.Go(func() (err error) { similar, err = s.source.SimilarTo(ctx, param(c, "id"), f); return err })
+	if run != nil {
+		g.Go(func() (err error) {
+			credits, err = s.source.DealCredits(ctx, param(c, "id"), run.Models, f)
+			return err
+		})
+	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "deal.csv", trailCSV(d.Events))
+	if wantsFile(c) {
+		return s.sendRows(c, "deal", trailCSV(d.Events))
 	}
 	title := d.Name
 	if title == "" {
@@ -175,6 +197,12 @@ func (s *Site) deal(c echo.Context) error {
 	page.Trail = newTrailTable(l, d.Events, "deal", d.Contacts...)
 	page.Parts = dealParts(d)
 	page.Total = totalOf(page.Parts)
+	page.People, page.Similar = peopleOf(d, l.Agents), newSimilar(similar, d, l.Agents)
+	titles := map[string]string{}
+	for _, e := range d.Events {
+		titles[e.Content] = e.Title
+	}
+	page.Credits = newCreditsTable(l.models, credits, titles)
 	return s.render(c, http.StatusOK, "deal", page)
 }
 

@@ -61,12 +61,12 @@ func (s *Site) holdouts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
+	if wantsFile(c) {
 		all, err := s.Holdouts.Readouts(c.Request().Context(), l.filter())
 		if err != nil {
 			return err
 		}
-		return sendCSV(c, "holdouts.csv", holdoutsCSV(all))
+		return s.sendRows(c, "holdouts", holdoutsCSV(all))
 	}
 	return s.renderHoldouts(c, http.StatusOK, l, holdoutForm{Content: c.QueryParam("content")})
 }
@@ -242,8 +242,8 @@ func (s *Site) holdout(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "holdout-"+id+".csv", holdoutCSV(deals))
+	if wantsFile(c) {
+		return s.sendRows(c, "holdout-"+id, holdoutCSV(deals))
 	}
 	r, err := s.Holdouts.Readout(ctx, id, l.filter())
 	if err != nil {

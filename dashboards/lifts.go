@@ -86,8 +86,8 @@ func (s *Site) lifts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "lift.csv", liftsCSV(page.Report))
+	if wantsFile(c) {
+		return s.sendRows(c, "lift", liftsCSV(page.Report))
 	}
 	page.Form = newLiftForm(q, l, page.Report.Choices)
 	page.fill(l)
@@ -231,8 +231,8 @@ func (s *Site) lift(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "lift-"+content+".csv", strataCSV(d.Table))
+	if wantsFile(c) {
+		return s.sendRows(c, "lift-"+content, strataCSV(d.Table))
 	}
 	rows, scale := liftRows([]trail.LiftRow{d.Row}, liftWords{won: d.Outcome == "won", selected: d.Warning != ""}, l)
 	page := liftPage{frame: s.frame(c, "Does “"+d.Row.Title+"” move deals?", "lift", l), LiftDetail: d, Shown: rows[0], Scale: scale, All: len(d.Table), Left: d.Row.Seen - d.Row.Exposed}

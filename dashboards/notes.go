@@ -64,8 +64,8 @@ func (s *Site) notes(c echo.Context) error {
 	}
 	query := strings.TrimSpace(c.QueryParam("q"))
 	all = slices.DeleteFunc(all, func(n trail.Note) bool { return !n.Has(query) })
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "notes.csv", notesCSV(all))
+	if wantsFile(c) {
+		return s.sendRows(c, "notes", notesCSV(all))
 	}
 	page := notesPage{frame: s.frame(c, "What worked, and for whom?", "requests", l), Query: query}
 	page.Notes = newNotesTable(page.frame, all, "", string(l.With()))

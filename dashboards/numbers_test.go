@@ -183,7 +183,7 @@ func TestReviewCSVIsHarmlessInSpreadsheets(t *testing.T) {
 	if !slices.Equal(rows[1][:len(want)], want) {
 		t.Errorf("got  %q\nwant %q", rows[1], want)
 	}
-	if got := strings.Join(rows[0], ","); got != "week,section,deal,name,account,value,currency,status,stage,owner,stages_entered,contacts,sent,clicks,replies,last_touch,contributed,"+
+	if got := strings.Join(rows[0], ","); got != byteOrderMark+"week,section,deal,name,account,value,currency,status,stage,owner,stages_entered,contacts,sent,clicks,replies,last_touch,contributed,"+
 		"lead,email,lead_status,why,seen,last_mail,loss_reason,crm_url,quality,needs,state,reason,decision,decision_owner,due,done,kept" {
 		t.Errorf("header %s", got)
 	}

@@ -25,8 +25,8 @@ func (s *Site) contact(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "contact.csv", trailCSV(d.Events))
+	if wantsFile(c) {
+		return s.sendRows(c, "contact", trailCSV(d.Events))
 	}
 	title := d.Name
 	if title == "" {
@@ -53,8 +53,8 @@ func (s *Site) account(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "account.csv", trailCSV(d.Events))
+	if wantsFile(c) {
+		return s.sendRows(c, "account", trailCSV(d.Events))
 	}
 	title := d.Domain
 	for _, deal := range d.Deals {
@@ -64,34 +64,4 @@ func (s *Site) account(c echo.Context) error {
 	}
 	return s.render(c, http.StatusOK, "account", accountPage{frame: s.frame(c, title, "deals", l), Account: d,
 		Tracking: s.trackingForm("this company", link("", "accounts", d.Domain, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "account", d.Contacts...)})
-}
-
-type repsPage struct {
-	frame
-	Rows  []trail.RepRow
-	Sends sendCounts
-}
-
-func (s *Site) reps(c echo.Context) error {
-	l, err := s.readLens(c)
-	if err != nil {
-		return err
-	}
-	rows, err := s.source.Reps(c.Request().Context(), l.filter())
-	if err != nil {
-		return err
-	}
-	if c.QueryParam("format") == "csv" {
-		out := [][]string{{"rep", "sent", "content", "reached", "clicked", "replied", "won", "stale", "observable", "observed"}}
-		for _, r := range rows {
-			out = append(out, []string{r.Rep, count(r.Sent), count(r.Content), count(r.Reached), count(r.Clicked), count(r.Replied), count(r.Won), count(r.Stale), count(r.Observable), count(r.Observed)})
-		}
-		return sendCSV(c, "reps.csv", out)
-	}
-	page := repsPage{frame: s.frame(c, "What came of each rep's mail?", "reps", l), Rows: rows}
-	for _, r := range rows {
-		page.Sends.Sent += r.Sent
-		page.Sends.Observable += r.Observable
-	}
-	return s.render(c, http.StatusOK, "reps", page)
 }

@@ -54,8 +54,8 @@ func (s *Site) quality(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "quality.csv", QualityTable(*q))
+	if wantsFile(c) {
+		return s.sendRows(c, "quality", QualityTable(*q))
 	}
 	page := qualityPage{frame: s.frame(c, "What is wrong with the data?", "status", l), Quality: *q, Decided: c.QueryParam("decided") != ""}
 	for _, d := range q.Review {

@@ -46,6 +46,9 @@ type frame struct {
 // frame returns the frame of a page of this request.
 func (s *Site) frame(c echo.Context, title, nav string, l lens) frame {
 	f := frame{Title: title, Nav: nav, Lens: l, Demo: s.Demo != nil, Version: s.Version, Zone: s.Zone.String(), Here: c.Request().URL.RequestURI()}
+	if l.path != "" && c.Request().Method != http.MethodGet { // what was posted is shown again
+		f.Here = string(l.With())
+	}
 	if l.Model == "" { // a page without the four still leads to pages with them
 		f.Lens = lens{Model: usual, Agents: trail.Likely, zone: s.Zone}
 	}
@@ -131,18 +134,33 @@ func repName(address string) template.HTML {
 }
 
 // render writes a page. It renders into memory first, so that a failing
-// template gives a whole error page and not half a page.
+// template gives a whole error page and not half a page. Asked for one of the page's
+// tables as a file, it answers with that.
 func (s *Site) render(c echo.Context, status int, page string, data any) error {
 	var b bytes.Buffer
 	if err := s.pages[page].ExecuteTemplate(&b, "frame.html", data); err != nil {
 		return fmt.Errorf("render page %s: %w", page, err)
+	}
+	if name, format := c.QueryParam("table"), c.QueryParam("format"); status == http.StatusOK && name != "" && (format == "csv" || format == "xlsx") {
+		t, ok := pageTable(b.Bytes(), name)
+		if !ok {
+			return trail.Problemf(trail.NotFound, "This page has no table %q, or there is nothing in it now.", name)
+		}
+		t.Name = page + "-" + name
+		return s.sendFile(c, t)
 	}
 	h := c.Response().Header()
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store") // pages name people
-	return c.HTMLBlob(status, b.Bytes())
+	body := b.Bytes()
+	if page, ok := data.(interface {
+		Files(table string) template.HTML
+	}); ok {
+		body = withFiles(body, page.Files)
+	}
+	return c.HTMLBlob(status, body)
 }
 
 // seeOther answers a form that was done: the browser goes on to a page.

@@ -92,12 +92,12 @@ func (s *Site) requests(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
+	if wantsFile(c) {
 		page := requestsPage{Query: c.QueryParam("q"), State: c.QueryParam("state")}
 		if err := s.readRequests(c, &page); err != nil {
 			return err
 		}
-		return sendCSV(c, "requests.csv", requestsCSV(page.Rows))
+		return s.sendRows(c, "requests", requestsCSV(page.Rows))
 	}
 	form := requestForm{Deal: c.QueryParam("deal"), Stage: c.QueryParam("stage"), Persona: c.QueryParam("persona"), Rep: c.QueryParam("rep")}
 	return s.renderRequests(c, http.StatusOK, l, form, answerForm{})

@@ -24,12 +24,15 @@ const hostile = "=SUM(A1) <script>alert(1)</script>\n\"nothing\" for <b>banks</b
 // asking is a site over a real registry that is loaded as it is written, with three
 // deals and a content, at a time that the test moves, for whoever the test says is
 // signed in.
-func asking(t *testing.T) (e *echo.Echo, now *time.Time, user *string) {
+func asking(t *testing.T, more ...func(s *Site)) (e *echo.Echo, now *time.Time, user *string) {
 	t.Helper()
 	at, who := today, "anna@us.example"
 	e, r := registering(t, func(s *Site) {
 		s.Now = func() time.Time { return at }
 		s.SignedIn = func(echo.Context) string { return who }
+		for _, change := range more {
+			change(s)
+		}
 	})
 	r.Now, r.Patience = func() time.Time { return at }, 20*time.Second
 	ctx, stop := context.WithCancel(t.Context())

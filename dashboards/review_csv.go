@@ -12,7 +12,7 @@ import (
 // deal, then one an earlier decision. Times are RFC 3339 in the company's zone, so
 // that each reads as the day that it was; lists are separated by "; "; what
 // contributed is the content's title and its share of the credit.
-func ReviewCSV(w io.Writer, r trail.Review) error { return WriteCSV(w, reviewRows(r)) }
+func ReviewCSV(w io.Writer, r trail.Review) error { return typed("review", reviewRows(r)).CSV(w) }
 
 // decisionColumns are what the meeting fills in, in the order of
 // trail.DecisionFields: the owner of a deal is another one.

@@ -117,8 +117,8 @@ func (s *Site) runs(c echo.Context) error {
 	for _, r := range rows {
 		page.Rows = append(page.Rows, runRow{r, s.Zone})
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "runs.csv", runsCSV(rows))
+	if wantsFile(c) {
+		return s.sendRows(c, "runs", runsCSV(rows))
 	}
 	if len(rows) == runsAtOnce {
 		page.Older = link(url.Values{"after": {rows[len(rows)-1].ID}}.Encode(), "runs")
@@ -223,6 +223,9 @@ func (s *Site) diff(c echo.Context) error {
 		return err
 	}
 	ctx, a, b, by := c.Request().Context(), param(c, "a"), param(c, "b"), cmp.Or(c.QueryParam("by"), "content")
+	if err := s.byRep(c, by); err != nil {
+		return err
+	}
 	f := l.filter()
 	f.Zone = s.Zone
 	d, err := s.DB.Diff(ctx, a, b, by, f)
@@ -232,7 +235,7 @@ func (s *Site) diff(c echo.Context) error {
 	l = l.of(d)
 	page := s.diffPage(c, l, d)
 	cause, key := trail.Cause(c.QueryParam("cause")), c.QueryParam("key")
-	if c.QueryParam("format") == "csv" {
+	if wantsFile(c) {
 		return s.diffCSV(c, d, cause, key)
 	}
 	if cause != "" || key != "" {
@@ -268,6 +271,9 @@ func (l lens) of(d *trail.Diff) lens {
 func (s *Site) diffPage(c echo.Context, l lens, d *trail.Diff) diffPage {
 	page := diffPage{frame: s.frame(c, "Why did the numbers change?", "content", l), Diff: *d}
 	for _, by := range store.Keys() {
+		if s.byRep(c, by) != nil {
+			continue
+		}
 		page.Bys = append(page.Bys, choice{Value: by, Label: cmp.Or(byWords[by], by)})
 	}
 	for _, m := range d.A.Models {
@@ -372,7 +378,7 @@ func (s *Site) diffCSV(c echo.Context, d *trail.Diff, cause trail.Cause, key str
 			out = append(out, []string{x.Deal, x.Key, x.Title, string(x.Cause), x.Before.Amount, x.After.Amount, x.Change.Change.Amount, x.Before.Currency, decimal(x.CreditBefore), decimal(x.CreditAfter), x.Why})
 		}
 		if f.After = next; next == "" {
-			return sendCSV(c, "changes.csv", out)
+			return s.sendRows(c, "changes", out)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"dealtrail/attribution"
 	"dealtrail/dashboards/browsertest"
+	"dealtrail/ingest"
 	"dealtrail/store"
 	"dealtrail/trail"
 	"dealtrail/trail/synth"
@@ -61,7 +62,7 @@ func reckoned(t *testing.T) (db *store.DB, runs []trail.Run, deal string) {
 func TestTheRunsAndWhatChangedBetweenThemAreOnPages(t *testing.T) {
 	t.Parallel()
 	db, runs, deal := reckoned(t)
-	_, e := newSite(t, db, nil)
+	_, e := newSite(t, db, func(s *Site) { s.Names = &ingest.RepNames{Mode: trail.RepsByName} }) // who may see numbers by owner
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script(?: defer)?>`)
 	says := func(page string, words ...string) {
 		t.Helper()

@@ -85,10 +85,10 @@ func (s *Site) send(c echo.Context) error {
 	page.Deals = page.Deals[:min(len(page.Deals), namesAtOnce)]
 	page.Personas = personasOf(contents)
 	if page.Answer != nil {
-		page.addRows(l, c.QueryParam("all") != "" || c.QueryParam("format") == "csv")
+		page.addRows(l, c.QueryParam("all") != "" || wantsFile(c))
 	}
-	if c.QueryParam("format") == "csv" && page.Problem == "" {
-		return sendCSV(c, "send.csv", sendRows(page.Rows))
+	if wantsFile(c) && page.Problem == "" {
+		return s.sendRows(c, "send", sendRows(page.Rows))
 	}
 	return s.render(c, status, "send", page)
 }

@@ -111,7 +111,7 @@ func (s *Site) readShareForm(c echo.Context) (shareForm, lens, error) {
 // renderFinder shows the page. Who looks for something is not kept waiting for
 // what came of earlier links.
 func (s *Site) renderFinder(c echo.Context, status int, l lens, form shareForm) error {
-	f, only, file := l.filter(), c.FormValue("content"), c.QueryParam("format") == "csv"
+	f, only, file := l.filter(), c.FormValue("content"), wantsFile(c)
 	var contents []trail.ContentRow
 	var links []trail.ShareRow
 	page := sharePage{frame: s.frame(c, "What do you want to send?", "share", l), Form: form, Query: strings.TrimSpace(c.FormValue("q"))}
@@ -128,7 +128,7 @@ func (s *Site) renderFinder(c echo.Context, status int, l lens, form shareForm) 
 		return err
 	}
 	if file {
-		return sendCSV(c, "links.csv", sharesCSV(links))
+		return s.sendRows(c, "links", sharesCSV(links))
 	}
 	found := findContent(contents, page.Query, only, s.Now())
 	page.Found, page.More = found[:min(len(found), foundAtOnce)], uint64(max(0, len(found)-foundAtOnce))

@@ -35,7 +35,8 @@ type Site struct {
 	Job       *attribution.Job
 	Holdouts  *attribution.Holdouts
 	Reviews   *ingest.Reviews
-	Zone      *time.Location // the company's zone: dates, weeks and periods are its
+	Names     *ingest.RepNames // nil: reps are shown as teams
+	Zone      *time.Location   // the company's zone: dates, weeks and periods are its
 	PublicURL string
 	Version   string
 	Status    func(ctx context.Context) (trail.Status, error)
@@ -43,6 +44,7 @@ type Site struct {
 	Connect   *Connect
 	Digest    *Digest                       // nil: there is none to end
 	Outbox    *Outbox                       // nil: nothing is sent
+	Addresses ReadAddresses                 // of an uploaded list of leads
 	Since     func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 
 	// SignedIn returns the name of who asks, or "" for nobody; nil lets
@@ -68,11 +70,17 @@ type Site struct {
 type source struct {
 	Contents    func(ctx context.Context, f store.Filter) ([]trail.ContentRow, error)
 	Content     func(ctx context.Context, id string, f store.Filter) (*trail.ContentDetail, error)
+	Senders     func(ctx context.Context, id string, f store.Filter) ([]store.Sender, map[string]string, error)
+	SentStages  func(ctx context.Context, id string, now time.Time, f store.Filter) ([]store.SentStage, error)
+	SimilarTo   func(ctx context.Context, deal string, f store.Filter) (store.Similar, error)
+	DealCredits func(ctx context.Context, deal string, models []string, f store.Filter) (map[string]map[string]trail.Sum, error)
+	Weeks       func(ctx context.Context, starts []time.Time, f store.Filter) (map[string][]uint64, error)
+	Choices     func(ctx context.Context, names bool, f store.Filter) (store.ContentChoices, error)
 	Deals       func(ctx context.Context, f store.Filter) ([]trail.DealRow, error)
 	Deal        func(ctx context.Context, id string, f store.Filter) (*trail.DealDetail, error)
 	Contact     func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error)
 	Account     func(ctx context.Context, domain string, f store.Filter) (*trail.AccountDetail, error)
-	Reps        func(ctx context.Context, f store.Filter) ([]trail.RepRow, error)
+	Teams       func(ctx context.Context, f store.Filter) (trail.Teams, []trail.RepRow, error)
 	Review      func(ctx context.Context, week string, zone *time.Location, now time.Time, f store.Filter) (*trail.Review, error)
 	Decide      func(ctx context.Context, week, source, by string, said ...ingest.Said) ([]ingest.Outcome, bool, error)
 	Attribution func(ctx context.Context, by string, f store.Filter) (*trail.Attribution, error)
@@ -121,9 +129,10 @@ func New(s Site) (*Site, error) {
 func (s *Site) fillSource() {
 	if s.DB != nil {
 		db := s.DB
-		s.source.Contents, s.source.Content = db.Contents, db.Content
-		s.source.Deals, s.source.Deal = db.Deals, db.Deal
-		s.source.Account, s.source.Reps = db.Account, db.Reps
+		s.source.Contents, s.source.Content, s.source.Weeks, s.source.Choices = db.Contents, db.Content, db.Weeks, db.ContentChoices
+		s.source.Deals, s.source.Deal, s.source.SimilarTo, s.source.DealCredits = db.Deals, db.Deal, db.SimilarTo, db.DealCredits
+		s.source.Senders, s.source.SentStages = db.Senders, db.SentStages
+		s.source.Account, s.source.Teams = db.Account, db.Teams
 		s.source.Sighted = db.Sighted
 		s.source.Baselines = func(ctx context.Context, now time.Time) (trail.Baselines, error) {
 			var since time.Time
@@ -207,6 +216,7 @@ func (s *Site) Routes(g *echo.Group) {
 	in := g.Group("", s.requireSignIn)
 	in.GET("/", s.contents)
 	in.POST("/calculate", s.calculate)
+	in.GET("/content/compare", s.compare)
 	in.GET("/content/new", s.newContent)
 	in.POST("/content/new", s.registerContent)
 	in.GET("/content/found", s.found)
@@ -240,6 +250,7 @@ func (s *Site) Routes(g *echo.Group) {
 	in.GET("/lift/:content", s.lift)
 	s.holdoutRoutes(in)
 	s.requestRoutes(in)
+	s.listRoutes(in)
 	s.runRoutes(in)
 	s.outboxRoutes(in)
 	s.numberRoutes(in)

@@ -52,12 +52,12 @@ func ReviewXLSX(w io.Writer, r trail.Review) error {
 }
 
 // styles are the numbers under which a workbook knows how cells look.
-type styles struct{ head, edit, amount, moment, date, editDate, wrap int }
+type styles struct{ head, edit, amount, moment, date, editDate, wrap, whole, figure int }
 
 func newStyles(book *excelize.File) (s styles, err error) {
 	top := &excelize.Alignment{Vertical: "top", WrapText: true}
 	tint := excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{"E4F1EF"}}
-	amount, moment, day := "#,##0.00", "yyyy-mm-dd hh:mm", "yyyy-mm-dd"
+	amount, moment, day, whole, figure := "#,##0.00", "yyyy-mm-dd hh:mm", "yyyy-mm-dd", "#,##0", "#,##0.00####"
 	for _, x := range []struct {
 		to    *int
 		style excelize.Style
@@ -69,6 +69,8 @@ func newStyles(book *excelize.File) (s styles, err error) {
 		{&s.moment, excelize.Style{Alignment: top, CustomNumFmt: &moment}},
 		{&s.date, excelize.Style{Alignment: top, CustomNumFmt: &day}},
 		{&s.editDate, excelize.Style{Alignment: top, Fill: tint, CustomNumFmt: &day}},
+		{&s.whole, excelize.Style{Alignment: top, CustomNumFmt: &whole}},
+		{&s.figure, excelize.Style{Alignment: top, CustomNumFmt: &figure}},
 	} {
 		if *x.to, err = book.NewStyle(&x.style); err != nil {
 			return s, err

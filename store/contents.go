@@ -86,14 +86,12 @@ func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID
 	var earned map[string]sum
 	g, asking := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { registered, err = db.registered(asking, f, id); return err })
-	g.Go(func() (err error) {
-		happened, err = query(asking, db, "ContentCounts", func(rows driver.Rows, c *trail.ContentRow) error {
-			return rows.Scan(&c.ID, &c.Reps, &c.Sent, &c.Reached, &c.Opened, &c.Opens, &c.Clicked, &c.Clicks, &c.Nameless, &c.Replied, &c.Machine,
-				&c.Deals, &c.Won, &c.Lost, when{&c.LastSent})
-		}, f.args(clickhouse.Named("content", id))...)
-		return err
-	})
-	g.Go(func() (err error) { sent, err = db.sends(asking, f, "content", id); return err })
+	if narrow := id == "" && f.Narrow.Any(); narrow {
+		g.Go(func() (err error) { happened, sent, err = db.countedOf(asking, f); return err })
+	} else {
+		g.Go(func() (err error) { happened, err = db.counted(asking, f, id); return err })
+		g.Go(func() (err error) { sent, err = db.sends(asking, f, "content", id); return err })
+	}
 	g.Go(func() (err error) { earned, err = db.sums(asking, f, r, "ContentCredits", id); return err })
 	if err := g.Wait(); err != nil {
 		return nil, err
@@ -115,6 +113,14 @@ func (db *DB) contents(ctx context.Context, f Filter, r *run, id trail.ContentID
 	}
 	slices.SortFunc(rows, func(a, b trail.ContentRow) int { return cmp.Compare(a.ID, b.ID) })
 	return rows, nil
+}
+
+// counted returns what happened to one content, or to all when id is empty.
+func (db *DB) counted(ctx context.Context, f Filter, id trail.ContentID) ([]trail.ContentRow, error) {
+	return query(ctx, db, "ContentCounts", func(rows driver.Rows, c *trail.ContentRow) error {
+		return rows.Scan(&c.ID, &c.Reps, &c.Sent, &c.Reached, &c.Opened, &c.Opens, &c.Clicked, &c.Clicks, &c.Nameless, &c.Replied, &c.Machine,
+			&c.Deals, &c.Won, &c.Lost, when{&c.LastSent})
+	}, f.args(clickhouse.Named("content", id))...)
 }
 
 // registered returns what is registered of one content, or of all when id is

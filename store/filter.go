@@ -25,6 +25,8 @@ type Filter struct {
 
 	Only map[string][]string // credits alone: by what of Filters they are filtered, and to which values
 	Zone *time.Location      // of months; nil: UTC
+
+	Narrow Narrow // the list of contents alone: which events it counts
 }
 
 const (

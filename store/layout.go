@@ -24,6 +24,7 @@ var layoutViews = map[string]string{
 	"tied":     "SELECT * EXCEPT (layout) FROM layout_events WHERE layout = {layout:String}",
 	"resolved": "SELECT * EXCEPT (layout, deals, rule, confidence) FROM layout_events WHERE layout = {layout:String}",
 	"deals":    "SELECT * EXCEPT (layout) FROM layout_deals WHERE layout = {layout:String}",
+	"staged":   "SELECT deal, at, id, stage FROM layout_events WHERE layout = {layout:String} AND content = '' AND kind = 'staged'",
 	"contents": "SELECT * EXCEPT (layout) FROM layout_contents WHERE layout = {layout:String}",
 	"contacts": `SELECT known.* EXCEPT (layout, gone), who.address AS address, who.name AS name, who.title AS title
 		FROM (SELECT * FROM layout_contacts WHERE layout = {layout:String} AND NOT gone) AS known

@@ -83,6 +83,7 @@ type Kind string
 //	requested  persona, if the content is for one, see Request
 //	answered   request, and declined if there will be no such content, see Answer
 //	voted      note, and not if the vote is taken back, see Vote
+//	listed     list, and of the list itself how its leads were chosen, see LeadList
 //	decided    what a review said of its contact or deal: week, the fields of a Decision, and done_at
 const (
 	Shared      Kind = "shared"      // a rep made a tracked link
@@ -108,6 +109,7 @@ const (
 	Answered    Kind = "answered"  // marketing answered that
 	Voted       Kind = "voted"     // somebody found a note useful
 	Decided     Kind = "decided"
+	Listed      Kind = "listed"    // leads were put on a list: the list itself, or one contact on it
 	Retracted   Kind = "retracted" // the deal or contact that it names is gone; naming none, and with a revision: what this event told never was
 	Erased      Kind = "erased"
 
@@ -143,6 +145,7 @@ var needs = map[Kind][]string{
 	Answered:    {"note"},
 	Voted:       {"rep"},
 	Decided:     {"note"},
+	Listed:      {"note"},
 	Retracted:   {},
 	Erased:      {},
 	ContentKind: {"content"},

@@ -180,6 +180,8 @@ type ContactDetail struct {
 // RepRow is one rep and what came of the mail.
 type RepRow struct {
 	Rep   string `json:"rep"`
+	Team  string `json:"team,omitzero"` // of several reps together, without a rep; see Teams
+	Reps  uint64 `json:"reps,omitzero"` // in that team
 	Sent  uint64 `json:"sent"`
 	Stale uint64 `json:"stale"` // of these, of an older version
 	Seen

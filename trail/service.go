@@ -74,11 +74,7 @@ type ServiceRow struct {
 	total, system, human []float64
 }
 
-const (
-	maxIgnored = 100 // leads listed
-	// SmallestTeam is how many reps a group has at least whose numbers others may see.
-	SmallestTeam = 5
-)
+const maxIgnored = 100 // leads listed
 
 // NewService judges leads created in a period. teams says which team a rep is of.
 func NewService(leads []ServiceLead, teams map[string]string, terms ServiceTerms, from, to, now time.Time) Service {
@@ -87,7 +83,7 @@ func NewService(leads []ServiceLead, teams map[string]string, terms ServiceTerms
 		Weeks: []ServiceRow{}, Teams: []ServiceRow{}, Ignored: []ServiceLead{},
 	}
 	weeks := map[string]*ServiceRow{}
-	byTeam := map[string][]ServiceLead{}
+	var of []ServiceLead // of whom it is known whose they are
 	for _, l := range leads {
 		l.DueAt = terms.Hours.After(l.CreatedAt, terms.Answer, terms.Zone)
 		week := WeekOf(l.CreatedAt, terms.Zone)
@@ -97,8 +93,7 @@ func NewService(leads []ServiceLead, teams map[string]string, terms ServiceTerms
 		s.Total.add(l, terms, now)
 		weeks[week].add(l, terms, now)
 		if l.Rep != "" {
-			team := teams[strings.ToLower(l.Rep)]
-			byTeam[team] = append(byTeam[team], l)
+			of = append(of, l)
 		}
 		if l.AnswerAt.IsZero() && now.After(l.DueAt) {
 			s.Ignored = append(s.Ignored, l)
@@ -110,7 +105,7 @@ func NewService(leads []ServiceLead, teams map[string]string, terms ServiceTerms
 		s.Weeks = append(s.Weeks, *w)
 	}
 	slices.SortFunc(s.Weeks, func(a, b ServiceRow) int { return cmp.Compare(b.Name, a.Name) })
-	s.Teams, s.Hidden = teamRows(byTeam, terms, now)
+	s.Teams, s.Hidden = teamRows(of, teams, terms, now)
 	slices.SortFunc(s.Ignored, func(a, b ServiceLead) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Contact, b.Contact))
 	})
@@ -120,57 +115,30 @@ func NewService(leads []ServiceLead, teams map[string]string, terms ServiceTerms
 	return s
 }
 
-// OtherTeams is what reps without a team and teams that are too small are called together.
-const OtherTeams = "Other teams"
-
-// teamRows returns the teams that are large enough to be shown, by name. The others are
-// one group; while that is too small itself, the smallest team joins it, since
-// whoever subtracts the teams from the whole would know it otherwise.
-func teamRows(byTeam map[string][]ServiceLead, terms ServiceTerms, now time.Time) (rows []ServiceRow, hidden bool) {
-	reps := func(leads []ServiceLead) int {
-		seen := map[string]bool{}
-		for _, l := range leads {
-			seen[strings.ToLower(l.Rep)] = true
-		}
-		return len(seen)
+// teamRows returns the teams that are large enough to be shown, by name, and whether
+// there are reps in none of them.
+func teamRows(leads []ServiceLead, team map[string]string, terms ServiceTerms, now time.Time) (rows []ServiceRow, hidden bool) {
+	var reps []string
+	for _, l := range leads {
+		reps = append(reps, strings.ToLower(l.Rep))
 	}
-	others := slices.Clone(byTeam[""])
-	var names []string
-	for name, leads := range byTeam {
-		switch {
-		case name == "":
-		case reps(leads) < SmallestTeam:
-			others = append(others, leads...)
-		default:
-			names = append(names, name)
+	slices.Sort(reps)
+	reps = slices.Compact(reps)
+	teams := NewTeams(reps, team)
+	byTeam := map[string]*ServiceRow{}
+	for _, l := range leads {
+		name, _ := teams.Of(Viewer{}, strings.ToLower(l.Rep))
+		if byTeam[name] == nil {
+			byTeam[name] = &ServiceRow{Name: name, Reps: len(teams.Members(name))}
 		}
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(reps(byTeam[a]), reps(byTeam[b])), cmp.Compare(a, b))
-	})
-	for len(names) > 0 && len(others) > 0 && reps(others) < SmallestTeam {
-		others, names = append(others, byTeam[names[0]]...), names[1:]
+		byTeam[name].add(l, terms, now)
 	}
 	rows = []ServiceRow{}
-	row := func(name string, leads []ServiceLead) {
-		r := ServiceRow{Name: name, Reps: reps(leads)}
-		for _, l := range leads {
-			r.add(l, terms, now)
-		}
-		r.close()
-		rows = append(rows, r)
+	for _, name := range teams.Names() {
+		byTeam[name].close()
+		rows = append(rows, *byTeam[name])
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		row(name, byTeam[name])
-	}
-	switch n := reps(others); {
-	case n >= SmallestTeam:
-		row(OtherTeams, others)
-	case n > 0:
-		hidden = true
-	}
-	return rows, hidden
+	return rows, byTeam[""] != nil
 }
 
 // add counts a lead, whose DueAt is set or will be.

@@ -63,6 +63,8 @@ type Config struct {
 
 		CRMURL string `toml:"crm_url" default:"" doc:"Where the CRM shows a deal, with {id} for its ID, such as https://app.hubspot.com/contacts/1234/record/0-3/{id}. The review links there. Empty: no link."`
 
+		RepNames string `toml:"rep_names" default:"teams" doc:"How people see the numbers of reps other than their own: teams (of five or more, as deals name their owner's team) or names. Since when it is so is shown to everybody. API keys see names."`
+
 		RatesSource string `toml:"rates_source" default:"" doc:"Where the rates are from and of which day, such as ECB, 2 November 2026. It is kept with every run."`
 	} `toml:"company"`
 	Attribution struct {
@@ -368,7 +370,8 @@ func (c *Config) check() error {
 	if err := cmp.Or(c.checkReview(), c.checkOutbox()); err != nil {
 		return err
 	}
-	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on")); err != nil {
+	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on"),
+		oneOf("company.rep_names", c.Company.RepNames, "teams", "names")); err != nil {
 		return err
 	}
 	return errors.Join(c.checkService(), c.checkMailboxes())

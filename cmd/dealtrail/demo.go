@@ -68,6 +68,7 @@ func (cmd demoCmd) Run(e *env) error {
 	c.Server.PublicURL = "http://" + c.Server.Listen
 	c.Tracking.AllowLocal = true
 	c.Tracking.Pixel = "on"
+	c.Company.RepNames = string(trail.RepsByName) // its reps do not exist
 	c.Mailboxes.Every = Duration(2 * time.Second)
 	c.Attribution.Every = Duration(time.Minute)
 	secrets := newSecrets()

@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"outbox":                    {"trail", "store", "ingest", "outbox/guard"}, // what it attaches and recommends is handed to it
 	"api":                       {"trail", "store", "ingest", "ingest/crm", "attribution"},
 	"dashboards/browsertest":    {},
-	"dashboards":                {"trail", "store", "ingest", "ingest/track", "attribution"},
+	"dashboards":                {"trail", "store", "ingest", "ingest/track", "attribution", "attribution/lift"},
 }
 
 func TestDependenciesPointOneWay(t *testing.T) {

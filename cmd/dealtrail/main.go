@@ -45,6 +45,7 @@ type cli struct {
 	Lift      liftCmd      `cmd:"" help:"How much more often deals go on with each content than without, and how sure that is."`
 	Holdout   holdoutCmd   `cmd:"" help:"Start, list, show or end experiments: the only proof that a content moves deals."`
 	Quality   qualityCmd   `cmd:"" help:"What is wrong with the data, and what it does to the numbers."`
+	Lists     listsCmd     `cmd:"" help:"Lists of leads and how they responded: add, list or show."`
 	Requests  requestsCmd  `cmd:"" help:"What reps ask marketing for: list, add or answer."`
 	Outbox    outboxCmd    `cmd:"" help:"What dealtrail sends to people by itself: list, or send a test."`
 	Goals     goalsCmd     `cmd:"" help:"What sales and marketing agreed to reach: list or set."`

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/xuri/excelize/v2"
 
 	"dealtrail/api"
 	"dealtrail/trail"
@@ -43,6 +46,76 @@ func TestRequestsAreAskedListedAndAnsweredByCommands(t *testing.T) {
 	}
 	checkRequestAnswers(t, r, id)
 	checkNoteAnswers(t, r)
+	checkLists(t, r)
+}
+
+// checkLists keeps lists by command and by the API, and asks for lists as files.
+func checkLists(t *testing.T, r *running) {
+	t.Helper()
+	r.command("import", "contacts", r.file("people.csv", "email,name,role\nann@a.example,Ann,CFO\nbob@b.example,Bob,CTO\n"))
+	out := r.command("lists", "add", r.file("Fair.csv", "Full name;Work e-mail;Email\nAnn;;ANN@a.example\nX;;nobody\nAnn again;;ann@a.example\nCat;;cat@c.example\n"))
+	id, rest, _ := strings.Cut(strings.TrimSpace(out), ": ")
+	if rest != "2 leads" {
+		t.Errorf("add prints %q", out)
+	}
+	var kept trail.LeadList
+	if err := r.api.Post(t.Context(), "/v1/lists", map[string]any{"name": "Money", "filter": map[string]string{"persona": "CFO"}}, &kept); err != nil || kept.Leads != 1 || kept.How != "contacts with persona CFO" {
+		t.Errorf("by a filter: %+v, %v", kept, err)
+	}
+	valid(t, "lead_list", ask1[any](r, "/v1/lists?limit=1").(map[string]any)["rows"].([]any)[0])
+	valid(t, "list_response", ask1[any](r, "/v1/lists/"+id))
+	rows, err := csv.NewReader(strings.NewReader(r.command("lists", "list", "--format", "csv"))).ReadAll()
+	if err != nil || len(rows) != 3 || rows[2][0] != id || rows[2][2] != "Fair" || rows[2][3] != "2" || rows[1][2] != "Money" {
+		t.Errorf("%q, %v", rows, err)
+	}
+	if out := r.command("lists", "show", id, "--format", "json"); !strings.Contains(out, `"leads": 2`) {
+		t.Errorf("show prints %s", out)
+	}
+	for _, path := range []string{"/v1/content", "/v1/deals", "/v1/reps", "/v1/requests", "/v1/notes", "/v1/lists", "/v1/lists/" + id, "/v1/runs", "/v1/holdouts", "/v1/mailboxes", "/v1/sighted", "/v1/bad", "/v1/shares?rep=anna@ours.test", "/v1/recommendations?stage=Demo"} {
+		checkFiles(t, r, path)
+	}
+	if out, err := r.try("lists", "show", "X"); err == nil || !strings.Contains(err.Error(), `no list "X"`) {
+		t.Errorf("an unknown list: %q, %v", out, err)
+	}
+}
+
+// checkFiles asks for a list of the API as CSV and XLSX: both have a line for each row.
+func checkFiles(t *testing.T, r *running, path string) {
+	t.Helper()
+	fetch := func(format string) (string, []byte) {
+		sep := map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")]
+		q, err := http.NewRequestWithContext(t.Context(), "GET", r.api.URL+path+sep+"format="+format, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Authorization", "Bearer "+r.api.Key)
+		answer, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusOK {
+			t.Errorf("%s as %s: %d %s %v", path, format, answer.StatusCode, body, err)
+		}
+		return answer.Header.Get("Content-Type"), body
+	}
+	want := len(ask1[struct{ Rows []any }](r, path).Rows)
+	kind, body := fetch("csv")
+	rows, err := csv.NewReader(bytes.NewReader(body)).ReadAll()
+	if err != nil || kind != "text/csv; charset=utf-8" || len(rows)-1 != want || !bytes.HasPrefix(body, []byte("\uFEFF")) {
+		t.Errorf("%s as CSV, %s: %d rows, want %d; %v", path, kind, len(rows)-1, want, err)
+	}
+	_, body = fetch("xlsx")
+	book, err := excelize.OpenReader(bytes.NewReader(body))
+	if err != nil {
+		t.Errorf("%s as XLSX: %v", path, err)
+		return
+	}
+	defer book.Close()
+	if rows, err := book.GetRows(book.GetSheetName(0)); err != nil || len(rows)-1 != want {
+		t.Errorf("%s as XLSX: %d rows, want %d; %v", path, len(rows)-1, want, err)
+	}
 }
 
 // checkRequestAnswers compares what the API answers with the document.

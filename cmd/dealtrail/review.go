@@ -101,6 +101,15 @@ func (p *program) openReviews(contacts trail.ContactKey) (err error) {
 	return err
 }
 
+// listFormats are the formats of lists besides JSON.
+func listFormats(zone *time.Location) map[string]api.TableFormat {
+	all := map[string]api.TableFormat{}
+	for name, f := range dashboards.TableFormats(zone) {
+		all[name] = api.TableFormat{Type: f.Type, Write: f.Write}
+	}
+	return all
+}
+
 // exports are the formats of the review besides JSON.
 func exports() map[string]api.Export {
 	all := map[string]api.Export{}

@@ -191,9 +191,10 @@ func (p *program) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	names := &ingest.RepNames{Redis: p.redis, Mode: trail.RepNames(c.Company.RepNames), Now: time.Now}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
+		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
 	})
 	if err != nil {
 		return err
@@ -201,7 +202,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Outbox: p.outboxActions(), Exports: exports(), TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log, Service: c.service(), WriteCSV: dashboards.WriteCSV,
+		Outbox: p.outboxActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log, Service: c.service(), WriteCSV: dashboards.WriteCSV,
 	}
 	return nil
 }

@@ -85,26 +85,6 @@
     finder.ariaBusy = null;
   });
 
-  // Tables that the server does not sort.
-  document.querySelectorAll("table[data-sortable]").forEach(table => {
-    const body = table.tBodies[0];
-    [...table.tHead.rows[0].cells].forEach((th, column) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...th.childNodes);
-      th.append(button);
-      button.addEventListener("click", () => {
-        const number = th.classList.contains("n");
-        const down = th.ariaSort ? th.ariaSort === "ascending" : number;
-        [...table.tHead.rows[0].cells].forEach(c => c.removeAttribute("aria-sort"));
-        th.setAttribute("aria-sort", down ? "descending" : "ascending");
-        const key = row => number ? Number(row.cells[column].textContent.replace(/[^0-9.-]/g, "")) : row.cells[column].textContent.trim().toLowerCase();
-        const order = (a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0) * (down ? -1 : 1);
-        body.append(...[...body.rows].sort(order));
-      });
-    });
-  });
-
   // color returns what a token is in the current theme, as the browser computes it.
   function color(token) {
     const probe = document.createElement("span");

@@ -101,6 +101,8 @@ var tables = []table{
 		{"closed_at", asTime, []string{"closedate", "closeddate", "dateclosed"}},
 		{"loss_reason", asProse, []string{"closedlostreason", "lostreason", "lossreasonc"}},
 		{"contacts", asPeople, []string{"associatedcontact", "associatedcontacts", "contactemails", "contactemail", "primarycontact"}},
+		{"segment", asProse, []string{"marketsegment", "customersegment"}},
+		{"team", asProse, []string{"ownerteam", "hubspotteam", "salesteam"}},
 		{"merged_into", asDeal, []string{"mergedintoid", "mergedintodeal", "mergedintodealid"}},
 	}},
 	{name: "stages", facts: []trail.Kind{trail.Staged}, required: []string{"deal", "stage", "at"}, columns: []column{

@@ -12,6 +12,6 @@ FROM
         argMaxIf(toString(account), (kind = 'contact', at, received_at, id), account != '') AS domain,
         argMaxIf(kind, (at, received_at, id), kind IN ('contact', 'retracted')) AS last_word
     FROM facts(as_of = {as_of:DateTime64(3)}) AS f
-    WHERE contact != '' AND xxHash64(contact) NOT IN (SELECT xxHash64(contact) FROM layout_contacts WHERE layout = {snapshot:String})
+    WHERE contact != '' AND kind != 'listed' AND xxHash64(contact) NOT IN (SELECT xxHash64(contact) FROM layout_contacts WHERE layout = {snapshot:String})
     GROUP BY contact
 )

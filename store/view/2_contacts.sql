@@ -24,7 +24,7 @@ FROM
         argMaxIf(account, (kind = 'contact', at, received_at, id), account != '') AS domain,
         argMaxIf(kind, (at, received_at, id), kind IN ('contact', 'retracted')) AS last_word
     FROM facts(as_of = {as_of:DateTime64(3)})
-    WHERE contact != ''
+    WHERE contact != '' AND kind != 'listed' -- who is only on a list is nobody we know
     GROUP BY contact
     HAVING last_word != 'retracted'
 ) AS known
