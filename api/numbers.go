@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -26,8 +27,8 @@ func (s *Server) goals(c echo.Context) error {
 	if p := c.QueryParam("period"); p != "" {
 		all = goalsOf(all, p)
 	}
-	if asCSV(c) {
-		return s.sendTable(c, "goals.csv", trail.GoalsTable(all))
+	if format, ok := asTable(c); ok {
+		return s.sendTable(c, format, "goals", trail.GoalsTable(all))
 	}
 	return c.JSON(http.StatusOK, struct {
 		list[trail.Goal]
@@ -102,8 +103,8 @@ func (s *Server) service(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if asCSV(c) {
-		return s.sendTable(c, "service.csv", answer.Table())
+	if format, ok := asTable(c); ok {
+		return s.sendTable(c, format, "service", answer.Table())
 	}
 	return c.JSON(http.StatusOK, answer)
 }
@@ -122,8 +123,8 @@ func (s *Server) month(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if asCSV(c) {
-		return s.sendTable(c, "month-"+r.Name+".csv", r.Table())
+	if format, ok := asTable(c); ok {
+		return s.sendTable(c, format, "month-"+r.Name, r.Table())
 	}
 	return c.JSON(http.StatusOK, r)
 }
@@ -133,17 +134,21 @@ func (s *Server) dictionary(c echo.Context) error {
 	return c.JSON(http.StatusOK, listOf(trail.Terms()))
 }
 
-// asCSV reports whether a table is asked for.
-func asCSV(c echo.Context) bool {
-	return c.QueryParam("format") == "csv" || c.QueryParam("format") == "" && strings.HasPrefix(c.Request().Header.Get(echo.HeaderAccept), "text/csv")
+// asTable reports whether a table is asked for, and in which format.
+func asTable(c echo.Context) (format string, ok bool) {
+	format = c.QueryParam("format")
+	if format == "" && strings.HasPrefix(c.Request().Header.Get(echo.HeaderAccept), "text/csv") {
+		format = "csv"
+	}
+	return format, format == "csv" || format == "xlsx"
 }
 
 // sendTable answers with a file to keep.
-func (s *Server) sendTable(c echo.Context, name string, rows [][]string) error {
+func (s *Server) sendTable(c echo.Context, format, name string, rows [][]string) error {
 	h := c.Response().Header()
-	h.Set(echo.HeaderContentType, "text/csv; charset=utf-8")
-	h.Set(echo.HeaderContentDisposition, `attachment; filename="`+name+`"`)
+	h.Set(echo.HeaderContentType, s.Tables[format].Type)
+	h.Set(echo.HeaderContentDisposition, fmt.Sprintf("attachment; filename=%q", name+"."+format))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	return s.WriteCSV(c.Response(), rows)
+	return s.WriteRows(c.Response(), format, name, rows, s.Zone)
 }

@@ -51,8 +51,9 @@ type Server struct {
 	TakeReview TakeReview
 	Outbox     Outbox
 
-	Service  trail.ServiceTerms                       // how fast a lead is answered; its zone is Zone
-	WriteCSV func(w io.Writer, rows [][]string) error // writes a table so that no spreadsheet takes a cell for a formula
+	Service trail.ServiceTerms // how fast a lead is answered; its zone is Zone
+	// WriteRows writes rows below a header as csv or xlsx, so that no spreadsheet takes a cell for a formula.
+	WriteRows func(w io.Writer, format, name string, rows [][]string, zone *time.Location) error
 }
 
 // Operations mounts what every process serves, whatever its roles.

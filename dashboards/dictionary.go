@@ -20,12 +20,12 @@ func (s *Site) dictionary(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
+	if wantsFile(c) {
 		rows := [][]string{{"id", "name", "means", "formula", "unit", "excludes", "page", "docs"}}
 		for _, t := range trail.Terms() {
 			rows = append(rows, []string{t.ID, t.Name, t.Means, t.Formula, t.Unit, t.Excludes, t.Page, t.Docs})
 		}
-		return sendCSV(c, "dictionary.csv", rows)
+		return s.sendRows(c, "dictionary", rows)
 	}
 	return s.render(c, http.StatusOK, "dictionary", dictionaryPage{frame: s.frame(c, "What does each number mean?", "", l), Terms: trail.Terms()})
 }

@@ -84,19 +84,12 @@ func (s *Site) numbers(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	switch ctx := c.Request().Context(); c.QueryParam("format") {
-	case "csv":
-		goals, err := s.DB.Goals(ctx, s.terms(), s.Now())
+	if wantsFile(c) {
+		goals, err := s.DB.Goals(c.Request().Context(), s.terms(), s.Now())
 		if err != nil {
 			return err
 		}
-		return sendCSV(c, "goals.csv", trail.GoalsTable(goals))
-	case "service":
-		service, err := s.recentService(c)
-		if err != nil {
-			return err
-		}
-		return sendCSV(c, "service.csv", service.Table())
+		return s.sendRows(c, "goals", trail.GoalsTable(goals))
 	}
 	return s.renderNumbers(c, http.StatusOK, l, goalForm{})
 }

@@ -38,8 +38,8 @@ func (s *Site) month(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.QueryParam("format") == "csv" {
-		return sendCSV(c, "month-"+r.Name+".csv", r.Table())
+	if wantsFile(c) {
+		return s.sendRows(c, "month-"+r.Name, r.Table())
 	}
 	page := monthPage{frame: s.frame(c, "What did "+r.Period.Words()+" bring?", "numbers", l), R: *r, Words: r.Period.Words(), Earlier: r.Period.Before().Name, SeenShare: seenShare(r)}
 	page.AnswerDays, page.ServiceTerms = uint64(s.Registry.AnswerDays), r.Terms

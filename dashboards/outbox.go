@@ -46,7 +46,7 @@ func (s *Site) renderOutbox(c echo.Context, status int, page outboxPage) error {
 			return err
 		}
 		for _, ch := range all {
-			page.Channels = append(page.Channels, inWords(ch))
+			page.Channels = append(page.Channels, channelWords(ch))
 		}
 	}
 	return s.render(c, status, "outbox", page)
@@ -71,8 +71,8 @@ func (s *Site) testOutbox(c echo.Context) error {
 	return s.renderOutbox(c, http.StatusOK, page)
 }
 
-// inWords says what a channel tells, and to whom.
-func inWords(c trail.Channel) channel {
+// channelWords says what a channel tells, and to whom.
+func channelWords(c trail.Channel) channel {
 	kinds := map[string]string{"slack": "Slack", "teams": "Teams", "generic": "Signed webhook", "mail": "Mail"}
 	events := map[string]string{"review_ready": "the review is ready", "hot_deal": "people click or answer in an open deal", "late_request": "a request is late", "digest": "daily, who clicked or answered and what to send next"}
 	out := channel{Channel: c, Title: c.Name, Chat: c.Kind != "mail", Who: kinds[c.Kind]}

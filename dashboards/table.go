@@ -254,6 +254,14 @@ func (s *Site) sendRows(c echo.Context, name string, rows [][]string) error {
 	return s.sendFile(c, typed(name, rows))
 }
 
+// WriteRows writes rows below a header as csv or xlsx.
+func WriteRows(w io.Writer, format, name string, rows [][]string, zone *time.Location) error {
+	if format == "xlsx" {
+		return typed(name, rows).XLSX(w, zone)
+	}
+	return typed(name, rows).CSV(w)
+}
+
 // TableFormats write a table in the formats that lists have besides JSON.
 func TableFormats(zone *time.Location) map[string]TableFormat {
 	return map[string]TableFormat{

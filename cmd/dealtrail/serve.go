@@ -202,7 +202,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Outbox: p.outboxActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log, Service: c.service(), WriteCSV: dashboards.WriteCSV,
+		Outbox: p.outboxActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
 	}
 	return nil
 }
