@@ -30,7 +30,7 @@ func snapshotID(asOf time.Time, config string) string {
 // store, which lays out the same for pages.
 var snapshotParts = []string{
 	"snapshot_names", "snapshot_deals", "snapshot_stages", "snapshot_unregistered", "snapshot_leads",
-	"words", "parties", "bindings", "crowds", "crowd", "links",
+	"words", "parties", "bindings", "bindings_others", "crowds", "crowd", "links",
 	"snapshot_touches", "snapshot_people", "companies", "snapshot_decided", "snapshot_complete",
 }
 

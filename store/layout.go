@@ -39,7 +39,7 @@ var layoutViews = map[string]string{
 // between that do not begin with layout_ make what a snapshot of attribution has too.
 var layoutParts = []string{
 	"layout_contents", "layout_contacts", "layout_acquaintances", "layout_deals", "layout_staged", "layout_known",
-	"words", "parties", "bindings", "crowds", "crowd", "links", "layout_people", "companies", "layout_events",
+	"words", "parties", "bindings", "bindings_others", "crowds", "crowd", "links", "layout_people", "companies", "layout_events",
 	"layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts",
 }
 

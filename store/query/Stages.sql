@@ -4,6 +4,6 @@ SELECT
     deal,
     arrayMap(x -> x.3, arraySort(groupArrayIf((at, id, toString(stage)), at >= {from:DateTime64(3)}))),
     max(at)
-FROM facts(as_of = {as_of:DateTime64(3)})
-WHERE kind = 'staged' AND at < {to:DateTime64(3)}
+FROM staged(as_of = {as_of:DateTime64(3)}) AS s
+WHERE at < {to:DateTime64(3)}
 GROUP BY deal

@@ -11,5 +11,5 @@ CREATE TABLE IF NOT EXISTS snapshot_bindings
 )
 ENGINE = MergeTree
 PARTITION BY snapshot
-ORDER BY key
+ORDER BY tuple()
 SETTINGS max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1 -- it goes before a merge would be worth its while
