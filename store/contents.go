@@ -28,8 +28,8 @@ func (db *DB) Contents(ctx context.Context, f Filter) ([]trail.ContentRow, error
 }
 
 // Content returns one content with its newest events, newest first, and the
-// deals it touched or earned of, the won ones with what it earned. An unknown
-// content is a Problem.
+// deals it touched or earned of, the won ones with what it earned: at most f.Limit
+// of each, the deals that it earned most of. An unknown content is a Problem.
 func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail.ContentDetail, error) {
 	f, err := f.complete()
 	if err != nil {
@@ -62,10 +62,12 @@ func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail
 	}
 	detail := &trail.ContentDetail{ContentRow: rows[0], Events: events}
 	for deal := range earned {
-		if !slices.Contains(deals, deal) {
-			deals = append(deals, deal)
-		}
+		deals = append(deals, deal)
 	}
+	slices.Sort(deals)
+	deals = slices.Compact(deals)
+	slices.SortStableFunc(deals, func(a, b string) int { return cmp.Compare(earned[b].value, earned[a].value) })
+	deals = deals[:min(len(deals), cmp.Or(f.Limit, pageLimit))]
 	if detail.DealRows, err = db.deals(ctx, f, "id", deals...); err != nil {
 		return nil, err
 	}
