@@ -68,6 +68,7 @@ func TestABareFactChangesNoNumber(t *testing.T) {
 		}
 	}
 	insert(t, db, bare...)
+	layOut(t, db)
 	after := ask()
 	for what := range before {
 		check(t, what, after[what], before[what])
@@ -88,6 +89,7 @@ func TestBareFactsStandInTrails(t *testing.T) {
 	db := openCompany(t)
 	again := mailed(trail.Sent, "m1", "", ann, day(5)) // read before the deck was registered
 	insert(t, db, mailed(trail.Sent, "b1", "", ann, day(12)), mailed(trail.Replied, "b1", "", ann, day(13)), again)
+	layOut(t, db)
 	lines := func(events []trail.TrailRow) (got []string) {
 		for _, e := range events {
 			if e.Kind == trail.Sent || e.Kind == trail.Replied {

@@ -109,6 +109,7 @@ func openCompany(t *testing.T) *store.DB {
 	db := storetest.Open(t)
 	insert(t, db, company()...)
 	divided(t, db)
+	layOut(t, db)
 	return db
 }
 
@@ -317,7 +318,7 @@ func TestStatesKnownTargetsAndCountsTellWhatIsThere(t *testing.T) {
 	_, ok, err = db.Target(ctx, trail.KeyOf("other"))
 	check(t, "no target", fmt.Sprint(ok, err), "false <nil>")
 	check(t, "counts", must(db.Counts(ctx))(t), store.Counts{
-		Events: uint64(len(all)), Contents: 2, Deals: 6, Contacts: 4, Shares: 7, Clicks: 6, LastReceived: day(16),
+		Events: uint64(len(all)), Contents: 2, Deals: 6, Contacts: 4, Shares: 7, Clicks: 6, LastReceived: day(16), CRMContacts: 3,
 	})
 }
 
@@ -338,6 +339,7 @@ func TestAnyOrderOfArrivalGivesEqualReports(t *testing.T) {
 			insert(t, db, part...)
 		}
 		divided(t, db)
+		layOut(t, db)
 		got := must(answers(t.Context(), db, store.Filter{}))(t)
 		for name := range want {
 			check(t, name, got[name], want[name])

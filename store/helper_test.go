@@ -33,6 +33,16 @@ func insert(t testing.TB, db *store.DB, events ...trail.Event) {
 	if err := db.InsertEvents(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
+	db.Wrote()
+}
+
+// layOut lays out what is known by now, so that many reports can be asked for quickly.
+func layOut(t testing.TB, db *store.DB) {
+	t.Helper()
+	if _, err := db.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	store.LookAgain(db)
 }
 
 // keys makes the contacts of the tests.

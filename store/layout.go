@@ -98,23 +98,23 @@ func (db *DB) layoutFor(ctx context.Context, args []any) string {
 	l := &db.layouts
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.looked) > layoutLook {
+	if time.Since(l.looked) > layoutLook || !l.wrote.Before(l.looked) {
 		var err error
+		looked := time.Now()
 		if l.known, err = db.allLayouts(ctx); err != nil {
 			return "" // the query itself will say what is wrong
 		}
-		l.looked = time.Now()
+		l.looked = looked
 	}
 	i := slices.IndexFunc(l.known, func(one layout) bool { return slices.Contains(args, instant("as_of", one.until())) })
 	if i < 0 {
 		return ""
 	}
 	found := l.known[i]
-	if !found.asOf.IsZero() {
+	if !found.asOf.IsZero() || found.rows == found.now {
 		return found.id
 	}
-	behind := found.rows != found.now && time.Since(found.at) > max(layoutOld, 20*found.took)
-	if behind || !found.at.After(l.wrote) {
+	if behind := time.Since(found.at) > max(layoutOld, 20*found.took); behind || !found.at.After(l.wrote) {
 		return ""
 	}
 	return found.id

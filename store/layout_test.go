@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dealtrail/store"
+	"dealtrail/store/storetest"
 	"dealtrail/trail"
 )
 
@@ -33,7 +34,9 @@ func reports(t *testing.T, db *store.DB) map[string]string {
 
 func TestWhatIsLaidOutSaysWhatTheViewsSay(t *testing.T) {
 	t.Parallel()
-	db := openCompany(t)
+	db := storetest.Open(t)
+	insert(t, db, company()...)
+	divided(t, db)
 	want := reports(t, db)
 	if took, err := db.Refresh(t.Context()); err != nil || took == 0 {
 		t.Fatalf("took %v: %v", took, err)
@@ -68,7 +71,9 @@ func TestALayoutIsReadUntilSomethingMustBeSeen(t *testing.T) {
 	refresh()
 	late := event(trail.Clicked, "late", day(17))
 	late.Share, late.Content, late.Verdict = "s1", "deck", trail.Verdict{Agent: trail.Human, Probability: 0.99}
-	insert(t, db, late)
+	if err := db.InsertEvents(t.Context(), []trail.Event{late}); err != nil {
+		t.Fatal(err)
+	}
 	if got := clicks(); got != before {
 		t.Errorf("%d clicks before it is laid out, want %d", got, before)
 	}
@@ -92,7 +97,8 @@ func TestALayoutIsReadUntilSomethingMustBeSeen(t *testing.T) {
 // Whoever lays out died after the first one.
 func TestAnOldLayoutIsNotRead(t *testing.T) {
 	t.Parallel()
-	db := openCompany(t)
+	db := storetest.Open(t)
+	insert(t, db, company()...)
 	if err := db.Exec(context.Background(), "INSERT INTO layouts (layout, as_of, at, rows, took_ms) SELECT 'old-layout', toDateTime64(0, 3), now64(3) - 60, 1, 10"); err != nil {
 		t.Fatal(err)
 	}
