@@ -45,6 +45,7 @@ type Server struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	Corrector  *ingest.Corrector
 	TakeReview TakeReview
 	Outbox     Outbox
 }
@@ -78,6 +79,11 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/contacts/:email", s.contact)
 	v1.GET("/accounts/:domain", s.account)
 	v1.GET("/reps", s.reps)
+	v1.GET("/reps/:email/facts", s.kept)
+	v1.GET("/reps/:email/exclusions", s.exclusions)
+	v1.POST("/reps/:email/exclusions", s.exclude)
+	v1.DELETE("/reps/:email/exclusions/:who", s.include)
+	v1.POST("/events/:id/verdict", s.say)
 	v1.GET("/attribution", s.attribution)
 	v1.GET("/attribution/why", s.why)
 	v1.GET("/spend", s.spend)

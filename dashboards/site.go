@@ -43,6 +43,7 @@ type Site struct {
 	Connect   *Connect
 	Digest    *Digest                       // nil: there is none to end
 	Outbox    *Outbox                       // nil: nothing is sent
+	Mailbox   *Mailbox                      // nil: no mail is read
 	Since     func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 
 	// SignedIn returns the name of who asks, or "" for nobody; nil lets
@@ -239,6 +240,7 @@ func (s *Site) Routes(g *echo.Group) {
 	s.requestRoutes(in)
 	s.runRoutes(in)
 	s.outboxRoutes(in)
+	s.mailboxRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)
 		in.POST("/demo/send", s.demoSend)

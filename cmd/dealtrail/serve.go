@@ -193,7 +193,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
+		Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log,
 	})
 	if err != nil {
 		return err
@@ -201,7 +201,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Outbox: p.outboxActions(), Exports: exports(), TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log,
+		Outbox: p.outboxActions(), Corrector: p.corrector, Exports: exports(), TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log,
 	}
 	return nil
 }
@@ -234,7 +234,7 @@ func (p *program) openTracker(keys *trail.Keyring, files *ingest.Files) error {
 		return fmt.Errorf("tracking.networks: %w", err)
 	}
 	p.visitors = &ingest.Visitors{Redis: p.redis, Log: p.log}
-	p.corrector = &ingest.Corrector{Redis: p.redis, DB: p.db, Emit: p.buffer.Append, Log: p.log, Now: time.Now}
+	p.corrector = &ingest.Corrector{Redis: p.redis, DB: p.db, Emit: p.buffer.Append, Settle: p.buffer.Settle, Log: p.log, Now: time.Now}
 	p.tracker = &track.Tracker{
 		Keys: keys, Lookup: p.catalogue.Lookup, File: files.Open, Emit: p.consents.Keep(p.buffer.Append),
 		Fallback: c.Tracking.FallbackURL, Self: p.signedIn, Networks: networks, Hash: p.visitors.Hash, Own: p.visitors.Own,
