@@ -46,6 +46,7 @@ type Server struct {
 	Log      *slog.Logger
 
 	Corrector  *ingest.Corrector
+	Budgets    Budgets
 	TakeReview TakeReview
 	Outbox     Outbox
 }
@@ -87,6 +88,12 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/attribution", s.attribution)
 	v1.GET("/attribution/why", s.why)
 	v1.GET("/spend", s.spend)
+	v1.GET("/budgets", s.budgets)
+	v1.POST("/budgets", s.newBudget)
+	v1.GET("/budgets/:id", s.budget)
+	v1.GET("/budgets/:id/links", s.links)
+	v1.POST("/budgets/:id/links", s.newLink)
+	v1.DELETE("/budgets/:id/links/:link", s.revokeLink)
 	v1.GET("/runs", s.runs)
 	v1.POST("/runs", s.startRun)
 	v1.GET("/runs/:id", s.run)

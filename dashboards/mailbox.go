@@ -48,7 +48,7 @@ type mailboxPage struct {
 // keptFact is one fact with what the page can do about it.
 type keptFact struct {
 	trail.KeptRow
-	Lens  lens
+	Lens lens
 }
 
 // keptAtOnce is how many facts a page shows, and keptInFile how many pages a file has,

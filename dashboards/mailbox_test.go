@@ -158,7 +158,9 @@ func checkSaid(t *testing.T, e http.Handler, rep, click string) {
 			t.Fatalf("%d to %q\n%s", answer.Code, to, answer.Body)
 		}
 	}
-	clicks := func() string { return string(regexp.MustCompile(`Clicks[^<]*<[^>]*>[^<]*`).Find([]byte(read(t, e, "/content/deck")))) }
+	clicks := func() string {
+		return string(regexp.MustCompile(`Clicks[^<]*<[^>]*>[^<]*`).Find([]byte(read(t, e, "/content/deck"))))
+	}
 	before := clicks()
 	say("me", "told")
 	say("me", "same")

@@ -82,6 +82,8 @@ type Kind string
 //	requested  persona, if the content is for one, see Request
 //	answered   request, and declined if there will be no such content, see Answer
 //	voted      note, and not if the vote is taken back, see Vote
+//	budgeted   title, run, lift_run and model, and page: all that it says, see Budget
+//	clicked    or opened, with a person's word on who made it: was, said_by and judged, see Word
 //	decided    what a review said of its contact or deal: week, the fields of a Decision, and done_at
 const (
 	Shared      Kind = "shared"      // a rep made a tracked link
@@ -106,6 +108,7 @@ const (
 	Answered    Kind = "answered"  // marketing answered that
 	Voted       Kind = "voted"     // somebody found a note useful
 	Decided     Kind = "decided"
+	Budgeted    Kind = "budgeted"  // somebody froze a budget page
 	Retracted   Kind = "retracted" // the deal or contact that it names is gone; naming none, and with a revision: what this event told never was
 	Erased      Kind = "erased"
 
@@ -140,6 +143,7 @@ var needs = map[Kind][]string{
 	Answered:    {"note"},
 	Voted:       {"rep"},
 	Decided:     {"note"},
+	Budgeted:    {},
 	Retracted:   {},
 	Erased:      {},
 	ContentKind: {"content"},
