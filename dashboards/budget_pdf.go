@@ -78,13 +78,13 @@ func (p *paper) budget(v budgetView, row float64) float64 {
 	for _, k := range v.Kinds {
 		kinds = append(kinds, []string{k.Name, orDash(k.Cost), k.Value, k.Range, k.Per, k.PerRange})
 	}
-	p.table(row, []pdfColumn{{"Kind", 58, "L"}, {"Spent", 24, "R"}, {"Credit", 26, "R"}, {"95 % interval", 38, "R"}, {"Per unit spent", 20, "R"}, {"95 %", 20, "R"}}, kinds)
+	p.table(row, []pdfColumn{{"Kind", 58, "L"}, {"Spent", 24, "R"}, {"Credit", 26, "R"}, {"95 % interval", 38, "R"}, {"Per " + v.Unit + " spent", 20, "R"}, {"95 %", 20, "R"}}, kinds)
 	title := "By content"
 	if v.Rest != nil {
 		title += fmt.Sprintf(", the first %d", len(v.Lines))
 	}
 	p.heading(title)
-	p.table(row, []pdfColumn{{"Content", 54, "L"}, {"Spent", 17, "R"}, {"Credit", 19, "R"}, {"95 % interval", 30, "R"}, {"Per unit", 12, "R"}, {"95 %", 16, "R"}, {"Does it move deals?", 38, "R"}}, contentRows(v))
+	p.table(row, []pdfColumn{{"Content", 48, "L"}, {"Spent", 16, "R"}, {"Credit", 19, "R"}, {"95 % interval", 35, "R"}, {"Per " + v.Unit, 12, "R"}, {"95 %", 22, "R"}, {"Does it move deals?", 34, "R"}}, contentRows(v))
 	p.heading("How sure is that?")
 	p.sentences(v.Sure)
 	p.heading("What it rests on")

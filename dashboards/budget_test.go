@@ -278,3 +278,96 @@ func checkSharing(t *testing.T, e http.Handler, now *time.Time, b trail.Budget, 
 		t.Errorf("the host of tracked links answers %d", rec.Code)
 	}
 }
+
+// longBudget is a page on which everything is as long as it may be.
+func longBudget() trail.Budget {
+	money := func(amount string) *trail.Money { return &trail.Money{Amount: amount, Currency: "EUR"} }
+	long := strings.Repeat("Whitepaper_without_end_", 9)
+	row := trail.BudgetRow{Key: "deck", Title: long, Kind: long[:60], Contents: 999, Deals: 999, Cost: money("123456789.00"), Value: *money("1234567890.12"), Low: money("-234567890.12"), High: money("12345678901.12"),
+		PerCost: &trail.PerCost{Per: 12345.678, PerLow: -2345.6, PerHigh: 99999.9}, State: trail.NeverUsed, Lift: &trail.BudgetLift{Verdict: trail.For, Lift: .1234, Low: .01, High: .2345}, Proof: trail.ProvenFor}
+	b := trail.Budget{By: longRep, Title: strings.Repeat("W", 120), Note: strings.Repeat(strings.Repeat("W", 71)+"\n", 7) + strings.Repeat("W", 96), Zone: "Europe/Berlin", Run: trail.NewID(today).String(), Model: "linear", ModelTitle: "Linear",
+		Agents: trail.Likely, AsOf: today, Currency: "EUR", Deals: 12345, Total: trail.Sum{Value: *money("1234567890.12")}, Unattributed: trail.Sum{Value: *money("234567890.12")}, Spent: trail.Spent{Contents: 9999, Cost: *money("123456789.00")},
+		NeverSent: trail.Spent{Contents: 999, Cost: *money("3456789.00")}, NeverUsed: trail.Spent{Contents: 999, Cost: *money("3456789.00")}, Rest: &row, Warning: strings.Repeat("Selection is visible. ", 10)}
+	for range trail.BudgetContents {
+		b.Contents = append(b.Contents, row)
+	}
+	for range trail.BudgetKinds + 1 {
+		b.Kinds = append(b.Kinds, row)
+	}
+	for range 5 {
+		b.Proven = append(b.Proven, long[:80]+": Proven: deals that were recommended it advanced 12.3 points more often within 6 weeks than those held back (95 % interval +1.0 to +23.4): chance, not people, chose.")
+		b.Assumed = append(b.Assumed, strings.Repeat("What it rests on in many words. ", 9))
+	}
+	return b
+}
+
+func TestABudgetPageIsOnePageHoweverLongItsWords(t *testing.T) {
+	t.Parallel()
+	_, b, err := longBudget().Event("test", today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first, second bytes.Buffer
+	for _, out := range []*bytes.Buffer{&first, &second} {
+		if err := BudgetPDF(out, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(first.Bytes(), second.Bytes()) {
+		t.Error("the same page is not the same bytes")
+	}
+	if text := pdfText(t, first.Bytes()); !strings.Contains(text, "whatever comes later") || !strings.Contains(text, "proven: moves") {
+		t.Errorf("the end of the page is cut off:\n%s", text)
+	}
+	if end := newPaper(b).budget(viewOf(b), 3.2); end > paperHeight-paperMargin/2 {
+		t.Errorf("the page ends at %.0f mm of %.0f", end, paperHeight)
+	}
+	b.Title, b.Note = "Ł € ß “quotes” – 測試", ""
+	first.Reset()
+	if err := BudgetPDF(&first, b); err != nil {
+		t.Fatal(err)
+	}
+	if text := pdfText(t, first.Bytes()); !strings.Contains(text, "Ł € ß “quotes” – ??") {
+		t.Errorf("letters are lost:\n%.300s", text)
+	}
+	for f, want := range map[float64]string{0: "0.0", 84.6: "84.6", 99.94: "99.9", 99.96: "100", 1234.5: "1,234", -2345.6: "−2,346", 12345678: "12,345,678"} {
+		if got := times(f); got != want {
+			t.Errorf("%v is written %q, want %q", f, got, want)
+		}
+	}
+}
+
+func TestPagesOfMailAndMoneyFitABrowser(t *testing.T) {
+	t.Parallel()
+	e, _ := keeping(t, longRep)
+	id := longBudget()
+	event, b, err := id.Event("test", today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.insert(t.Context(), event); err != nil {
+		t.Fatal(err)
+	}
+	if answer := post(t, e, "/mailbox/exclusions", url.Values{"rep": {longRep}, "who": {strings.Repeat("a-long-name-", 9) + "@clinic.example"}}); answer.Code != http.StatusSeeOther {
+		t.Fatalf("%d", answer.Code)
+	}
+	path := "/budget/" + b.ID.String()
+	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:`)
+	for _, page := range []string{"/mailbox", "/mailbox?rep=else@us.example", "/budget", path} {
+		if found := inline.FindString(read(t, e, page)); found != "" {
+			t.Errorf("%s holds %q, which the policy refuses", page, found)
+		}
+	}
+	printed := http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.URL.Path != "/printed" {
+			e.ServeHTTP(w, q)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", budgetPolicy)
+		if err := printBudget(w, b, "/shared/x/budget.pdf"); err != nil {
+			t.Error(err)
+		}
+	})
+	fits(t, printed, "/mailbox", "/mailbox?said=paused&kind=clicked", "/mailbox?rep=else@us.example", "/budget", path, "/printed")
+}

@@ -21,6 +21,7 @@ type budgetView struct {
 	Budget  trail.Budget
 	Over    string // over which deals, model and verdict level, and when that was known
 	Made    string // by whom and when
+	Unit    string // of money, as in "€1"
 	Tiles   []budgetTile
 	Kinds   []budgetLine
 	Lines   []budgetLine
@@ -47,7 +48,7 @@ func viewOf(b trail.Budget) budgetView {
 		zone = time.UTC
 	}
 	day := func(t time.Time) string { return t.In(zone).Format("2 Jan 2006") }
-	v := budgetView{Budget: b, Assumed: b.Assumed}
+	v := budgetView{Budget: b, Assumed: b.Assumed, Unit: moneyText(trail.Money{Amount: "1", Currency: b.Currency})}
 	v.Over = plural(b.Deals, "won deal", "won deals") + " · " + b.ModelTitle + " · " + phrase(levels, string(b.Agents)) + " · as known on " + b.AsOf.In(zone).Format("2 Jan 2006, 15:04 MST")
 	if v.Made = "Frozen on " + day(b.At); b.By != "" {
 		v.Made += " by " + b.By
@@ -64,7 +65,9 @@ func viewOf(b trail.Budget) budgetView {
 		v.Kinds = append(v.Kinds, lineOf(r, words))
 	}
 	for _, r := range b.Contents {
-		v.Lines = append(v.Lines, lineOf(r, words))
+		l := lineOf(r, words)
+		l.Lift = cmp.Or(l.Lift, "too little data")
+		v.Lines = append(v.Lines, l)
 	}
 	if b.Rest != nil {
 		rest := lineOf(*b.Rest, words)
@@ -133,10 +136,14 @@ func lineOf(r trail.BudgetRow, words liftWords) budgetLine {
 // times writes money earned per unit of cost.
 func times(f float64) string {
 	digits := 1
-	if math.Abs(f) >= 100 {
+	if math.Abs(f) >= 99.95 {
 		digits = 0
 	}
-	return group(strconv.FormatFloat(f, 'f', digits, 64))
+	whole, rest, found := strings.Cut(strconv.FormatFloat(f, 'f', digits, 64), ".")
+	if found {
+		rest = "." + rest
+	}
+	return group(whole) + rest
 }
 
 // points writes a difference of rates in points, with its sign.

@@ -21,7 +21,7 @@ import (
 
 // keeping is the page of a rep's mail over a small company, with a real corrector;
 // what is paused and excluded is in memory. The reader is the rep until user changes.
-func keeping(t testing.TB, rep string) (e *echo.Echo, user *string) {
+func keeping(t testing.TB, rep string) (kept keptSite, user *string) {
 	t.Helper()
 	server, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -43,7 +43,7 @@ func keeping(t testing.TB, rep string) (e *echo.Echo, user *string) {
 	by, excluded, off := "", []trail.Exclusion{}, false
 	who := rep
 	user = &who
-	_, e = newSite(t, db, func(s *Site) {
+	_, e := newSite(t, db, func(s *Site) {
 		s.SignedIn = func(echo.Context) string { return *user }
 		s.Digest = &Digest{
 			Wanted: func(context.Context, string) (bool, error) { return !off, nil },
@@ -77,7 +77,13 @@ func keeping(t testing.TB, rep string) (e *echo.Echo, user *string) {
 			Say: corrector.Say,
 		}
 	})
-	return e, user
+	return keptSite{e, insert}, user
+}
+
+// keptSite is a site, and what puts more events into its database.
+type keptSite struct {
+	*echo.Echo
+	insert trail.Emit
 }
 
 // keptEvents are the facts of a rep's mail with a person whose name is markup, and

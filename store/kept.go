@@ -63,12 +63,16 @@ func (db *DB) Kept(ctx context.Context, rep string, kind trail.Kind, f Filter) (
 func (db *DB) keptCounts(ctx context.Context, rep string, f Filter) ([]trail.KeptCount, error) {
 	counts, err := query(ctx, db, "KeptCounts", func(rows driver.Rows, c *trail.KeptCount) error {
 		return rows.Scan((*string)(&c.Kind), &c.Facts, &c.Machines, &c.Said, when{&c.First}, when{&c.Last})
-	}, f.args(clickhouse.Named("rep", rep), clickhouse.Named("kinds", kindTexts(trail.KeptKinds)))...)
+	}, f.args(clickhouse.Named("rep", rep))...)
 	slices.SortFunc(counts, func(a, b trail.KeptCount) int {
 		return cmp.Compare(slices.Index(trail.KeptKinds, a.Kind), slices.Index(trail.KeptKinds, b.Kind))
 	})
 	return counts, err
 }
+
+// keptLately is how far back a page of facts is looked for first: what is laid out lies
+// by month, and most pages are of the last ones.
+const keptLately = 62 * 24 * time.Hour
 
 func (db *DB) keptRows(ctx context.Context, rep string, kind trail.Kind, f Filter) (all []trail.KeptRow, next string, err error) {
 	kinds := trail.KeptKinds
@@ -79,26 +83,20 @@ func (db *DB) keptRows(ctx context.Context, rep string, kind trail.Kind, f Filte
 	if err != nil {
 		return nil, "", err
 	}
+	end := at
+	if before == "" {
+		end = time.Now()
+	}
 	limit := cmp.Or(f.Limit, keptAtOnce)
-	var contents, contacts, said []string
-	accounts := map[trail.ID]string{}
-	all, err = query(ctx, db, "Kept", func(rows driver.Rows, r *trail.KeptRow) error {
-		var people []string
-		var account string
-		err := rows.Scan(&r.ID, when{&r.At}, (*string)(&r.Kind), &r.Content, &people, &account, &r.Deal, &r.Source, &r.Message,
-			(*string)(&r.Verdict), &r.Probability, &r.Rules, &r.Signal, (*string)(&r.Withheld))
-		r.Contacts = []trail.KeptName{}
-		for _, p := range people {
-			r.Contacts = append(r.Contacts, trail.KeptName{Contact: trail.ContactID(p)})
+	var names keptNames
+	for _, since := range []time.Time{end.Add(-keptLately), {}} {
+		names = keptNames{accounts: map[trail.ID]string{}}
+		all, err = query(ctx, db, "Kept", names.scan, f.args(clickhouse.Named("rep", rep), clickhouse.Named("kinds", kindTexts(kinds)), clickhouse.Named("before", before),
+			instant("before_at", at), instant("since", since), clickhouse.Named("limit", uint64(limit)))...)
+		if err != nil || len(all) >= limit {
+			break
 		}
-		accounts[r.ID] = account
-		contents, contacts = append(contents, r.Content), append(contacts, people...)
-		if slices.Contains(r.Rules, trail.RuleSaid) {
-			said = append(said, hex.EncodeToString(r.ID[:]))
-		}
-		return err
-	}, f.args(clickhouse.Named("rep", rep), clickhouse.Named("kinds", kindTexts(kinds)), clickhouse.Named("before", before),
-		instant("before_at", at), clickhouse.Named("limit", uint64(limit)))...)
+	}
 	if err != nil || len(all) == 0 {
 		return all, "", err
 	}
@@ -109,24 +107,48 @@ func (db *DB) keptRows(ctx context.Context, rep string, kind trail.Kind, f Filte
 	slices.SortFunc(all, func(a, b trail.KeptRow) int {
 		return cmp.Or(b.At.Compare(a.At), bytes.Compare(b.ID[:], a.ID[:]), cmp.Compare(a.Content, b.Content))
 	})
-	return all, next, db.nameKept(ctx, f, all, contents, contacts, said, accounts)
+	return all, next, db.nameKept(ctx, f, all, names)
+}
+
+// keptNames is whose names a page of facts needs.
+type keptNames struct {
+	contents, contacts []string
+	said               []string // events with a person's word, in hex
+	accounts           map[trail.ID]string
+}
+
+func (n *keptNames) scan(rows driver.Rows, r *trail.KeptRow) error {
+	var people []string
+	var account string
+	err := rows.Scan(&r.ID, when{&r.At}, (*string)(&r.Kind), &r.Content, &people, &account, &r.Deal, &r.Source, &r.Message,
+		(*string)(&r.Verdict), &r.Probability, &r.Rules, &r.Signal, (*string)(&r.Withheld))
+	r.Contacts = []trail.KeptName{}
+	for _, p := range people {
+		r.Contacts = append(r.Contacts, trail.KeptName{Contact: trail.ContactID(p)})
+	}
+	n.accounts[r.ID] = account
+	n.contents, n.contacts = append(n.contents, r.Content), append(n.contacts, people...)
+	if slices.Contains(r.Rules, trail.RuleSaid) {
+		n.said = append(n.said, hex.EncodeToString(r.ID[:]))
+	}
+	return err
 }
 
 // nameKept fills in titles, names and persons' words.
-func (db *DB) nameKept(ctx context.Context, f Filter, all []trail.KeptRow, contents, contacts, said []string, accounts map[trail.ID]string) error {
+func (db *DB) nameKept(ctx context.Context, f Filter, all []trail.KeptRow, of keptNames) error {
 	var titles map[string]string
 	known, people, words := map[trail.ContactID]trail.ContactRow{}, map[string]trail.Person{}, map[trail.ID]*trail.SaidWord{}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { titles, err = db.titles(ctx, f, contents); return err })
+	g.Go(func() (err error) { titles, err = db.titles(ctx, f, of.contents); return err })
 	g.Go(func() error {
-		rows, err := db.contactsOf(ctx, f, contacts)
+		rows, err := db.contactsOf(ctx, f, of.contacts)
 		for _, c := range rows {
 			known[c.Contact] = c
 		}
 		return err
 	})
-	g.Go(func() (err error) { people, err = db.People(ctx, slices.Clone(contacts)); return err })
-	if len(said) > 0 {
+	g.Go(func() (err error) { people, err = db.People(ctx, slices.Clone(of.contacts)); return err })
+	if len(of.said) > 0 {
 		g.Go(func() error {
 			type word struct {
 				id    trail.ID
@@ -134,7 +156,7 @@ func (db *DB) nameKept(ctx context.Context, f Filter, all []trail.KeptRow, conte
 				at    time.Time
 			}
 			rows, err := query(ctx, db, "Words", func(rows driver.Rows, w *word) error { return rows.Scan(&w.id, &w.attrs, when{&w.at}) },
-				f.args(clickhouse.Named("ids", said))...)
+				f.args(clickhouse.Named("ids", of.said))...)
 			for _, w := range rows {
 				words[w.id] = trail.WordOn(w.attrs, w.at)
 			}
@@ -151,7 +173,7 @@ func (db *DB) nameKept(ctx context.Context, f Filter, all []trail.KeptRow, conte
 			n := &r.Contacts[j]
 			c, p := known[n.Contact], people[string(n.Contact)]
 			n.Address, n.Name = cmp.Or(c.Address, p.Address), cmp.Or(c.Name, p.Name)
-			n.Role, n.Account = cmp.Or(c.Role, c.Title, p.Title), cmp.Or(c.Account, accounts[r.ID], trail.Domain(n.Address))
+			n.Role, n.Account = cmp.Or(c.Role, c.Title, p.Title), cmp.Or(c.Account, of.accounts[r.ID], trail.Domain(n.Address))
 		}
 		slices.SortFunc(r.Contacts, func(a, b trail.KeptName) int {
 			return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Contact, b.Contact))

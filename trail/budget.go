@@ -3,6 +3,7 @@ package trail
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -90,6 +91,7 @@ const (
 
 	maxBudgetTitle = 120 // characters: it is one page
 	maxBudgetNote  = 600
+	maxBudgetLines = 8 // of the note
 )
 
 // Check returns what was asked as it is understood, or a *Problem.
@@ -106,13 +108,16 @@ func (q BudgetAsked) Check() (BudgetAsked, error) {
 	if n := utf8.RuneCountInString(q.Title); n > maxBudgetTitle {
 		return q, Problemf(Invalid, "The title has %d characters; at most %d fit on the page.", n, maxBudgetTitle)
 	}
-	if q.Note != "" {
-		if q.Note, err = text(q.Note, ""); err != nil && q.Note != "" {
+	if q.Note = strings.TrimSpace(q.Note); q.Note != "" {
+		if q.Note, err = text(q.Note, ""); err != nil {
 			return q, err
 		}
 	}
 	if n := utf8.RuneCountInString(q.Note); n > maxBudgetNote {
 		return q, Problemf(Invalid, "The note has %d characters; at most %d fit on the page.", n, maxBudgetNote)
+	}
+	if n := strings.Count(q.Note, "\n") + 1; n > maxBudgetLines {
+		return q, Problemf(Invalid, "The note has %d lines; at most %d fit on the page.", n, maxBudgetLines)
 	}
 	return q, nil
 }

@@ -1,6 +1,4 @@
--- A row is one kind of facts about the mail of a rep: how many, how many of these machines made, how many have a person's word on who
--- made them, and the times of the first and the last.
-SELECT kind, uniqExact(id), uniqExactIf(id, agent = 'scanner'), uniqExactIf(id, has(rules, 'said')), min(at), max(at)
-FROM resolved(as_of = {as_of:DateTime64(3)})
-WHERE rep = {rep:String} AND kind IN {kinds:Array(String)}
-GROUP BY kind
+-- A row is one kind of facts about the mail of a rep; see the view kept_counts.
+SELECT kind, facts_kept, by_machines, with_word, first_at, last_at
+FROM kept_counts(as_of = {as_of:DateTime64(3)})
+WHERE rep = {rep:String}
