@@ -29,9 +29,14 @@ type Mailboxes struct {
 	List   func(ctx context.Context) ([]MailboxRow, error)
 	Add    func(ctx context.Context, m ingest.Mailbox, check bool) (name, note string, err error)
 	Remove func(ctx context.Context, who string) error
-	Pause  func(ctx context.Context, who string) error
+	Pause  func(ctx context.Context, who, by string) error
 	Resume func(ctx context.Context, who string) error
 	Check  func(ctx context.Context, who string) (any, error)
+
+	// Whom a rep, by address, does not want mail read of.
+	Exclusions func(rep string) ([]trail.Exclusion, error)
+	Exclude    func(ctx context.Context, rep, who, by string) (trail.Exclusion, error)
+	Include    func(ctx context.Context, rep, who string) error
 }
 
 // MailboxRow is one mailbox in the list.
@@ -164,7 +169,7 @@ func (s *Server) removeMailbox(c echo.Context) error {
 }
 
 func (s *Server) pauseMailbox(c echo.Context) error {
-	return s.mailboxDo(c, s.Mailbox.Pause)
+	return s.mailboxDo(c, func(ctx context.Context, who string) error { return s.Mailbox.Pause(ctx, who, s.user(c)) })
 }
 
 func (s *Server) resumeMailbox(c echo.Context) error {

@@ -48,6 +48,8 @@ type Server struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	Corrector  *ingest.Corrector
+	Budgets    Budgets
 	TakeReview TakeReview
 	Outbox     Outbox
 
@@ -85,9 +87,20 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/contacts/:email", s.contact)
 	v1.GET("/accounts/:domain", s.account)
 	v1.GET("/reps", s.reps)
+	v1.GET("/reps/:email/facts", s.kept)
+	v1.GET("/reps/:email/exclusions", s.exclusions)
+	v1.POST("/reps/:email/exclusions", s.exclude)
+	v1.DELETE("/reps/:email/exclusions/:who", s.include)
+	v1.POST("/events/:id/verdict", s.say)
 	v1.GET("/attribution", s.attribution)
 	v1.GET("/attribution/why", s.why)
 	v1.GET("/spend", s.spend)
+	v1.GET("/budgets", s.budgets)
+	v1.POST("/budgets", s.newBudget)
+	v1.GET("/budgets/:id", s.budget)
+	v1.GET("/budgets/:id/links", s.links)
+	v1.POST("/budgets/:id/links", s.newLink)
+	v1.DELETE("/budgets/:id/links/:link", s.revokeLink)
 	v1.GET("/runs", s.runs)
 	v1.POST("/runs", s.startRun)
 	v1.GET("/runs/:id", s.run)

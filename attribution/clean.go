@@ -13,6 +13,9 @@ import (
 // clocks of two machines differ.
 const orphanAge = 6 * time.Hour
 
+// endOfTime is after all that can be stored: as of then, all that is known is.
+var endOfTime = time.Date(2299, 12, 31, 0, 0, 0, 0, time.UTC)
+
 // clean removes what runs left that failed or were killed. Nobody reads it, so it
 // does so seldom.
 func (j *Job) clean(ctx context.Context, now time.Time) error {
@@ -36,11 +39,20 @@ func (j *Job) clean(ctx context.Context, now time.Time) error {
 }
 
 // thin removes runs that nobody asked for and that newer ones replaced: of each
-// level it keeps those of the last day, the last of each day for five weeks, and the
-// last of each week for ever.
+// level it keeps those of the last day, the last of each day for five weeks, the last
+// of each week for ever, and those that a budget page is of.
 func (j *Job) thin(ctx context.Context, now time.Time) error {
-	old, err := j.texts(ctx, "replaced", args{"day_ago": now.Add(-24 * time.Hour), "weeks_ago": now.Add(-35 * 24 * time.Hour)})
+	replaced := func() ([]string, error) {
+		return j.texts(ctx, "replaced", args{"day_ago": now.Add(-24 * time.Hour), "weeks_ago": now.Add(-35 * 24 * time.Hour), "as_of": endOfTime})
+	}
+	old, err := replaced()
 	if err != nil || len(old) == 0 {
+		return err
+	}
+	if err := j.settle(ctx); err != nil { // a budget page may have been accepted a moment ago
+		return err
+	}
+	if old, err = replaced(); err != nil || len(old) == 0 {
 		return err
 	}
 	if err := j.exec(ctx, "forget_runs", args{"runs": old}); err != nil {

@@ -360,7 +360,7 @@ func TestAPersonStopsARun(t *testing.T) {
 }
 
 // Of the runs that nobody asked for each level keeps those of the last day, the last of each day, and after five weeks the last of
-// each week.
+// each week; and those that a budget page is of, whatever their age.
 func TestRunsThatNewerOnesReplacedGo(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -392,6 +392,15 @@ func TestRunsThatNewerOnesReplacedGo(t *testing.T) {
 		add(false, agents, on(49, 1), false)
 	}
 	add(true, "strict", on(49, 1), false) // the only one of its week
+	add(true, "likely", on(3, 10), false)
+	add(true, "likely", on(37, 20), false)
+	page, _, err := trail.Budget{Run: idOf(kept, on(3, 10)), LiftRun: idOf(kept, on(37, 20)), Title: "of two runs"}.Event("test", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.InsertEvents(t.Context(), []trail.Event{page}); err != nil {
+		t.Fatal(err)
+	}
 	if err := job(db).Thin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -409,4 +418,14 @@ func TestRunsThatNewerOnesReplacedGo(t *testing.T) {
 			t.Errorf("the run of %v is kept: %v, want %v", at.Time(), ids[id], keep)
 		}
 	}
+}
+
+// idOf returns the one of some runs that began at a time.
+func idOf(runs map[string]bool, at time.Time) string {
+	for id := range runs {
+		if parsed, err := trail.ParseID(id); err == nil && parsed.Time().Equal(at) {
+			return id
+		}
+	}
+	return ""
 }

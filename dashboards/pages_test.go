@@ -62,7 +62,7 @@ func everyPage(d *trail.DealDetail) []string {
 	return []string{
 		"/", "/?kind=video&size=under+10k", "/lists", "/content/compare?a=" + synth.Popular + "&b=" + synth.Best, "/?model=first&agents=all", "/?agents=strict", "/?sort=title", "/content/" + synth.Popular, "/content/new", "/deals", "/deals?status=won&sort=-value",
 		"/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain, "/reps", "/review?week=2026-W47", "/status", "/quality", "/signin?code=abc",
-		"/start", "/models", "/numbers", "/month?month=2026-10", "/dictionary", "/content/found", "/content/new?file=Deck.pdf&id=deck", "/baseline", "/holdouts", "/requests", "/requests?q=bank&deal=" + d.ID, "/notes", "/notes?q=a", "/send", "/send?deal=" + d.ID, "/send?stage=Demo&persona=CFO", "/why", "/why?content=" + synth.Popular, "/share", "/share?q=product", "/demo", "/own-data", "/nothing-here",
+		"/start", "/models", "/numbers", "/month?month=2026-10", "/dictionary", "/content/found", "/content/new?file=Deck.pdf&id=deck", "/baseline", "/holdouts", "/requests", "/requests?q=bank&deal=" + d.ID, "/notes", "/notes?q=a", "/send", "/send?deal=" + d.ID, "/send?stage=Demo&persona=CFO", "/why", "/why?content=" + synth.Popular, "/share", "/share?q=product", "/demo", "/own-data", "/nothing-here", "/mailbox", "/mailbox?rep=anna@us.example", "/budget",
 	}
 }
 

@@ -66,7 +66,7 @@ func (s *Site) frame(c echo.Context, title, nav string, l lens) frame {
 }
 
 func (s *Site) parsePages() (pages, error) {
-	base, err := template.New("frame.html").Funcs(s.funcs()).ParseFS(templateFiles, "templates/frame.html", "templates/parts.html")
+	base, err := template.New("frame.html").Funcs(s.funcs()).ParseFS(templateFiles, "templates/frame.html", "templates/parts.html", "templates/print/budget_body.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse templates: %w", err)
 	}

@@ -45,6 +45,8 @@ type Site struct {
 	Digest    *Digest                       // nil: there is none to end
 	Outbox    *Outbox                       // nil: nothing is sent
 	Addresses ReadAddresses                 // of an uploaded list of leads
+	Mailbox   *Mailbox                      // nil: no mail is read
+	Budgets   *Budgets                      // nil: none can be made or linked to
 	Since     func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 
 	// SignedIn returns the name of who asks, or "" for nobody; nil lets
@@ -212,6 +214,7 @@ func (s *Site) Routes(g *echo.Group) {
 	g.GET("/opensearch.xml", s.openSearch)
 	s.connectRoutes(g)
 	s.digestRoutes(g)
+	s.sharedRoutes(g)
 
 	in := g.Group("", s.requireSignIn)
 	in.GET("/", s.contents)
@@ -254,6 +257,8 @@ func (s *Site) Routes(g *echo.Group) {
 	s.runRoutes(in)
 	s.outboxRoutes(in)
 	s.numberRoutes(in)
+	s.mailboxRoutes(in)
+	s.budgetRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)
 		in.POST("/demo/send", s.demoSend)

@@ -19,7 +19,7 @@ var kindWords = map[trail.Kind]string{
 	trail.Viewed: "Content viewed", trail.Replied: "Replied", trail.Bounced: "Mail bounced", trail.Autoreplied: "Automatic reply",
 	trail.Trapped: "Hidden link followed", trail.Forwarded: "Forwarded", trail.OptedOut: "Tracking stopped", trail.Consented: "Tracking allowed", trail.Staged: "Entered",
 	trail.Assigned: "Assigned", trail.Noted: "Note", trail.Requested: "Content requested", trail.Answered: "Answered", trail.Decided: "Said in the review", trail.Listed: "Put on a list",
-	trail.Sighted: "Seen in mails", trail.Rescanned: "Folder read again", trail.Measured: "Numbers kept", trail.Agreed: "Agreed on a goal", trail.HoldoutKind: "Holdout started or ended",
+	trail.Sighted: "Seen in mails", trail.Rescanned: "Folder read again", trail.Measured: "Numbers kept", trail.Agreed: "Agreed on a goal", trail.Budgeted: "Budget page made", trail.HoldoutKind: "Holdout started or ended",
 	trail.ContentKind: "Content registered", trail.ContactKind: "Contact noted in the CRM", trail.DealKind: "Deal noted in the CRM",
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -85,6 +86,10 @@ type Corrector struct {
 	Emit  trail.Emit
 	Log   *slog.Logger
 	Now   func() time.Time
+
+	Settle func(ctx context.Context) error // returns when all that was accepted before is loaded; Say alone needs it
+
+	saying sync.Mutex // from reading a request to accepting a person's word on it
 }
 
 // Run judges what is due until ctx ends. It returns nil.
@@ -211,6 +216,11 @@ func (c *Corrector) correct(ctx context.Context, m *mails, requests []trail.Even
 		seen[i] = m.seen(&requests[i])
 	}
 	verdicts := track.Together(seen)
+	for i, e := range requests {
+		if e.Said() { // no rule contradicts a person
+			verdicts[i] = e.Verdict
+		}
+	}
 	m.passedOn(requests, verdicts)
 	now := c.Now().UTC().Truncate(time.Millisecond)
 	var corrections []trail.Event

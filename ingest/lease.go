@@ -278,6 +278,7 @@ const (
 	HoldoutLease = "dealtrail:lease:holdout"  // one start or end of a holdout
 	ReviewLease  = "dealtrail:lease:review"   // one writing of the review's files
 	DecideLease  = "dealtrail:lease:decide"   // one writing of decisions
+	SayLease     = "dealtrail:lease:say"      // one person's word on who made a request
 )
 
 // Alone holds one lease while somebody does something once: it renews it until

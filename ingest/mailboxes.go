@@ -19,7 +19,7 @@ import (
 
 const (
 	// mailboxesKey is a hash: the name of a mailbox to its settings as JSON, and versionField to a counter of changes of
-	// all three keys.
+	// all these keys.
 	mailboxesKey = "dealtrail:mailboxes"
 	// pausedKey is the set of names that are not read until somebody resumes them; configured ones may be among them.
 	pausedKey = "dealtrail:mailboxes:paused"
@@ -55,6 +55,9 @@ type Mailboxes struct {
 	stored  map[string]storedMailbox
 	paused  map[string]bool
 	resumed map[string]string
+
+	excluded map[string][]trail.Exclusion // by rep
+	pausedBy map[string]pausing
 }
 
 // Load reads the mailboxes. It is no error that Redis does not answer: Run asks
@@ -107,8 +110,15 @@ func (m *Mailboxes) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	excluded, pausedBy, err := readExclusions(ctx, m.Redis)
+	if err != nil {
+		return err
+	}
 	delete(fields, versionField)
-	again := m.take(version, fields, paused, resumed)
+	again, err := m.take(version, fields, paused, resumed, excluded, pausedBy)
+	if err != nil {
+		return err
+	}
 	if m.Changed != nil {
 		m.Changed(again)
 	}
@@ -117,7 +127,7 @@ func (m *Mailboxes) refresh(ctx context.Context) error {
 
 // take makes what Redis says the state in memory, and returns what is to be
 // tried again for it.
-func (m *Mailboxes) take(version int64, fields map[string]string, paused []string, resumed map[string]string) (again []string) {
+func (m *Mailboxes) take(version int64, fields map[string]string, paused []string, resumed, excluded, pausedBy map[string]string) (again []string, err error) {
 	stored := make(map[string]storedMailbox, len(fields))
 	for name, text := range fields {
 		s := storedMailbox{text: text}
@@ -130,6 +140,9 @@ func (m *Mailboxes) take(version int64, fields map[string]string, paused []strin
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.takeExclusions(excluded, pausedBy); err != nil {
+		return nil, err
+	}
 	if m.loaded {
 		for name, s := range stored {
 			if old, ok := m.stored[name]; ok && !old.AddedAt.Equal(s.AddedAt) {
@@ -147,7 +160,7 @@ func (m *Mailboxes) take(version int64, fields map[string]string, paused []strin
 	for _, name := range paused {
 		m.paused[name] = true
 	}
-	return again
+	return again, nil
 }
 
 // Loaded reports whether it is known by now what was added and paused.
@@ -334,9 +347,16 @@ func (m *Mailboxes) Remove(ctx context.Context, name string) error {
 	return m.done(ctx, "removed", name, err)
 }
 
-// Pause ends the reading of a mailbox, configured or added, until Resume.
-func (m *Mailboxes) Pause(ctx context.Context, name string) error {
-	err := m.Redis.SAdd(ctx, pausedKey, name).Err()
+// Pause ends the reading of a mailbox, configured or added, until Resume. by is who
+// wants that, "" for a program.
+func (m *Mailboxes) Pause(ctx context.Context, name, by string) error {
+	who, err := json.Marshal(pausing{By: by, At: m.Now().UTC().Truncate(time.Millisecond)})
+	if err == nil {
+		err = m.Redis.HSet(ctx, pausedByKey, name, who).Err()
+	}
+	if err == nil {
+		err = m.Redis.SAdd(ctx, pausedKey, name).Err()
+	}
 	if err == nil {
 		err = m.count(ctx)
 	}

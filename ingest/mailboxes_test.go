@@ -161,7 +161,7 @@ func TestReplacedAndResumedMailboxesAreTriedAgainOnEveryNode(t *testing.T) {
 		t.Errorf("%d mailboxes, password %q", len(b.All()), s.Reveal())
 	}
 
-	if err := a.Pause(t.Context(), "configured"); err != nil {
+	if err := a.Pause(t.Context(), "configured", "lee@ours.test"); err != nil {
 		t.Fatal(err)
 	}
 	if !a.Paused()["configured"] {
@@ -173,7 +173,7 @@ func TestReplacedAndResumedMailboxesAreTriedAgainOnEveryNode(t *testing.T) {
 	}
 	eventually(t, "the other node reads it again", func() bool { return !b.Paused()["configured"] && slices.Contains(b.toldAgain(), "configured") })
 
-	if err := a.Pause(t.Context(), ana.Name); err != nil {
+	if err := a.Pause(t.Context(), ana.Name, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Remove(t.Context(), ana.Name); err != nil {
@@ -245,7 +245,7 @@ func TestMailboxesWaitForRedis(t *testing.T) {
 	}
 	gone, end := context.WithCancel(t.Context())
 	end()
-	wantProblem(t, n.Pause(gone, "x"), trail.Unavailable, "not paused")
+	wantProblem(t, n.Pause(gone, "x", ""), trail.Unavailable, "not paused")
 	late := &ingest.Mailboxes{Redis: rdb, Key: contactKey, Log: quiet(), Now: time.Now}
 	late.Load(gone)
 	if late.Loaded() {

@@ -34,6 +34,7 @@ var layoutViews = map[string]string{
 	"rep_counts":     "SELECT * EXCEPT (layout) FROM layout_rep_counts WHERE layout = {layout:String}",
 	"totals":         "SELECT * EXCEPT (layout) FROM layout_totals WHERE layout = {layout:String}",
 	"send_counts":    "SELECT * EXCEPT (layout) FROM layout_send_counts WHERE layout = {layout:String}",
+	"kept_counts":    "SELECT * EXCEPT (layout) FROM layout_kept_counts WHERE layout = {layout:String}",
 }
 
 // layoutParts are the statements of layout/ that make a layout, in order. Those in
@@ -41,12 +42,12 @@ var layoutViews = map[string]string{
 var layoutParts = []string{
 	"layout_contents", "layout_contacts", "layout_acquaintances", "layout_deals", "layout_staged", "layout_known",
 	"words", "parties", "bindings", "bindings_others", "crowds", "crowd", "links", "layout_people", "companies", "layout_events",
-	"layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_totals",
+	"layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_totals", "layout_kept_counts",
 }
 
 var (
 	// layoutTables are the tables that have parts of layouts.
-	layoutTables = []string{"layouts", "layout_events", "layout_deals", "layout_contacts", "layout_contents", "layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_totals"}
+	layoutTables = []string{"layouts", "layout_events", "layout_deals", "layout_contacts", "layout_contents", "layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_totals", "layout_kept_counts"}
 	// layoutSteps are those that are needed only while a layout is made.
 	layoutSteps = []string{"snapshot_deals", "snapshot_words", "snapshot_parties", "snapshot_bindings", "snapshot_crowds", "snapshot_people", "snapshot_companies"}
 )

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"strconv"
@@ -97,4 +98,34 @@ func (e earning) cost(r *run, told trail.Money) *trail.CreditCost {
 func perCost(value, low, high float64, cost int64) *trail.PerCost {
 	each := func(units float64) float64 { return math.Round(units/float64(cost)*1e6) / 1e6 }
 	return &trail.PerCost{Per: each(value), PerLow: each(low), PerHigh: each(high)}
+}
+
+// Sum adds up money in the reporting currency; of nothing it is zero.
+func (r Rates) Sum(all ...trail.Money) trail.Money {
+	total := int64(0)
+	for _, m := range all {
+		units, _ := r.minor(m) // it was written by money
+		total += units
+	}
+	return r.money(total)
+}
+
+// Compare compares money in the reporting currency; what cannot be read is zero.
+func (r Rates) Compare(a, b trail.Money) int {
+	left, _ := r.minor(a)
+	right, _ := r.minor(b)
+	return cmp.Compare(left, right)
+}
+
+// Per divides money earned, with the ends of its interval, by what it cost; nil if
+// that is nothing or there are no ends.
+func (r Rates) Per(value trail.Money, low, high *trail.Money, cost trail.Money) *trail.PerCost {
+	units, _ := r.minor(cost)
+	if units <= 0 || low == nil || high == nil {
+		return nil
+	}
+	earned, _ := r.minor(value)
+	least, _ := r.minor(*low)
+	most, _ := r.minor(*high)
+	return perCost(float64(earned), float64(least), float64(most), units)
 }

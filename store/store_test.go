@@ -94,6 +94,10 @@ func answers(ctx context.Context, db *store.DB, f store.Filter) (map[string]any,
 	put("Account", account, err)
 	reps, err := db.Reps(ctx, f)
 	put("Reps", reps, err)
+	for _, r := range reps[:min(len(reps), 1)] {
+		kept, err := db.Kept(ctx, r.Rep, "", f)
+		put("Kept of "+r.Rep, kept, err)
+	}
 	review, run, err := db.Review(ctx, day(12), day(19), f)
 	put("Review", review, err)
 	put("Review's run", run, nil)

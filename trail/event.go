@@ -84,6 +84,8 @@ type Kind string
 //	answered   request, and declined if there will be no such content, see Answer
 //	voted      note, and not if the vote is taken back, see Vote
 //	listed     list, and of the list itself how its leads were chosen, see LeadList
+//	budgeted   title, run, lift_run and model, and page: all that it says, see Budget
+//	clicked    or opened, with a person's word on who made it: was, said_by and judged, see Word
 //	decided    what a review said of its contact or deal: week, the fields of a Decision, and done_at
 const (
 	Shared      Kind = "shared"      // a rep made a tracked link
@@ -110,6 +112,7 @@ const (
 	Voted       Kind = "voted"     // somebody found a note useful
 	Decided     Kind = "decided"
 	Listed      Kind = "listed"    // leads were put on a list: the list itself, or one contact on it
+	Budgeted    Kind = "budgeted"  // somebody froze a budget page
 	Retracted   Kind = "retracted" // the deal or contact that it names is gone; naming none, and with a revision: what this event told never was
 	Erased      Kind = "erased"
 
@@ -146,6 +149,7 @@ var needs = map[Kind][]string{
 	Voted:       {"rep"},
 	Decided:     {"note"},
 	Listed:      {"note"},
+	Budgeted:    {},
 	Retracted:   {},
 	Erased:      {},
 	ContentKind: {"content"},

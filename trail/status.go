@@ -89,6 +89,8 @@ type MailboxStatus struct {
 	Rep        string    `json:"rep"`
 	State      string    `json:"state"` // connecting, ok, retrying, parked or paused
 	Reason     string    `json:"reason,omitzero"`
+	PausedBy   string    `json:"paused_by,omitzero"` // who wanted that, by address; empty: a program, or nobody knows
+	PausedAt   time.Time `json:"paused_at,omitzero"`
 	SentFolder string    `json:"sent_folder,omitzero"`
 	Began      time.Time `json:"began,omitzero"`     // when the process that reads it began to
 	LastPoll   time.Time `json:"last_poll,omitzero"` // when the last complete look ended

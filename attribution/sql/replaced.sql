@@ -1,4 +1,4 @@
--- A row is one run that nobody asked for and that newer ones of the same kind replaced; see thin.
+-- A row is one run that nobody asked for, that newer ones of the same kind replaced and that no budget page is of; see thin.
 SELECT id
 FROM
 (
@@ -8,4 +8,5 @@ FROM
     FROM runs FINAL
     WHERE NOT asked
 )
-WHERE started_at < {day_ago:DateTime64(3)} AND of_day > 1 OR started_at < {weeks_ago:DateTime64(3)} AND of_week > 1
+WHERE (started_at < {day_ago:DateTime64(3)} AND of_day > 1 OR started_at < {weeks_ago:DateTime64(3)} AND of_week > 1)
+    AND id NOT IN (SELECT arrayJoin([attrs['run'], attrs['lift_run']]) FROM facts(as_of = {as_of:DateTime64(3)}) WHERE kind = 'budgeted')

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dealtrail/api"
+	"dealtrail/dashboards"
 	"dealtrail/ingest"
 	"dealtrail/ingest/mailbox"
 	"dealtrail/trail"
@@ -18,7 +19,25 @@ import (
 func (p *program) mailboxActions() api.Mailboxes {
 	return api.Mailboxes{
 		List: p.mailboxRows, Add: p.addMailbox, Remove: p.removeMailbox, Check: p.checkMailbox,
-		Pause: p.eachNamed(p.mailboxes.Pause), Resume: p.eachNamed(p.mailboxes.Resume),
+		Pause: p.pauseMailbox, Resume: p.eachNamed(p.mailboxes.Resume),
+		Exclusions: p.exclusions, Exclude: p.mailboxes.Exclude, Include: p.mailboxes.Include,
+	}
+}
+
+// mailboxPage is what the page of a rep's mail does.
+func (p *program) mailboxPage() *dashboards.Mailbox {
+	return &dashboards.Mailbox{
+		Of: func(ctx context.Context, rep string) (of []trail.MailboxStatus, err error) {
+			rows, err := p.mailboxRows(ctx)
+			for _, r := range rows {
+				if r.Rep == rep {
+					of = append(of, r.MailboxStatus)
+				}
+			}
+			return of, err
+		},
+		Pause: p.pauseMailbox, Resume: p.eachNamed(p.mailboxes.Resume),
+		Exclusions: p.exclusions, Exclude: p.mailboxes.Exclude, Include: p.mailboxes.Include, Say: p.corrector.Say,
 	}
 }
 
@@ -77,6 +96,19 @@ func (p *program) eachNamed(do func(context.Context, string) error) func(context
 		}
 		return err
 	}
+}
+
+// pauseMailbox pauses the mailboxes of a rep, or the one of a name.
+func (p *program) pauseMailbox(ctx context.Context, who, by string) error {
+	return p.eachNamed(func(ctx context.Context, name string) error { return p.mailboxes.Pause(ctx, name, by) })(ctx, who)
+}
+
+// exclusions are whom a rep excluded.
+func (p *program) exclusions(rep string) ([]trail.Exclusion, error) {
+	if !p.mailboxes.Loaded() {
+		return nil, trail.Problemf(trail.Unavailable, "Redis does not answer, so nothing is known of mailboxes; try again in a moment.")
+	}
+	return p.mailboxes.Exclusions(rep), nil
 }
 
 // removeMailbox removes what was added of a rep, or the one of a name.

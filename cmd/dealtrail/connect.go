@@ -28,7 +28,11 @@ func (p *program) connect() (*dashboards.Connect, error) {
 	}
 	c := &dashboards.Connect{
 		Since: p.config.Mailboxes.Since.String(), Excluded: p.config.Mailboxes.ExcludeFolders, Sealer: sealer, Limit: strangersAt(connectBurst),
-		Add: p.connectMailbox, Pause: p.mailboxes.Pause, Resume: p.mailboxes.Resume,
+		Add: p.connectMailbox, Resume: p.mailboxes.Resume,
+		Pause: func(ctx context.Context, name string) error {
+			m, _ := p.mailboxes.Get(name) // it is its rep who has the link
+			return p.mailboxes.Pause(ctx, name, m.Rep)
+		},
 		State: func(ctx context.Context, name string) (trail.MailboxStatus, error) {
 			rows, err := p.mailboxRows(ctx)
 			for _, r := range rows {

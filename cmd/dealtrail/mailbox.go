@@ -26,6 +26,11 @@ type mailboxCmd struct {
 	Pause  mailboxPauseCmd  `cmd:"" help:"Read a rep's mailboxes no more, until resume."`
 	Resume mailboxResumeCmd `cmd:"" help:"Read them again; a parked one is tried at once."`
 	Remove mailboxRemoveCmd `cmd:"" help:"Forget a mailbox that was added, and its password."`
+
+	Facts    mailboxFactsCmd    `cmd:"" help:"What is kept of a rep's mail."`
+	Exclude  mailboxExcludeCmd  `cmd:"" help:"Read no mail with somebody any more in a rep's mailboxes."`
+	Include  mailboxIncludeCmd  `cmd:"" help:"Take an exclusion back."`
+	Excluded mailboxExcludedCmd `cmd:"" help:"Whom a rep excluded."`
 }
 
 type mailboxAddCmd struct {

@@ -42,6 +42,7 @@ type cli struct {
 	Deal      dealCmd      `cmd:"" help:"One deal with its trail and credits."`
 	Contact   contactCmd   `cmd:"" help:"One contact with its trail."`
 	Review    reviewCmd    `cmd:"" help:"The weekly lead review."`
+	Budget    budgetCmd    `cmd:"" help:"Freeze pages of what content earned and cost, list or show them, and make or revoke links to them."`
 	Lift      liftCmd      `cmd:"" help:"How much more often deals go on with each content than without, and how sure that is."`
 	Holdout   holdoutCmd   `cmd:"" help:"Start, list, show or end experiments: the only proof that a content moves deals."`
 	Quality   qualityCmd   `cmd:"" help:"What is wrong with the data, and what it does to the numbers."`

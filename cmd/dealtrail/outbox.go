@@ -95,7 +95,7 @@ func (p *program) openOutbox(contacts trail.ContactKey) (*dashboards.Digest, err
 		return nil, err
 	}
 	p.outbox = &outbox.Outbox{
-		DB: p.db, Redis: p.redis, Contacts: contacts, Pages: cmp.Or(c.Server.PagesURL, c.Server.PublicURL), Zone: p.zone, ReviewAt: p.db.ReviewAt, AnswerDays: c.Review.AnswerDays,
+		DB: p.db, Redis: p.redis, Contacts: contacts, Pages: c.pages(), Zone: p.zone, ReviewAt: p.db.ReviewAt, AnswerDays: c.Review.AnswerDays,
 		Settle: p.buffer.Settle, Mail: c.mailer(), ReviewTo: c.Review.MailTo, Log: p.log, Now: time.Now,
 	}
 	if c.Review.MailAttach {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,26 +32,17 @@ func (p *program) newReader(keys *trail.Keyring, contacts trail.ContactKey) *mai
 			defer cancel()
 			return p.acquaintances.Has(ctx, ids...)
 		},
-		Exclude: p.config.excludes,
+		Exclude: func(rep, address string) bool {
+			return p.config.excludes(rep, address) || p.mailboxes.Excludes(rep, address)
+		},
 	}
 }
 
-// excludes reports whether mail of or to an address leaves no trace.
-func (c *Config) excludes(address string) bool {
-	domain := trail.Domain(address)
-	for _, e := range c.Mailboxes.Exclude {
-		e = strings.ToLower(strings.TrimSpace(e))
-		if strings.Contains(strings.TrimPrefix(e, "@"), "@") {
-			if trail.NormalAddress(e) == address {
-				return true
-			}
-			continue
-		}
-		if e = strings.TrimPrefix(e, "@"); e != "" && (domain == e || strings.HasSuffix(domain, "."+e)) {
-			return true
-		}
-	}
-	return false
+// excludes reports whether mail of or to an address leaves no trace, whosever it is.
+func (c *Config) excludes(_, address string) bool {
+	return slices.ContainsFunc(c.Mailboxes.Exclude, func(e string) bool {
+		return trail.Covers(strings.TrimPrefix(trail.NormalAddress(e), "@"), address)
+	})
 }
 
 // Keys of what the poller remembers.

@@ -69,6 +69,8 @@ type program struct {
 	holdouts      *attribution.Holdouts
 	reviews       *ingest.Reviews
 	outbox        *outbox.Outbox
+	budgets       *attribution.Budgets
+	links         *ingest.Links
 	access        *api.Access
 	site          *dashboards.Site
 	server        *api.Server
@@ -187,6 +189,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p.openBudgets()
 	stop, err := p.openOutbox(contacts)
 	if err != nil {
 		return err
@@ -194,7 +197,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	names := &ingest.RepNames{Redis: p.redis, Mode: trail.RepNames(c.Company.RepNames), Now: time.Now}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
+		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), Budgets: &dashboards.Budgets{New: p.budgets.New, Links: p.links, Address: c.pages()}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
 	})
 	if err != nil {
 		return err
@@ -202,7 +205,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Outbox: p.outboxActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
+		Outbox: p.outboxActions(), Corrector: p.corrector, Budgets: p.budgetActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
 	}
 	return nil
 }
@@ -235,7 +238,7 @@ func (p *program) openTracker(keys *trail.Keyring, files *ingest.Files) error {
 		return fmt.Errorf("tracking.networks: %w", err)
 	}
 	p.visitors = &ingest.Visitors{Redis: p.redis, Log: p.log}
-	p.corrector = &ingest.Corrector{Redis: p.redis, DB: p.db, Emit: p.buffer.Append, Log: p.log, Now: time.Now}
+	p.corrector = &ingest.Corrector{Redis: p.redis, DB: p.db, Emit: p.buffer.Append, Settle: p.buffer.Settle, Log: p.log, Now: time.Now}
 	p.tracker = &track.Tracker{
 		Keys: keys, Lookup: p.catalogue.Lookup, File: files.Open, Emit: p.consents.Keep(p.buffer.Append),
 		Fallback: c.Tracking.FallbackURL, Self: p.signedIn, Networks: networks, Hash: p.visitors.Hash, Own: p.visitors.Own,

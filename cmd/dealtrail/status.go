@@ -134,6 +134,7 @@ func (p *program) tellMailboxes(s *trail.Status, trouble func(string, ...any)) {
 		}
 		if b.State == mailbox.Paused { // whatever who read it said last
 			m.State, m.Reason = string(mailbox.Paused), ""
+			m.PausedBy, m.PausedAt = p.mailboxes.PausedBy(b.Name)
 		}
 		s.Mailboxes = append(s.Mailboxes, m)
 		switch {

@@ -122,7 +122,7 @@ func TestTiedReplyReplacesTheBareOne(t *testing.T) {
 
 func TestBounceOfExcludedMailLeavesNoTrace(t *testing.T) {
 	r := knows(t, "m1@harbor.example")
-	r.Exclude = func(address string) bool { return strings.HasSuffix(address, "northwind.example") }
+	r.Exclude = func(_, address string) bool { return strings.HasSuffix(address, "northwind.example") }
 	for name := range samples["reports"] {
 		got, err := r.Read([]byte(sample(t, name)), mailbox.Inbox, rep, arrived)
 		if err != nil {

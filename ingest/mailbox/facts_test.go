@@ -233,7 +233,7 @@ func TestReadReceiptSaysThatTheMailWasShown(t *testing.T) {
 
 func TestExcludedPartiesLeaveNoTrace(t *testing.T) {
 	r := knows(t, "m1@h")
-	r.Exclude = func(address string) bool { return strings.HasSuffix(address, "@clinic.example") }
+	r.Exclude = func(_, address string) bool { return strings.HasSuffix(address, "@clinic.example") }
 	_, link := share(t, "roi-guide")
 	for in, message := range map[mailbox.Folder]string{
 		mailbox.Sent:  mail("x1@h", "bo@northwind.example, doctor@clinic.example", link),

@@ -56,7 +56,7 @@ type Reader struct {
 	WasSent    func(marks ...string) (map[string]bool, error)             // which marks, see Reading, were made by mail that was read
 	Known      func(...trail.ContactID) (map[trail.ContactID]bool, error) // whom the CRM knows, so that mail without content counts too
 	RepOf      func(address string) (rep string, ok bool)                 // whose an address on our side is
-	Exclude    func(address string) bool                                  // whether mail of or to an address leaves no trace
+	Exclude    func(rep, address string) bool                             // whether a rep's mail of or to an address leaves no trace
 	Account    func(address string) string                                // the company of an address; events name none without it
 
 	private map[string]bool // keys of mail in excluded folders
@@ -99,6 +99,9 @@ func (r *Reader) Read(raw []byte, in Folder, rep string, received time.Time) (Re
 	return r.reading(m, in, rep, received)
 }
 
+// excludedParty is why mail with an excluded party says nothing.
+const excludedParty = "somebody in it is excluded"
+
 // need is what of a mail, besides its headers, has to be known.
 type need struct {
 	reason string // nothing of it, and why
@@ -110,8 +113,8 @@ type need struct {
 func (r *Reader) needs(m *message, in Folder, rep string) (need, error) {
 	rep = trail.NormalAddress(rep)
 	switch {
-	case r.excluded(m):
-		return need{reason: "somebody in it is excluded"}, nil
+	case r.excluded(m, rep):
+		return need{reason: excludedParty}, nil
 	case r.private[m.key()] || slices.ContainsFunc(m.thread, func(id string) bool { return r.private[id] }):
 		return need{reason: "it lies in an excluded folder, or answers a mail there"}, nil
 	case in == Sent && m.from.address != "" && !r.own(m.from.address, rep):
@@ -140,11 +143,11 @@ func (r *Reader) needs(m *message, in Folder, rep string) (need, error) {
 	return need{reason: "a mail to many that answers no mail with content"}, nil
 }
 
-func (r *Reader) excluded(m *message) bool {
+func (r *Reader) excluded(m *message, rep string) bool {
 	if r.Exclude == nil {
 		return false
 	}
-	return r.Exclude(m.from.address) || slices.ContainsFunc(m.to, func(p person) bool { return r.Exclude(p.address) })
+	return r.Exclude(rep, m.from.address) || slices.ContainsFunc(m.to, func(p person) bool { return r.Exclude(rep, p.address) })
 }
 
 // outside returns the recipients who are not on our side.
@@ -165,6 +168,9 @@ func (r *Reader) reading(m *message, in Folder, rep string, received time.Time) 
 		if writer, ok := r.repOf(m.from.address); ok {
 			rep = writer // send-as, or a shared mailbox
 		}
+		if r.excluded(m, rep) {
+			return without(excludedParty), nil
+		}
 		out, err := r.sent(m, rep, received)
 		out.Rep = rep
 		return out, err
@@ -174,6 +180,9 @@ func (r *Reader) reading(m *message, in Folder, rep string, received time.Time) 
 			rep = owner
 			break
 		}
+	}
+	if r.excluded(m, rep) {
+		return without(excludedParty), nil
 	}
 	out, err := r.received(m, rep, received)
 	out.Rep = rep

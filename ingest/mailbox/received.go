@@ -144,11 +144,11 @@ func (r *Reader) undelivered(m *message, b bounce, rep string, received time.Tim
 		return without("a report of the mail system on a mail that did not arrive and is not known to have carried content"), nil
 	}
 	var events []trail.Event
-	if r.excludedBounce(b) {
-		return without("somebody in it is excluded"), nil
+	if r.excludedBounce(b, rep) {
+		return without(excludedParty), nil
 	}
 	for _, f := range b.failed {
-		if f.address != "" && (r.own(f.address, rep) || r.Exclude != nil && r.Exclude(f.address)) {
+		if f.address != "" && (r.own(f.address, rep) || r.Exclude != nil && r.Exclude(rep, f.address)) {
 			continue
 		}
 		e := r.event(trail.Bounced, m, person{address: f.address}, rep, received)
@@ -173,8 +173,8 @@ func (r *Reader) undelivered(m *message, b bounce, rep string, received time.Tim
 }
 
 // excludedBounce reports whether the mail that did not arrive leaves no trace.
-func (r *Reader) excludedBounce(b bounce) bool {
-	return slices.ContainsFunc(b.originals, r.excluded) || slices.ContainsFunc(b.messages, func(id string) bool { return r.private[id] })
+func (r *Reader) excludedBounce(b bounce, rep string) bool {
+	return slices.ContainsFunc(b.originals, func(m *message) bool { return r.excluded(m, rep) }) || slices.ContainsFunc(b.messages, func(id string) bool { return r.private[id] })
 }
 
 // lost returns the hash of the mail with content that a bounce is about, or "".

@@ -2,6 +2,7 @@ package track
 
 // explanations say in a marketer's words why an event counts or does not.
 var explanations = map[string]string{
+	"said":                    "one of you said so",
 	"self_view":               "one of your own reps looked at it",
 	"method":                  "a program only checked that the address exists",
 	"prefetch_header":         "a browser fetched it ahead, without a click",
