@@ -74,7 +74,7 @@ func (s *Site) baseline(c echo.Context) error {
 	if wantsFile(c) {
 		return s.sendRows(c, "baseline", baselineCSV(both))
 	}
-	page := baselinePage{frame: s.frame(c, "Where you stand", "content", l), Baselines: both, Lines: baselineLines(both), Saved: c.QueryParam("kept") != ""}
+	page := baselinePage{frame: s.frame(c, "Where you stand", "baseline", l), Baselines: both, Lines: baselineLines(both), Saved: c.QueryParam("kept") != ""}
 	was := stood(both.Kept)
 	for _, r := range both.Now.Rows {
 		row := baselineRow{BaselineRow: r, Then: was(r.Content)}

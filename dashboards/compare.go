@@ -65,7 +65,7 @@ func (s *Site) compare(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page := comparePage{frame: s.frame(c, "Which of the two?", "content", l), Choices: r.rows}
+	page := comparePage{frame: s.frame(c, "Which of the two?", "compare", l), Choices: r.rows}
 	for _, x := range []struct {
 		id string
 		to **trail.ContentRow

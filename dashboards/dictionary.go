@@ -27,7 +27,7 @@ func (s *Site) dictionary(c echo.Context) error {
 		}
 		return s.sendRows(c, "dictionary", rows)
 	}
-	return s.render(c, http.StatusOK, "dictionary", dictionaryPage{frame: s.frame(c, "What does each number mean?", "", l), Terms: trail.Terms()})
+	return s.render(c, http.StatusOK, "dictionary", dictionaryPage{frame: s.frame(c, "What does each number mean?", "dictionary", l), Terms: trail.Terms()})
 }
 
 // term writes the name of a number, or other words for it, as a link to its entry in the

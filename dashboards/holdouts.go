@@ -72,7 +72,7 @@ func (s *Site) holdouts(c echo.Context) error {
 }
 
 func (s *Site) renderHoldouts(c echo.Context, status int, l lens, form holdoutForm) error {
-	page := holdoutsPage{frame: s.frame(c, "Which content is proven to move deals?", "content", l), AsOf: s.Now(), Form: form}
+	page := holdoutsPage{frame: s.frame(c, "Which content is proven to move deals?", "holdouts", l), AsOf: s.Now(), Form: form}
 	page.Form.Part = cmp.Or(form.Part, partText(trail.UsualPart))
 	for tenths := 1; tenths <= 9; tenths++ {
 		part := partText(float64(tenths) / 10)
@@ -250,7 +250,7 @@ func (s *Site) holdout(c echo.Context) error {
 		return err
 	}
 	rows, scale := holdoutRows([]trail.Readout{*r}, l)
-	page := holdoutPage{frame: s.frame(c, r.Name, "content", l), Row: rows[0], Scale: scale, Deals: deals[:min(len(deals), dealsAtOnce)], All: uint64(len(deals))}
+	page := holdoutPage{frame: s.frame(c, r.Name, "holdouts", l), Row: rows[0], Scale: scale, Deals: deals[:min(len(deals), dealsAtOnce)], All: uint64(len(deals))}
 	return s.render(c, http.StatusOK, "holdout", page)
 }
 

@@ -58,7 +58,7 @@ func (s *Site) lists(c echo.Context) error {
 
 func (s *Site) renderLists(c echo.Context, status int, l lens, form listForm) error {
 	l.path = join("lists")
-	page := listsPage{frame: s.frame(c, "How did a list of leads respond?", "content", l), Form: form}
+	page := listsPage{frame: s.frame(c, "How did a list of leads respond?", "lists", l), Form: form}
 	g, ctx := errgroup.WithContext(c.Request().Context())
 	g.Go(func() (err error) { page.Rows, err = s.DB.Lists(ctx, store.Filter{}); return err })
 	g.Go(func() (err error) { page.Choices, err = s.DB.LeadChoices(ctx, store.Filter{}); return err })
@@ -163,7 +163,7 @@ func (s *Site) list(c echo.Context) error {
 	if wantsFile(c) {
 		return s.sendFile(c, TableOf("list-"+cmp.Or(slug(r.Name), "of-leads"), r.Rows))
 	}
-	page := listPage{frame: s.frame(c, "How did “"+r.Name+"” respond?", "content", l), ListResponse: r}
+	page := listPage{frame: s.frame(c, "How did “"+r.Name+"” respond?", "lists", l), ListResponse: r}
 	if n, err := strconv.Atoi(c.QueryParam("kept")); err == nil {
 		page.Kept, page.Refused = true, n-1
 	}

@@ -183,9 +183,6 @@ func (p mailboxPage) Link(kind trail.Kind, after string) template.URL {
 	return template.URL("/mailbox?" + v.Encode())
 }
 
-// File is where the facts are as a file.
-func (p mailboxPage) File() template.URL { return p.Link(p.Kind, "") + "&format=csv" }
-
 // changeReading pauses or resumes the reading of a rep's mailboxes.
 func (s *Site) changeReading(c echo.Context) error {
 	rep, err := s.changing(c)

@@ -41,7 +41,7 @@ func (s *Site) month(c echo.Context) error {
 	if wantsFile(c) {
 		return s.sendRows(c, "month-"+r.Name, r.Table())
 	}
-	page := monthPage{frame: s.frame(c, "What did "+r.Period.Words()+" bring?", "numbers", l), R: *r, Words: r.Period.Words(), Earlier: r.Period.Before().Name, SeenShare: seenShare(r)}
+	page := monthPage{frame: s.frame(c, "What did "+r.Period.Words()+" bring?", "month", l), R: *r, Words: r.Period.Words(), Earlier: r.Period.Before().Name, SeenShare: seenShare(r)}
 	page.AnswerDays, page.ServiceTerms = uint64(s.Registry.AnswerDays), r.Terms
 	if page.AnswerDays == 0 {
 		page.AnswerDays = trail.AnswerDays

@@ -67,7 +67,7 @@ func (s *Site) notes(c echo.Context) error {
 	if wantsFile(c) {
 		return s.sendRows(c, "notes", notesCSV(all))
 	}
-	page := notesPage{frame: s.frame(c, "What worked, and for whom?", "requests", l), Query: query}
+	page := notesPage{frame: s.frame(c, "What worked, and for whom?", "notes", l), Query: query}
 	page.Notes = newNotesTable(page.frame, all, "", string(l.With()))
 	page.Notes.Rows = page.Notes.Rows[:min(len(page.Notes.Rows), notesAtOnce)]
 	return s.render(c, http.StatusOK, "notes", page)

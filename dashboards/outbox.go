@@ -39,7 +39,7 @@ func (s *Site) outboxRoutes(in *echo.Group) {
 }
 
 func (s *Site) renderOutbox(c echo.Context, status int, page outboxPage) error {
-	page.frame = s.frame(c, "What does dealtrail send by itself?", "status", lens{})
+	page.frame = s.frame(c, "What does dealtrail send by itself?", "outbox", lens{})
 	if s.Outbox != nil {
 		all, err := s.Outbox.Channels(c.Request().Context())
 		if err != nil {

@@ -57,7 +57,7 @@ func (s *Site) quality(c echo.Context) error {
 	if wantsFile(c) {
 		return s.sendRows(c, "quality", QualityTable(*q))
 	}
-	page := qualityPage{frame: s.frame(c, "What is wrong with the data?", "status", l), Quality: *q, Decided: c.QueryParam("decided") != ""}
+	page := qualityPage{frame: s.frame(c, "What is wrong with the data?", "quality", l), Quality: *q, Decided: c.QueryParam("decided") != ""}
 	for _, d := range q.Review {
 		page.Doubts = append(page.Doubts, qualityDoubt{d, doubtWords(d)})
 	}

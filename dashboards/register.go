@@ -76,7 +76,7 @@ func (s *Site) newContent(c echo.Context) error {
 }
 
 func (s *Site) renderNewContent(c echo.Context, status int, p newContentPage) error {
-	p.frame = s.frame(c, "Register content", "content", lens{})
+	p.frame = s.frame(c, "Register content", "new", lens{})
 	return s.render(c, status, "new", p)
 }
 

@@ -31,7 +31,7 @@ type pages map[string]*template.Template
 // frame is what every page has around its own part.
 type frame struct {
 	Title   string // the question that the page answers: heading and <title>
-	Nav     string // which entry of the navigation is current
+	Nav     string // the page of the navigation that this is or belongs to
 	Lens    lens
 	User    string // who is signed in; empty where sign-in is not asked for
 	Bare    bool   // no navigation: the reader is not signed in

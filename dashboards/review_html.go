@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"dealtrail/attribution"
 	"dealtrail/trail"
 )
 
@@ -28,12 +29,21 @@ var printPolicy = func() string {
 
 var printPage = template.Must(template.New("print").Funcs(template.FuncMap{
 	"day": func(t time.Time) string { return clock(t, "2 Jan 2006") }, "time": func(t time.Time) string { return clock(t, "Monday, 2 Jan 2006, 15:04 MST") },
+	"money": moneyText, "level": func(l trail.Level) string { return phrase(levels, string(l)) }, "model": modelTitle, "plural": plural[uint64],
 	"join": strings.Join, "leadName": leadName, "leadAccount": leadAccount,
 	"seen": func(all []trail.LeadContent) string { return andMore(seenTexts(all[:min(len(all), 6)]), len(all)-6) },
 	"contributed": func(all []trail.Touched) string {
 		return andMore(contributedTexts(firstTouched(all)), len(all)-len(firstTouched(all)))
 	},
 }).Parse(printText))
+
+// modelTitle is what a model is called.
+func modelTitle(name string) string {
+	if m, err := (attribution.Options{}).Model(name); err == nil {
+		return m.Title
+	}
+	return name
+}
 
 // andMore ends a list that paper has no room for.
 func andMore(text string, more int) string {

@@ -106,7 +106,7 @@ func (s *Site) runRoutes(in *echo.Group) {
 
 func (s *Site) runs(c echo.Context) error {
 	ctx := c.Request().Context()
-	page := runsPage{frame: s.frame(c, "What was calculated, and when?", "status", lens{})}
+	page := runsPage{frame: s.frame(c, "What was calculated, and when?", "runs", lens{})}
 	if c.QueryParam("stopped") != "" {
 		page.Said = "Asked to stop: the calculation ends within seconds and leaves nothing."
 	}
@@ -269,7 +269,7 @@ func (l lens) of(d *trail.Diff) lens {
 }
 
 func (s *Site) diffPage(c echo.Context, l lens, d *trail.Diff) diffPage {
-	page := diffPage{frame: s.frame(c, "Why did the numbers change?", "content", l), Diff: *d}
+	page := diffPage{frame: s.frame(c, "Why did the numbers change?", "runs", l), Diff: *d}
 	for _, by := range store.Keys() {
 		if s.byRep(c, by) != nil {
 			continue

@@ -73,7 +73,7 @@ func (s *Site) found(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page := foundPage{frame: s.frame(c, "What do reps send that nobody keeps up to date?", "content", l)}
+	page := foundPage{frame: s.frame(c, "What do reps send that nobody keeps up to date?", "found", l)}
 	for _, r := range rows {
 		switch {
 		case r.Dismissed:

@@ -105,7 +105,7 @@ func (s *Site) start(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page := startPage{frame: s.frame(c, "What is left to set up?", "status", lens{}), Steps: startSteps(st)}
+	page := startPage{frame: s.frame(c, "What is left to set up?", "start", lens{}), Steps: startSteps(st)}
 	if s.ReviewList != nil {
 		page.Steps = append(page.Steps, startStep{s.ReviewList() > 0, "The review has its list", "The people who get the lead review each week, from sales and from marketing.", "/review", "See the review", "review.mail_to in dealtrail.toml"})
 	}
@@ -143,7 +143,7 @@ type modelsPage struct {
 }
 
 func (s *Site) models(c echo.Context) error {
-	page := modelsPage{frame: s.frame(c, "What do the numbers mean?", "", lens{}), Models: s.modelList(), Definitions: attribution.Version, Few: trail.FewDeals}
+	page := modelsPage{frame: s.frame(c, "What do the numbers mean?", "models", lens{}), Models: s.modelList(), Definitions: attribution.Version, Few: trail.FewDeals}
 	run, err := s.source.Run(c.Request().Context(), store.Filter{})
 	if err = ignore(err, trail.NoRun); err != nil {
 		return err

@@ -45,8 +45,19 @@ func start(t *testing.T, edit func(*Config)) *running {
 	return startOn(t, writeConfig(t, ""), edit)
 }
 
+// startAt is start where pages and reviews go by another clock.
+func startAt(t *testing.T, clock func() time.Time, edit func(*Config)) *running {
+	t.Helper()
+	return startProgram(t, writeConfig(t, ""), &program{clock: clock}, edit)
+}
+
 // startOn serves a configuration that exists, in the state an earlier one left.
 func startOn(t *testing.T, path string, edit func(*Config)) *running {
+	t.Helper()
+	return startProgram(t, path, &program{}, edit)
+}
+
+func startProgram(t *testing.T, path string, p *program, edit func(*Config)) *running {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -71,7 +82,8 @@ func startOn(t *testing.T, path string, edit func(*Config)) *running {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{t: t, config: path, log: &syncBuffer{}, cancel: cancel, done: make(chan error, 1)}
-	r.program = &program{config: c, secrets: secrets, log: logger(r.log), main: ln}
+	p.config, p.secrets, p.log, p.main = c, secrets, logger(r.log), ln
+	r.program = p
 	r.api = &api.Client{URL: c.Server.PublicURL, Key: secrets.AdminKey}
 	up := make(chan struct{})
 	go func() {

@@ -40,7 +40,8 @@ type program struct {
 	zone    *time.Location
 	log     *slog.Logger
 	cleanup []func() error
-	closed  error // what went wrong while closing
+	closed  error            // what went wrong while closing
+	clock   func() time.Time // of pages, API and reviews; nil: time.Now
 	// children are the processes that plain serve owns; each is restarted when it dies.
 	children []interface{ Pid() int }
 
@@ -108,6 +109,9 @@ func (p *program) close() (err error) {
 func (p *program) open(ctx context.Context) (err error) {
 	c := p.config
 	dir := c.beside(c.Data.Dir)
+	if p.clock == nil {
+		p.clock = time.Now
+	}
 	if p.zone, err = time.LoadLocation(c.Company.Zone); err != nil {
 		return err
 	}
@@ -197,7 +201,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	names := &ingest.RepNames{Redis: p.redis, Mode: trail.RepNames(c.Company.RepNames), Now: time.Now}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), Budgets: &dashboards.Budgets{New: p.budgets.New, Links: p.links, Address: c.pages()}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
+		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), Budgets: &dashboards.Budgets{New: p.budgets.New, Links: p.links, Address: c.pages()}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Now: p.clock, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
 	})
 	if err != nil {
 		return err
@@ -205,7 +209,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Outbox: p.outboxActions(), Corrector: p.corrector, Budgets: p.budgetActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: time.Now, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
+		Outbox: p.outboxActions(), Corrector: p.corrector, Budgets: p.budgetActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: p.clock, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
 	}
 	return nil
 }

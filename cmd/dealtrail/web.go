@@ -98,7 +98,7 @@ func (p *program) handler() http.Handler {
 		p.tracker.Routes(e.Group(""))
 	}
 	if p.roles.has("web") {
-		g := e.Group("", smallForms, readers, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.noteReps)
+		g := e.Group("", smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), readers, p.noteReps)
 		p.server.Routes(g)
 		p.site.Routes(g)
 		if p.routes != nil {
@@ -119,15 +119,18 @@ func smallForms(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // readers bounds how long a page or report may take: who waits longer is better
-// told that something is wrong.
+// told that something is wrong. It ends before the problem is rendered and the
+// session is saved: both need a request that still lives.
 func readers(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if c.Request().Method != http.MethodGet {
 			return next(c)
 		}
-		ctx, cancel := context.WithTimeout(c.Request().Context(), 20*time.Second)
+		whole := c.Request()
+		ctx, cancel := context.WithTimeout(whole.Context(), 20*time.Second)
 		defer cancel()
-		c.SetRequest(c.Request().WithContext(ctx))
+		defer c.SetRequest(whole)
+		c.SetRequest(whole.WithContext(ctx))
 		return next(c)
 	}
 }
