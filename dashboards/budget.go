@@ -78,7 +78,7 @@ func (s *Site) budgets(c echo.Context) error {
 }
 
 func (s *Site) renderBudgets(c echo.Context, status int, page budgetsPage) error {
-	page.frame, page.Models = s.frame(c, budgetQuestion, "", lens{}), s.modelList()
+	page.frame, page.Models = s.frame(c, budgetQuestion, "budget", lens{}), s.modelList()
 	if page.Form.Model == "" {
 		page.Form.Model = usual
 	}
@@ -159,7 +159,7 @@ func (s *Site) budget(c echo.Context) error {
 }
 
 func (s *Site) renderBudget(c echo.Context, status int, b trail.Budget, page budgetPage) (err error) {
-	page.frame = s.frame(c, b.Title, "", lens{})
+	page.frame = s.frame(c, b.Title, "budget", lens{})
 	page.View, page.MaxDays = viewOf(b), ingest.MaxLinkDays
 	if page.Days == 0 {
 		page.Days = ingest.LinkDays

@@ -137,7 +137,7 @@ func (s *Site) mailbox(c echo.Context) error {
 }
 
 func (s *Site) renderMailbox(c echo.Context, status int, page mailboxPage) error {
-	page.frame = s.frame(c, "What is kept of my mail?", "", lens{})
+	page.frame = s.frame(c, "What is kept of my mail?", "mailbox", lens{})
 	page.Rep, page.Own = s.whoseMail(c)
 	page.Kind, page.After = trail.Kind(c.QueryParam("kind")), c.QueryParam("after")
 	if page.Rep == "" {

@@ -43,10 +43,12 @@ var sections = []section{
 		{Name: "share", Title: "Tracked link", Path: []string{"share"}},
 		{Name: "requests", Title: "Requests", Path: []string{"requests"}},
 		{Name: "notes", Title: "Notes", Path: []string{"notes"}},
+		{Name: "mailbox", Title: "My mailbox", Path: []string{"mailbox"}, Plain: true},
 	}},
 	{"Numbers", []navPage{
 		{Name: "numbers", Title: "Goals and service", Path: []string{"numbers"}},
 		{Name: "month", Title: "The month", Path: []string{"month"}},
+		{Name: "budget", Title: "Budget", Path: []string{"budget"}, Plain: true},
 		{Name: "baseline", Title: "Where you stand", Path: []string{"baseline"}},
 		{Name: "dictionary", Title: "Each number", Path: []string{"dictionary"}},
 		{Name: "models", Title: "What they mean", Path: []string{"models"}, Plain: true},
