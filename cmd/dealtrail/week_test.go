@@ -225,9 +225,6 @@ func (w *week) prints(name string) {
 	if pages := bytes.Count(pdf.Data, []byte("/Type /Page\n")); !bytes.HasPrefix(pdf.Data, []byte("%PDF")) || pages != 1 {
 		w.t.Errorf("a review of one lead prints on %d pages", pages)
 	}
-	if path := os.Getenv("KEEP_PDF"); path != "" {
-		os.WriteFile(path, pdf.Data, 0o600)
-	}
 }
 
 // kept is the week after, from the day on which what was decided is done.
