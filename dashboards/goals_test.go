@@ -14,8 +14,8 @@ import (
 	"dealtrail/trail/synth"
 )
 
-// withoutTerms are templates whose numbers lead nowhere yet: they are being rewritten.
-var withoutTerms = []string{"/", "/content/" + synth.Popular, "/deals", "/deals/", "/reps", "/contacts/", "/accounts/", "/content/faq"}
+// withoutTerms are templates whose numbers lead nowhere yet: they are being rewritten; two that are compared head columns by their titles.
+var withoutTerms = []string{"/", "/content/" + synth.Popular, "/deals", "/deals/", "/reps", "/contacts/", "/accounts/", "/content/faq", "/content/compare"}
 
 var (
 	numberHead = regexp.MustCompile(`(?s)<th class="n[^"]*"[^>]*>(.*?)</th>`)

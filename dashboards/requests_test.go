@@ -94,7 +94,7 @@ func TestARequestIsAskedSeenWaitingAndAnswered(t *testing.T) {
 	}
 	// D-1 waits twice and counts once, D-3 is won and waits no more.
 	shows(t, e, "/requests?asked=1", true, "Asked. Marketing sees it", "The D-1", "anna@us.example", `<td data-l="Stage">Demo`, `<td data-l="Stage">Proposal`)
-	if body := read(t, e, "/requests"); !strings.Contains(body, `<dt>Open</dt><dd>4</dd>`) || !regexp.MustCompile(`wait</dt><dd>[^/]*1,000`).MatchString(body) || strings.Contains(body, "<script>alert") || strings.Contains(body, "<b>banks") {
+	if body := read(t, e, "/requests"); !strings.Contains(body, `>Open</a></dt><dd>4</dd>`) || !regexp.MustCompile(`wait</a></dt><dd>[^/]*1,000`).MatchString(body) || strings.Contains(body, "<script>alert") || strings.Contains(body, "<b>banks") {
 		t.Errorf("the amount that waits is wrong, or what was typed is taken for markup:\n%s", body)
 	}
 	shows(t, e, "/requests", false, "else@us.example", "! late")

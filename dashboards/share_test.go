@@ -100,7 +100,7 @@ func TestARepFindsContentAndSharesItWithoutAScript(t *testing.T) {
 	if found := titles(page); len(found) != 1 || found[0] != "The product in two minutes" {
 		t.Errorf("found are %q", found)
 	}
-	for _, part := range []string{`autofocus form="finder" formmethod="post" name="content" value="` + synth.Popular + `"`, `name="to" value="anna@acme.example"`, `name="deal" value="D-1"`, `aria-current="page">Share<`} {
+	for _, part := range []string{`autofocus form="finder" formmethod="post" name="content" value="` + synth.Popular + `"`, `name="to" value="anna@acme.example"`, `name="deal" value="D-1"`, `aria-current="page">Tracked link<`} {
 		if !strings.Contains(page, part) {
 			t.Errorf("the results lack %s", part)
 		}

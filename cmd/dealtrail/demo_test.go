@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"dealtrail/api"
 	"dealtrail/dashboards/browsertest"
 	"dealtrail/trail/synth"
 )
@@ -86,6 +87,18 @@ func TestDemoTourTicksItselfInTheBrowser(t *testing.T) {
 	}
 	goes("name the loved piece", press("/demo/guess"))
 	eventually(t, "the loved piece is found", reload("4"))
+	secrets, err := loadSecrets(secretsPath(filepath.Join(dir, "dealtrail.toml")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, differ := &api.Client{URL: base, Key: secrets.AdminKey}, []string{}
+	eventually(t, "pages and API say the same", func() bool {
+		differ = pagesDiffer(t, tab, client)
+		return len(differ) == 0 || time.Since(started) > 3*time.Minute
+	})
+	if len(differ) > 0 {
+		t.Errorf("%d differences, such as %q", len(differ), differ[:min(len(differ), 10)])
+	}
 }
 
 func TestDemoStopsWhenTheFirstRunIsComplete(t *testing.T) {
