@@ -48,7 +48,7 @@ func TestABudgetPageIsFrozenShownAndSharedByCommands(t *testing.T) {
 	if content, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(content), "%PDF-") {
 		t.Errorf("%.20q, %v", content, err)
 	}
-	if out := r.command("budget", "show", id, "--format", "csv"); !strings.HasPrefix(out, "budget,run,") {
+	if out := r.command("budget", "show", id, "--format", "csv"); !strings.HasPrefix(strings.TrimPrefix(out, "\ufeff"), "budget,run,") {
 		t.Errorf("as CSV %s", out)
 	}
 

@@ -150,17 +150,17 @@ func ask1[T any](r *running, path string) (out T) {
 	return out
 }
 
-// eventually waits until ok, looking every 20 ms, and fails after half a minute.
+// eventually waits until ok, looking every 20 ms, and fails after a minute.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("half a minute passed and still not: %s", what)
+			t.Fatalf("a minute passed and still not: %s", what)
 		}
 	}
 }

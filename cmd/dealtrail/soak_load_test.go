@@ -253,15 +253,19 @@ func checkLedger(t *testing.T, s *served, socket string, exact bool, loads ...*l
 			t.Errorf("%s: of %d events that a redirect promised %d are not stored and %d more than once", when, promised, absent, several)
 		}
 		distinct := sql(t, socket, `SELECT uniqExact(id), count() FROM events WHERE kind = 'clicked'`)[0]
-		var list struct{ Rows []trail.ContentRow }
-		if err := s.api.Get(t.Context(), "/v1/content", map[string]string{"agents": "all"}, &list); err != nil {
-			t.Fatal(err)
-		}
-		reported := 0
-		for _, row := range list.Rows {
-			reported += int(row.Clicks)
-		}
 		events, copies, _ := strings.Cut(distinct, "\t")
+		reported := 0
+		eventually(t, when+": the report, which is laid out every few seconds, has "+events+" clicks", func() bool {
+			var list struct{ Rows []trail.ContentRow }
+			if err := s.api.Get(t.Context(), "/v1/content", map[string]string{"agents": "all"}, &list); err != nil {
+				t.Fatal(err)
+			}
+			reported = 0
+			for _, row := range list.Rows {
+				reported += int(row.Clicks)
+			}
+			return fmt.Sprint(reported) == events
+		})
 		t.Logf("%s: %d promised, %s events in %s rows, %d in the report", when, promised, events, copies, reported)
 		if fmt.Sprint(reported) != events || len(stored) != reported || reported < promised || exact && reported != promised {
 			t.Errorf("%s: %d promised, %s stored, %d facts, %d in the report", when, promised, events, len(stored), reported)
