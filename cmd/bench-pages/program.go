@@ -168,7 +168,7 @@ func (p *program) ready(ctx context.Context, b *bench, listen string) error {
 	}); err != nil {
 		return fmt.Errorf("the program does not come up: %w", err)
 	}
-	key, err := b.run(ctx, listen, "key", "new", "bench").Output()
+	key, err := b.run(ctx, listen, "key", "new", fmt.Sprint("bench-", time.Now().UnixMilli())).Output()
 	if err != nil {
 		return fmt.Errorf("key new: %w", err)
 	}
@@ -185,6 +185,11 @@ func (p *program) ready(ctx context.Context, b *bench, listen string) error {
 		return err == nil && done >= 3
 	}); err != nil {
 		return fmt.Errorf("runs are not complete: %w", err)
+	}
+	if err := wait(ctx, 15*time.Minute, func() bool { // until what was known when it was due is laid out, it takes longer than a page may
+		return p.api.Get(ctx, "/v1/review", nil, nil) == nil
+	}); err != nil {
+		return fmt.Errorf("the review does not answer: %w", err)
 	}
 	link, err := b.link(ctx, listen)
 	if err != nil {
