@@ -72,9 +72,9 @@ type layout struct {
 	id   string
 	asOf time.Time // zero: all that was known
 	at   time.Time
-	rows uint64
+	ins  uint64 // after how many inserts it was begun
 	took time.Duration
-	now  uint64 // how many rows there are by now
+	now  uint64 // how many there were when somebody looked
 }
 
 // until is the time as of which a layout is made.
@@ -112,7 +112,7 @@ func (db *DB) layoutFor(ctx context.Context, args []any) string {
 		return ""
 	}
 	found := l.known[i]
-	if !found.asOf.IsZero() || found.rows == found.now {
+	if !found.asOf.IsZero() || found.ins == found.now {
 		return found.id
 	}
 	if behind := time.Since(found.at) > max(layoutOld, 20*found.took); behind || !found.at.After(l.wrote) {
@@ -128,7 +128,7 @@ func (db *DB) KnownAt(ctx context.Context) time.Time {
 	db.layouts.mu.Lock()
 	defer db.layouts.mu.Unlock()
 	for _, l := range db.layouts.known {
-		if l.id == id && l.rows != l.now {
+		if l.id == id && l.ins != l.now {
 			return l.at
 		}
 	}
@@ -140,7 +140,7 @@ func (db *DB) KnownAt(ctx context.Context) time.Time {
 func (db *DB) allLayouts(ctx context.Context) ([]layout, error) {
 	return query(ctx, db, "Layouts", func(rows driver.Rows, l *layout) error {
 		var took uint64
-		err := rows.Scan(&l.id, when{&l.asOf}, when{&l.at}, &l.rows, &took, &l.now)
+		err := rows.Scan(&l.id, when{&l.asOf}, when{&l.at}, &l.ins, &took, &l.now)
 		l.took = time.Duration(took) * time.Millisecond
 		return err
 	})
@@ -154,7 +154,7 @@ func (db *DB) Refresh(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	i := slices.IndexFunc(known, func(one layout) bool { return one.asOf.IsZero() })
-	if now := known[0].now; now == 0 || i >= 0 && known[i].rows == now {
+	if now := known[0].now; now == 0 || i >= 0 && known[i].ins == now {
 		return 0, nil
 	}
 	return db.layOut(ctx, time.Time{}, known)
@@ -174,7 +174,7 @@ func (db *DB) Freeze(ctx context.Context, asOf time.Time) error {
 // layOut makes a layout beside those that are known, and removes those that nobody
 // needs any more: all but two of each kind, as somebody may still read the one before.
 func (db *DB) layOut(ctx context.Context, asOf time.Time, known []layout) (time.Duration, error) {
-	next := layout{asOf: asOf, at: moment(time.Now()), rows: known[0].now}
+	next := layout{asOf: asOf, at: moment(time.Now()), ins: known[0].now}
 	if !next.at.After(known[0].at) {
 		next.at = known[0].at.Add(time.Millisecond)
 	}
@@ -186,8 +186,8 @@ func (db *DB) layOut(ctx context.Context, asOf time.Time, known []layout) (time.
 		}
 	}
 	next.took = time.Since(started)
-	err := db.Exec(ctx, "INSERT INTO layouts (layout, as_of, at, rows, took_ms) VALUES ({layout:String}, {as_of:DateTime64(3)}, {at:DateTime64(3)}, {rows:UInt64}, {took:UInt64})",
-		clickhouse.Named("layout", next.id), instant("as_of", next.asOf), instant("at", next.at), clickhouse.Named("rows", next.rows), clickhouse.Named("took", uint64(next.took.Milliseconds())))
+	err := db.Exec(ctx, "INSERT INTO layouts (layout, as_of, at, inserts, took_ms) VALUES ({layout:String}, {as_of:DateTime64(3)}, {at:DateTime64(3)}, {inserts:UInt64}, {took:UInt64})",
+		clickhouse.Named("layout", next.id), instant("as_of", next.asOf), instant("at", next.at), clickhouse.Named("inserts", next.ins), clickhouse.Named("took", uint64(next.took.Milliseconds())))
 	if err != nil {
 		return 0, fmt.Errorf("tell that all is laid out: %w", err)
 	}
