@@ -174,7 +174,7 @@ func (s *Site) fillSource() {
 			return r.Register(ctx, content, attrs, "ui")
 		}
 		s.source.Accepted = func(ctx context.Context, content string) (bool, error) {
-			t, ok, err := r.Catalogue.Lookup(ctx, trail.KeyOf(content))
+			t, ok, err := r.Catalogue.Find(ctx, trail.KeyOf(content))
 			return ok && t.Content == content, err
 		}
 	}

@@ -125,7 +125,7 @@ func (r *Registry) registered(ctx context.Context, id trail.ContentID) (title st
 	if id == "" {
 		return "", nil
 	}
-	target, ok, err := r.Catalogue.Lookup(ctx, trail.KeyOf(id))
+	target, ok, err := r.Catalogue.Find(ctx, trail.KeyOf(id))
 	switch {
 	case err != nil:
 		return "", explain(err)

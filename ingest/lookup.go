@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// lookupWait is what a redirect may wait for a content registered elsewhere a moment ago; Redis gets half of it.
+	// lookupWait is what a redirect may wait for a content registered elsewhere a moment ago.
 	lookupWait = 200 * time.Millisecond
 	// missFor is how long a key that nobody knows is not asked for again, and maxMisses how many such keys are kept.
 	missFor   = 2 * time.Second
@@ -22,15 +22,25 @@ const (
 // the store, within 200 ms. The error says that one of them did not answer, so
 // that the key may be known after all.
 func (c *Catalogue) Lookup(ctx context.Context, key trail.ContentKey) (trail.Target, bool, error) {
+	return c.find(ctx, key, lookupWait)
+}
+
+// Find is [Catalogue.Lookup] for a person, who waits longer than a redirect may.
+func (c *Catalogue) Find(ctx context.Context, key trail.ContentKey) (trail.Target, bool, error) {
+	return c.find(ctx, key, defaultPatience)
+}
+
+// find asks Redis for half of the wait at most.
+func (c *Catalogue) find(ctx context.Context, key trail.ContentKey, wait time.Duration) (trail.Target, bool, error) {
 	if t, ok := c.inMemory(key); ok {
 		return t, true, nil
 	}
 	if c.missed(key) {
 		return trail.Target{}, false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupWait)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	t, ok, errRedis := c.lookupRedis(ctx, key)
+	t, ok, errRedis := c.lookupRedis(ctx, key, wait/2)
 	if ok {
 		c.remember(t)
 		return t, true, nil
@@ -47,8 +57,8 @@ func (c *Catalogue) Lookup(ctx context.Context, key trail.ContentKey) (trail.Tar
 	return trail.Target{}, false, nil
 }
 
-func (c *Catalogue) lookupRedis(ctx context.Context, key trail.ContentKey) (t trail.Target, ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupWait/2)
+func (c *Catalogue) lookupRedis(ctx context.Context, key trail.ContentKey, wait time.Duration) (t trail.Target, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	text, err := c.rdb.HGet(ctx, catalogueKey, key.String()).Bytes()
 	if err != nil {

@@ -92,6 +92,10 @@ func (x *ReviewFiles) Once(ctx context.Context) (written []string, err error) {
 	if err := x.settle(ctx); err != nil && now.Sub(since) < reviewLatest {
 		return nil, fmt.Errorf("wait for what came before the review: %w", err)
 	}
+	// A page may ask for it meanwhile, and all that this reads is laid out for both.
+	if err := x.DB.FreezeReview(ctx, since); err != nil {
+		return nil, err
+	}
 	r, err := x.DB.WeekReview(ctx, week, x.Zone, now, store.Filter{})
 	if err != nil {
 		return nil, err

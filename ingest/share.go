@@ -64,7 +64,7 @@ func (r *Registry) Share(ctx context.Context, q ShareRequest) (Share, error) {
 		return Share{}, trail.Problemf(trail.Invalid, "A permanent link is for nobody in particular and no deal; leave these out, or make a link of their own.")
 	}
 	key := trail.KeyOf(q.Content)
-	target, ok, err := r.Catalogue.Lookup(ctx, key)
+	target, ok, err := r.Catalogue.Find(ctx, key)
 	if err != nil {
 		return Share{}, explain(err)
 	}

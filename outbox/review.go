@@ -37,6 +37,9 @@ func (x *Outbox) review(ctx context.Context, week string, due, now time.Time) (*
 	if err := x.settle(ctx); err != nil && now.Sub(due) < latestReview {
 		return nil, fmt.Errorf("wait for what came before the review: %w", err)
 	}
+	if err := x.DB.FreezeReview(ctx, due); err != nil {
+		return nil, err
+	}
 	r, err := x.DB.WeekReview(ctx, week, x.Zone, now, store.Filter{})
 	if err != nil {
 		return nil, err

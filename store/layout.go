@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"dealtrail/trail"
 )
 
 // The views work everything out from the events, at any time of the past. For the
@@ -57,10 +60,16 @@ const (
 	// A newest layout that is behind by more than layoutOld, and twenty times what one takes, is not read:
 	// whoever makes them is gone.
 	layoutOld = 30 * time.Second
+	// layoutSlow is how long one takes where a review of an older week is laid out when somebody asks for it.
+	layoutSlow = 5 * time.Second
+	// layoutAbandoned is after how long one that is not finished has no maker any more.
+	layoutAbandoned = time.Hour
 )
 
 // layouts is what a DB knows of the layouts that there are.
 type layouts struct {
+	making sync.Mutex // one at a time: the steps of one go when it is made
+
 	mu     sync.Mutex
 	looked time.Time
 	known  []layout  // the newest first
@@ -149,6 +158,8 @@ func (db *DB) allLayouts(ctx context.Context) ([]layout, error) {
 // Refresh lays out what the views say now, if anything came since the last time,
 // and reports how long that took. One process at a time does it.
 func (db *DB) Refresh(ctx context.Context) (time.Duration, error) {
+	db.layouts.making.Lock()
+	defer db.layouts.making.Unlock()
 	known, err := db.allLayouts(ctx)
 	if err != nil {
 		return 0, err
@@ -160,8 +171,11 @@ func (db *DB) Refresh(ctx context.Context) (time.Duration, error) {
 	return db.layOut(ctx, time.Time{}, known)
 }
 
-// Freeze lays out what was known at a time, unless that is done.
+// Freeze lays out what was known at a time, unless that is done or is being done,
+// for which it waits.
 func (db *DB) Freeze(ctx context.Context, asOf time.Time) error {
+	db.layouts.making.Lock()
+	defer db.layouts.making.Unlock()
 	asOf = moment(asOf)
 	known, err := db.allLayouts(ctx)
 	if err != nil || slices.ContainsFunc(known, func(one layout) bool { return one.asOf.Equal(asOf) }) {
@@ -191,17 +205,25 @@ func (db *DB) layOut(ctx context.Context, asOf time.Time, known []layout) (time.
 	if err != nil {
 		return 0, fmt.Errorf("tell that all is laid out: %w", err)
 	}
-	kept, keep := map[bool]int{}, []string{}
+	kept, gone := map[bool]int{}, map[string]bool{}
 	for _, one := range append([]layout{next}, known[:len(known)-1]...) {
-		if now := one.asOf.IsZero(); kept[now] < 2 {
-			kept[now]++
-			keep = append(keep, one.id)
-		}
+		now := one.asOf.IsZero()
+		kept[now]++
+		gone[one.id] = kept[now] > 2
 	}
-	if err := db.dropLayouts(ctx, layoutTables, keep); err != nil {
+	// What another process makes meanwhile is nobody's yet.
+	abandoned := func(id string) bool {
+		ms, err := strconv.ParseInt(strings.TrimSuffix(id, "-layout"), 10, 64)
+		return err == nil && time.Since(time.UnixMilli(ms)) > layoutAbandoned
+	}
+	err = db.dropLayouts(ctx, layoutTables, func(id string) bool {
+		old, known := gone[id]
+		return old || !known && abandoned(id)
+	})
+	if err != nil {
 		return 0, err
 	}
-	return next.took, db.dropLayouts(ctx, layoutSteps, nil)
+	return next.took, db.dropLayouts(ctx, layoutSteps, func(id string) bool { return id == next.id || abandoned(id) })
 }
 
 // LayOut runs one statement of layout/, which lays out a part of what was known at a
@@ -224,7 +246,10 @@ func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, settle func(
 	for {
 		took, err := db.Refresh(ctx)
 		if _, due := db.ReviewAt.Due(time.Now(), zone); err == nil && !due.Equal(frozen) {
-			if err = db.freezeReview(ctx, due, settle); err == nil {
+			if err = settle(ctx); err == nil {
+				err = db.FreezeReview(ctx, due)
+			}
+			if err == nil {
 				frozen = due
 			}
 		}
@@ -240,27 +265,45 @@ func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, settle func(
 	}
 }
 
-// freezeReview lays out what was known when a review was due, if anything was.
-func (db *DB) freezeReview(ctx context.Context, due time.Time, settle func(context.Context) error) error {
+// FreezeReview lays out what was known when a review was due, if anything was. What
+// was accepted by then must be stored.
+func (db *DB) FreezeReview(ctx context.Context, due time.Time) error {
 	if known, err := db.knownBy(ctx, due); !known || err != nil {
-		return err
-	}
-	if err := settle(ctx); err != nil {
 		return err
 	}
 	return db.Freeze(ctx, due)
 }
 
-// dropLayouts removes all layouts but some from tables. So it removes what a layout
-// left that was not finished.
-func (db *DB) dropLayouts(ctx context.Context, tables, keep []string) error {
+// awaitReview lays out what was known when the review of an older week was due, where
+// the views would take longer for it than anybody waits, and waits until ctx ends.
+func (db *DB) awaitReview(ctx context.Context, due time.Time) error {
+	known, err := db.allLayouts(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(known, func(one layout) bool { return one.asOf.IsZero() })
+	if i < 0 || known[i].took < layoutSlow || slices.ContainsFunc(known, func(one layout) bool { return one.asOf.Equal(moment(due)) }) {
+		return nil
+	}
+	done := make(chan error, 1)
+	// It goes on when this reader has no more patience: the next one finds it.
+	go func() { done <- db.Freeze(context.WithoutCancel(ctx), due) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return trail.Problemf(trail.Unavailable, "What was known when this review was due is being laid out, which takes about %s. Ask for it again then.", known[i].took.Round(time.Second))
+	}
+}
+
+// dropLayouts removes layouts from tables.
+func (db *DB) dropLayouts(ctx context.Context, tables []string, gone func(id string) bool) error {
 	for _, table := range tables {
-		old, err := query(ctx, db, "LayoutParts", func(rows driver.Rows, id *string) error { return rows.Scan(id) },
-			clickhouse.Named("table", table), clickhouse.Named("keep", keep))
+		all, err := query(ctx, db, "LayoutParts", func(rows driver.Rows, id *string) error { return rows.Scan(id) }, clickhouse.Named("table", table))
 		if err != nil {
 			return err
 		}
-		for _, id := range old {
+		for _, id := range slices.DeleteFunc(all, func(id string) bool { return !gone(id) }) {
 			if err := db.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION '"+id+"'"); err != nil {
 				return fmt.Errorf("remove an old layout: %w", err)
 			}

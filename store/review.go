@@ -32,6 +32,9 @@ func (db *DB) WeekReview(ctx context.Context, week string, zone *time.Location, 
 			return nil, err
 		}
 		if known {
+			if err := db.awaitReview(ctx, due); err != nil {
+				return nil, err
+			}
 			r.AsOf, f.AsOf = due, due
 		}
 	}

@@ -24,7 +24,7 @@ func (p *program) newReader(keys *trail.Keyring, contacts trail.ContactKey) *mai
 		ByKey: func(k trail.ContentKey) (trail.ContentID, bool, error) {
 			ctx, cancel := context.WithTimeout(context.Background(), lookupWait)
 			defer cancel()
-			t, ok, err := p.catalogue.Lookup(ctx, k)
+			t, ok, err := p.catalogue.Find(ctx, k)
 			return t.Content, ok, err
 		},
 		Known: func(ids ...trail.ContactID) (map[trail.ContactID]bool, error) {
