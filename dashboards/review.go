@@ -33,6 +33,7 @@ type reviewPage struct {
 type reviewSection struct {
 	Name, Title, Hint string
 	Rows              []trail.ReviewRow
+	Count             int // of all its deals, of which the page may show a part
 }
 
 // sections are the parts of the review in the order they are talked about.
@@ -94,14 +95,29 @@ func (s *Site) renderReview(c echo.Context, status int, week string, page review
 		page.Clicks += row.Clicks
 		page.Sent += row.Sent
 		for i := range page.Sections {
-			if page.Sections[i].Name == row.Section {
-				page.Sections[i].Rows = append(page.Sections[i].Rows, row)
+			if section := &page.Sections[i]; section.Name == row.Section {
+				section.add(row, c.QueryParam("all") == section.Name)
 			}
 		}
 	}
 	page.Others = others(*r)
 	return s.render(c, status, "review", page)
 }
+
+// sectionRows are how many deals of a section the page shows at first: more than a
+// meeting talks about, and few enough that it loads at once.
+const sectionRows = 100
+
+// add shows a deal of a section if there is room, or all are asked for, or something
+// was decided on it.
+func (s *reviewSection) add(row trail.ReviewRow, all bool) {
+	if s.Count++; all || len(s.Rows) < sectionRows || row.Decision != nil {
+		s.Rows = append(s.Rows, row)
+	}
+}
+
+// More is how many deals of a section the page does not show.
+func (s reviewSection) More() int { return s.Count - len(s.Rows) }
 
 // sendReview answers with a review as a file to keep.
 func sendReview(c echo.Context, ending string, f ReviewFormat, r trail.Review) error {

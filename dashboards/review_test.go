@@ -257,3 +257,22 @@ func TestTheFileToPrintAppliesItsOwnStyleAndNothingElse(t *testing.T) {
 		t.Errorf("CSV %q %v", rows, err)
 	}
 }
+
+func TestAPageOfAReviewShowsWhatAMeetingCanTalkAbout(t *testing.T) {
+	t.Parallel()
+	var part, all reviewSection
+	for i := range 150 {
+		row := trail.ReviewRow{}
+		if i == 140 {
+			row.Decision = &trail.Decision{Text: "call them"}
+		}
+		part.add(row, false)
+		all.add(row, true)
+	}
+	if len(part.Rows) != 101 || part.Rows[100].Decision == nil || part.More() != 49 || part.Count != 150 {
+		t.Errorf("%d of %d are shown, %d are not", len(part.Rows), part.Count, part.More())
+	}
+	if len(all.Rows) != 150 || all.More() != 0 {
+		t.Errorf("%d of all are shown", len(all.Rows))
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -125,6 +126,8 @@ func (db *DB) Baselines(ctx context.Context, since, now time.Time) (both trail.B
 	if k := both.Kept; k != nil && !k.From.IsZero() {
 		from = now.Add(-k.To.Sub(k.From))
 	}
-	both.Now, err = db.Baseline(ctx, from, now)
+	both.Now, err = once(ctx, db, fmt.Sprint("baseline ", now.Sub(from).Round(time.Hour)), func(ctx context.Context) (*trail.Baseline, error) {
+		return db.Baseline(ctx, from, now)
+	})
 	return both, err
 }

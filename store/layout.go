@@ -32,6 +32,7 @@ var layoutViews = map[string]string{
 	"contacts": `SELECT known.* EXCEPT (layout, gone), who.address AS address, who.name AS name, who.title AS title
 		FROM (SELECT * FROM layout_contacts WHERE layout = {layout:String} AND NOT gone) AS known
 		LEFT JOIN (SELECT contact, address, name, title FROM people FINAL) AS who ON who.contact = known.contact`,
+	"mail_events":    "SELECT id, at, kind, source, content, share, message, contact, rep, rules, signal FROM layout_events WHERE layout = {layout:String} AND kind IN ('sent', 'replied', 'forwarded')",
 	"deal_events":    "SELECT * EXCEPT (layout) FROM layout_deal_events WHERE layout = {layout:String}",
 	"content_counts": "SELECT * EXCEPT (layout) FROM layout_content_counts WHERE layout = {layout:String}",
 	"rep_counts":     "SELECT * EXCEPT (layout) FROM layout_rep_counts WHERE layout = {layout:String}",
@@ -58,8 +59,10 @@ var (
 const (
 	layoutLook = 500 * time.Millisecond // how often a reader looks what was laid out
 	// A newest layout that is behind by more than layoutOld, and twenty times what one takes, is not read:
-	// whoever makes them is gone.
+	// whoever makes them is gone. One that is made quickly is older than some seconds only when nobody asked.
 	layoutOld = 30 * time.Second
+	// A layout that took no longer than layoutQuick is not made when nobody asked for layoutIdle.
+	layoutQuick, layoutIdle = 2 * time.Second, time.Minute
 	// layoutSlow is how long one takes where a review of an older week is laid out when somebody asks for it.
 	layoutSlow = 5 * time.Second
 	// layoutAbandoned is after how long one that is not finished has no maker any more.
@@ -72,6 +75,7 @@ type layouts struct {
 
 	mu     sync.Mutex
 	looked time.Time
+	asked  time.Time // when somebody asked for a report
 	known  []layout  // the newest first
 	wrote  time.Time // when something was written here that must be seen
 }
@@ -124,7 +128,11 @@ func (db *DB) layoutFor(ctx context.Context, args []any) string {
 	if !found.asOf.IsZero() || found.ins == found.now {
 		return found.id
 	}
-	if behind := time.Since(found.at) > max(layoutOld, 20*found.took); behind || !found.at.After(l.wrote) {
+	old := max(layoutOld, 20*found.took)
+	if found.took <= layoutQuick {
+		old = layoutQuick + 6*found.took // nobody may have asked, so that none was made
+	}
+	if time.Since(found.at) > old || !found.at.After(l.wrote) {
 		return ""
 	}
 	return found.id
@@ -238,13 +246,21 @@ func (db *DB) LayOut(ctx context.Context, part, id string, asOf time.Time) error
 }
 
 // KeepLayouts calls Refresh until ctx ends: within a second or two when something
-// came, and where much comes so seldom that it takes a fifth of the time. What was known when
-// the newest review was due is laid out once, after all that was accepted by then is
-// stored, for which settle waits.
-func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, settle func(context.Context) error) error {
+// came, and where much comes so seldom that it takes a fifth of the time. Where it is
+// quick nothing is laid out while nobody asks, unless readers are elsewhere. What was
+// known when the newest review was due is laid out once, after all that was accepted by
+// then is stored, for which settle waits.
+func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, elsewhere bool, settle func(context.Context) error) error {
 	var frozen time.Time
+	last := layoutQuick + 1 // how long one takes is not known before the first
 	for {
-		took, err := db.Refresh(ctx)
+		var took time.Duration
+		var err error
+		if elsewhere || last > layoutQuick || db.asked() {
+			if took, err = db.Refresh(ctx); took > 0 {
+				last = took
+			}
+		}
 		if _, due := db.ReviewAt.Due(time.Now(), zone); err == nil && !due.Equal(frozen) {
 			if err = settle(ctx); err == nil {
 				err = db.FreezeReview(ctx, due)
@@ -263,6 +279,20 @@ func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, settle func(
 		case <-time.After(max(time.Second, 4*(took-layoutLook))):
 		}
 	}
+}
+
+// Asked says that somebody asks for reports, and probably will go on.
+func (db *DB) Asked() {
+	db.layouts.mu.Lock()
+	defer db.layouts.mu.Unlock()
+	db.layouts.asked = time.Now()
+}
+
+// asked reports whether somebody asked lately.
+func (db *DB) asked() bool {
+	db.layouts.mu.Lock()
+	defer db.layouts.mu.Unlock()
+	return time.Since(db.layouts.asked) < layoutIdle
 }
 
 // FreezeReview lays out what was known when a review was due, if anything was. What

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -34,11 +35,16 @@ func NewTerms(currency string, rates map[string]string, stages []string, now tim
 const qualityLimit = 50 // rows of each group, and doubts of each kind
 
 // Quality returns what is wrong with the data and what a person may decide.
+// In a large company it is up to ten minutes old.
 func (db *DB) Quality(ctx context.Context, t Terms, f Filter) (*trail.Quality, error) {
 	f, err := f.complete()
 	if err != nil {
 		return nil, err
 	}
+	return once(ctx, db, fmt.Sprint("quality ", f, t.Currencies, t.Stages), func(ctx context.Context) (*trail.Quality, error) { return db.quality(ctx, t, f) })
+}
+
+func (db *DB) quality(ctx context.Context, t Terms, f Filter) (*trail.Quality, error) {
 	args := f.args(clickhouse.Named("limit", uint64(qualityLimit)), instant("tomorrow", t.Now.Add(24*time.Hour)),
 		clickhouse.Named("currencies", list(t.Currencies)), clickhouse.Named("stages", list(t.Stages)))
 	var deals, untouched, stages, events, contacts []wrong
@@ -85,6 +91,7 @@ func (db *DB) Quality(ctx context.Context, t Terms, f Filter) (*trail.Quality, e
 		return nil, err
 	}
 	q.Groups = grouped(found)
+	var err error
 	q.Review, err = db.review(ctx, f, doubts)
 	return q, err
 }

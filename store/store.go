@@ -99,6 +99,7 @@ type DB struct {
 
 	layouts layouts
 	health  health
+	answers answers
 
 	ready atomic.Pointer[connection]
 	mu    sync.Mutex
@@ -302,6 +303,30 @@ func (db *DB) bringUp(ctx context.Context, conn driver.Conn) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	if err := db.applyNew(ctx, conn, tables, applied); err != nil {
+		return err
+	}
+	for _, file := range sqlFiles("view") {
+		if err := db.apply(ctx, conn, file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyNew applies the files that were not yet, and notes all of them at once, also
+// when one fails: each may be applied again.
+func (db *DB) applyNew(ctx context.Context, conn driver.Conn, tables []string, applied map[string]string) (err error) {
+	var names, checksums []string
+	defer func() {
+		if len(names) == 0 {
+			return
+		}
+		noted := conn.Exec(ctx, db.text.query["InsertMigrations"], clickhouse.Named("names", names), clickhouse.Named("checksums", checksums))
+		if noted != nil {
+			err = errors.Join(err, fmt.Errorf("migrate: note what is applied: %w", noted))
+		}
+	}()
 	for _, file := range tables {
 		b, _ := files.ReadFile(file)
 		sum := sha256.Sum256(b)
@@ -315,16 +340,8 @@ func (db *DB) bringUp(ctx context.Context, conn driver.Conn) error {
 		if err := db.apply(ctx, conn, file); err != nil {
 			return err
 		}
-		err := conn.Exec(ctx, db.text.query["InsertMigrations"], clickhouse.Named("name", name), clickhouse.Named("checksum", checksum))
-		if err != nil {
-			return fmt.Errorf("migrate: note that %s is applied: %w", name, err)
-		}
+		names, checksums = append(names, name), append(checksums, checksum)
 		db.log.Debug("schema file applied", "source", name)
-	}
-	for _, file := range sqlFiles("view") {
-		if err := db.apply(ctx, conn, file); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -50,13 +50,17 @@ func TestCreditsAddUpOnTheTerminalUnderEveryKeyAndFilter(t *testing.T) {
 	if sum, total, _ := amountsOf(t, r.command("attribute", "--by", "rep", "--format", "csv", "--kind", "größe", "--persona", "=SUM(A1)", "--kind", "video"), "value"); sum.Cmp(total) != 0 || total.Sign() == 0 {
 		t.Errorf("two filters: %s of %s", sum.FloatString(2), total.FloatString(2))
 	}
-	for _, x := range []struct{ filter, value, total string }{
+	for i, x := range []struct{ filter, value, total string }{
 		{"", "", all}, {"kind", "größe", ""}, {"content", "C2", ""}, {"persona", "=SUM(A1)", ""}, {"owner", "rita@ours.test", "100.05"}, {"account", "acme.test", "111.11"}, {"month", "2026-03", "100.05"},
 		{"rep", "rita@ours.test", "100.05"}, {"deal", "D1", "100.00"}, {"stage", "Won", "111.11"}, {"team", "(none)", all}, {"size", "under 10k", all},
 	} {
 		q := query(x.filter, x.value)
 		var attributed, parts int64
-		for _, by := range store.Keys() {
+		keys := store.Keys()
+		if x.filter != "" { // the store's tests have all pairs
+			keys = []string{keys[i%len(keys)], "content"}
+		}
+		for _, by := range keys {
 			q.Set("by", by)
 			report := ask1[trail.Attribution](r, "/v1/attribution?"+q.Encode())
 			attributed = 0

@@ -98,7 +98,7 @@ func (p *program) handler() http.Handler {
 		p.tracker.Routes(e.Group(""))
 	}
 	if p.roles.has("web") {
-		g := e.Group("", smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), readers, p.noteReps)
+		g := e.Group("", smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.readers, p.noteReps)
 		p.server.Routes(g)
 		p.site.Routes(g)
 		if p.routes != nil {
@@ -121,11 +121,12 @@ func smallForms(next echo.HandlerFunc) echo.HandlerFunc {
 // readers bounds how long a page or report may take: who waits longer is better
 // told that something is wrong. It ends before the problem is rendered and the
 // session is saved: both need a request that still lives.
-func readers(next echo.HandlerFunc) echo.HandlerFunc {
+func (p *program) readers(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if c.Request().Method != http.MethodGet {
 			return next(c)
 		}
+		p.db.Asked()
 		whole := c.Request()
 		ctx, cancel := context.WithTimeout(whole.Context(), 20*time.Second)
 		defer cancel()

@@ -143,7 +143,7 @@ func run(t testing.TB, p *mailbox.Poller) (stop func()) {
 // eventually polls a condition until it holds.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	over := time.After(20 * time.Second)
 	for !holds() {

@@ -5,6 +5,6 @@ SELECT
     uniqExactIf(rep, rep != ''),
     uniqExact(contact),
     uniqExactIf((if(message = '', hex(id), message), contact), has(rules, 'stale'))
-FROM facts(as_of = {as_of:DateTime64(3)})
+FROM mail_events(as_of = {as_of:DateTime64(3)})
 WHERE kind = 'sent' AND content != '' AND at >= {from:DateTime64(3)} AND at <= {to:DateTime64(3)}
 GROUP BY content

@@ -7,7 +7,7 @@ WITH
         FROM
         (
             SELECT countIf(kind = 'sent') > 0 AS written, countIf(kind = 'replied') > 0 AS answered
-            FROM facts(as_of = {as_of:DateTime64(3)})
+            FROM mail_events(as_of = {as_of:DateTime64(3)})
             WHERE kind IN ('sent', 'replied') AND contact != '' AND at >= {from:DateTime64(3)} AND at <= {to:DateTime64(3)}
             GROUP BY contact
         )
@@ -33,7 +33,7 @@ FROM
         max(has(rules, 'stale'))                  AS stale,
         max(signal != 'unobservable' AND source != 'csv') AS observable,
         groupUniqArrayIf(toString(rep), rep != '') AS reps
-    FROM facts(as_of = {as_of:DateTime64(3)})
+    FROM mail_events(as_of = {as_of:DateTime64(3)})
     WHERE kind = 'sent' AND content != '' AND at >= {from:DateTime64(3)} AND at <= {to:DateTime64(3)}
     GROUP BY content, if(message = '', hex(id), message) AS mail, contact
 )

@@ -3,9 +3,7 @@
 SELECT arrayJoin(['', toString(content)]) AS part, uniqExact(t.deal)
 FROM
 (
-    SELECT content, at, arrayJoin(deals) AS deal
-    FROM tied(as_of = {as_of:DateTime64(3)})
-    WHERE kind IN ('sent', 'opened', 'clicked', 'viewed', 'replied', 'forwarded') AND content != '' AND level >= {level:UInt8}
+    SELECT content, at, deal FROM deal_events(as_of = {as_of:DateTime64(3)}) WHERE content != '' AND level >= {level:UInt8}
 ) AS t
 INNER JOIN
 (

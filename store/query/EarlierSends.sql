@@ -13,8 +13,8 @@ FROM
     FROM
     (
         SELECT id, at, contact, rep, content
-        FROM facts(as_of = {as_of:DateTime64(3)})
-        WHERE kind = 'sent' AND contact IN {contacts:Array(String)} AND rep NOT IN ('', {rep:String})
+        FROM resolved(as_of = {as_of:DateTime64(3)})
+        WHERE kind = 'sent' AND hasAny(contacts, {contacts:Array(String)}) AND rep NOT IN ('', {rep:String})
             AND at >= {since:DateTime64(3)} AND at <= {until:DateTime64(3)}
     ) AS s
     INNER JOIN

@@ -4,9 +4,9 @@ SELECT had, max(had_at)
 FROM
 (
     SELECT toString(content) AS had, at AS had_at
-    FROM facts(as_of = {as_of:DateTime64(3)})
+    FROM resolved(as_of = {as_of:DateTime64(3)})
     WHERE kind IN ('sent', 'forwarded') AND content != ''
-        AND contact IN (SELECT arrayJoin(contacts) FROM deals(as_of = {as_of:DateTime64(3)}) WHERE deal = {deal:String})
+        AND hasAny(contacts, (SELECT groupArrayArray(contacts) FROM deals(as_of = {as_of:DateTime64(3)}) WHERE deal = {deal:String}))
     UNION ALL
     SELECT toString(content), at
     FROM tied(as_of = {as_of:DateTime64(3)})

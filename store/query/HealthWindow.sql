@@ -2,7 +2,7 @@
 SELECT count()
 FROM
 (
-    SELECT at, arrayJoin(deals) AS deal FROM tied(as_of = {as_of:DateTime64(3)})
+    SELECT at, deal FROM deal_events(as_of = {as_of:DateTime64(3)})
     WHERE kind IN {kinds:Array(String)} AND content != '' AND level >= 2
 ) AS t
 INNER JOIN

@@ -20,7 +20,7 @@ SELECT
     groupUniqArrayArrayIf(contacts, kind = 'replied' AND counts)
 FROM resolved(as_of = {as_of:DateTime64(3)})
 WHERE kind IN ('shared', 'sent', 'opened', 'clicked', 'replied')
-    AND share IN (SELECT share FROM facts(as_of = {as_of:DateTime64(3)}) WHERE kind IN ('shared', 'sent') AND share != '' AND rep = {rep:String})
+    AND share IN (SELECT share FROM resolved(as_of = {as_of:DateTime64(3)}) WHERE kind IN ('shared', 'sent') AND share != '' AND rep = {rep:String})
 GROUP BY share
 HAVING argMinIf(rep, (kind = 'sent', at, id), uses AND rep != '') = {rep:String}
     AND countIf(at >= {since:DateTime64(3)} AND (uses OR counts)) > 0

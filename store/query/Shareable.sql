@@ -4,9 +4,6 @@ SELECT c.content, c.title, c.kind, c.stage, c.persona, c.version, c.tags, c.expi
 FROM contents(as_of = {as_of:DateTime64(3)}) AS c
 LEFT JOIN
 (
-    SELECT content, uniqExact((if(message = '', hex(id), message), contact)) AS sent
-    FROM facts(as_of = {as_of:DateTime64(3)})
-    WHERE kind = 'sent'
-    GROUP BY content
+    SELECT content, sent FROM content_counts(as_of = {as_of:DateTime64(3)}) WHERE counted_at = 1
 ) AS s ON s.content = c.content
 ORDER BY c.content

@@ -1,0 +1,105 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"dealtrail/trail"
+)
+
+// answerFor is how long an answer over all events of a large company is told again.
+const answerFor = 10 * time.Minute
+
+// answers are what was found last by what reads everything. Where a layout takes long
+// so do they: a page that waited for one would be given up.
+type answers struct {
+	mu sync.Mutex
+	by map[string]*answer
+}
+
+type answer struct {
+	at     time.Time     // when it was begun
+	made   chan struct{} // closed when value and err are set
+	value  any
+	err    error
+	before any // what was found last, to tell meanwhile; nil for nothing
+}
+
+// found reports whether there is something to tell that nothing was written after.
+func (a *answer) found(wrote time.Time) bool {
+	if a == nil || !a.at.After(wrote) {
+		return false
+	}
+	return a.done() && a.err == nil
+}
+
+func (a *answer) done() bool {
+	select {
+	case <-a.made:
+		return true
+	default:
+		return false
+	}
+}
+
+// maxAnswers bounds how many are kept: nearly all who ask ask for the same.
+const maxAnswers = 50
+
+// once returns what ask finds. In a large company it is up to ten minutes old: then it
+// is asked anew while the old answer is told. What was written here must be seen, so
+// that nothing older is. One asks at a time for the same, and others wait. What it
+// returns is everybody's: nobody may change it.
+func once[T any](ctx context.Context, db *DB, key string, ask func(context.Context) (T, error)) (none T, err error) {
+	if !db.large(ctx) {
+		return ask(ctx)
+	}
+	db.layouts.mu.Lock()
+	wrote := db.layouts.wrote
+	db.layouts.mu.Unlock()
+	a := db.answers.of(key, wrote, func(a *answer) {
+		a.value, a.err = ask(context.WithoutCancel(ctx)) // the next reader finds it if this one has no more patience
+		close(a.made)
+	})
+	if !a.done() && a.before != nil {
+		return a.before.(T), nil
+	}
+	select {
+	case <-a.made:
+		if a.err != nil {
+			return none, a.err
+		}
+		return a.value.(T), nil
+	case <-ctx.Done():
+		return none, trail.Problemf(trail.Unavailable, "This is counted over all events, which may take a minute. Ask for it again then.")
+	}
+}
+
+// of returns the answer for a key, and has one made if there is none that may be told.
+func (all *answers) of(key string, wrote time.Time, ask func(*answer)) *answer {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	last := all.by[key]
+	if last != nil && !last.done() && last.at.After(wrote) || last.found(wrote) && time.Since(last.at) < answerFor {
+		return last
+	}
+	next := &answer{at: time.Now(), made: make(chan struct{})}
+	if last.found(wrote) {
+		next.before = last.value
+	}
+	if all.by == nil || len(all.by) >= maxAnswers {
+		all.by = map[string]*answer{}
+	}
+	all.by[key] = next
+	go ask(next)
+	return next
+}
+
+// large reports whether laying out what is known takes so long that what reads
+// everything should not be asked for each page.
+func (db *DB) large(ctx context.Context) bool {
+	known, err := db.allLayouts(ctx)
+	i := slices.IndexFunc(known, func(one layout) bool { return one.asOf.IsZero() })
+	return err == nil && i >= 0 && known[i].took > layoutSlow
+}

@@ -1,0 +1,39 @@
+package store
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestAnAnswerIsToldAgainUntilItIsOldOrSomethingMustBeSeen(t *testing.T) {
+	t.Parallel()
+	var all answers
+	asked := 0
+	ask := func(value any, err error) *answer {
+		a := all.of("k", time.Time{}, func(a *answer) { asked++; a.value, a.err = value, err; close(a.made) })
+		<-a.made
+		return a
+	}
+	if a := ask(1, nil); a.value != 1 || asked != 1 {
+		t.Fatalf("%v, asked %d times", a.value, asked)
+	}
+	if a := ask(2, nil); a.value != 1 || asked != 1 {
+		t.Errorf("a young answer is not told again: %v, asked %d times", a.value, asked)
+	}
+	all.by["k"].at = time.Now().Add(-2 * answerFor)
+	if a := ask(3, nil); a.value != 3 || a.before != 1 {
+		t.Errorf("an old answer: %v, and meanwhile %v", a.value, a.before)
+	}
+	wrote := all.of("k", time.Now(), func(a *answer) { a.err = errors.New("away"); close(a.made) })
+	if <-wrote.made; wrote.err == nil || wrote.before != nil {
+		t.Errorf("what was found before something was written is told: %v", wrote.before)
+	}
+	if a := ask(4, nil); a.value != 4 {
+		t.Errorf("a failure is told again: %v", a.err)
+	}
+	busy := all.of("busy", time.Time{}, func(*answer) {})
+	if again := all.of("busy", time.Time{}, func(*answer) { t.Error("two ask for the same") }); again != busy {
+		t.Error("who comes second does not wait for the first")
+	}
+}
