@@ -76,6 +76,15 @@ func once[T any](ctx context.Context, db *DB, key string, ask func(context.Conte
 	}
 }
 
+// perLayout is once for what is worked out anew with each layout that it is read from.
+func perLayout[T any](ctx context.Context, db *DB, f Filter, key string, ask func(context.Context) (T, error)) (T, error) {
+	id := db.layoutFor(ctx, []any{instant("as_of", f.AsOf)})
+	if id == "" {
+		return ask(ctx)
+	}
+	return once(ctx, db, id+" "+key, ask)
+}
+
 // of returns the answer for a key, and has one made if there is none that may be told.
 func (all *answers) of(key string, wrote time.Time, ask func(*answer)) *answer {
 	all.mu.Lock()

@@ -148,6 +148,16 @@ func (db *DB) Attribution(ctx context.Context, by string, f Filter) (*trail.Attr
 		return nil, err
 	}
 	f, _ = f.complete()
+	found, err := once(ctx, db, fmt.Sprint("attribution ", r.ID, by, f), func(ctx context.Context) (*trail.Attribution, error) { return db.attribution(ctx, by, f, r) })
+	if err != nil {
+		return nil, err
+	}
+	own := *found
+	own.Rows = slices.Clone(found.Rows) // the caller may sort and cut them
+	return &own, nil
+}
+
+func (db *DB) attribution(ctx context.Context, by string, f Filter, r *run) (*trail.Attribution, error) {
 	report := &trail.Attribution{
 		Run: r.ID, Model: f.Model, By: by, Only: f.Only, Agents: r.Agents, AsOf: r.AsOf, From: r.From, To: r.To,
 		Note: trail.CreditNote, Reason: r.Reasons[f.Model], Rows: []trail.CreditRow{},

@@ -76,6 +76,17 @@ func (db *DB) dealTouches(ctx context.Context, f Filter, from, to time.Time, dea
 	return all, err
 }
 
+// dealCounts returns how much touched deals, all when none is named, and when last.
+func (db *DB) dealCounts(ctx context.Context, f Filter, deals ...string) (map[string]dealTouches, error) {
+	all := map[string]dealTouches{}
+	_, err := query(ctx, db, "DealCounts", func(rows driver.Rows, t *dealTouches) error {
+		err := rows.Scan(&t.deal, &t.touches, when{&t.last})
+		all[t.deal] = *t
+		return err
+	}, f.args(clickhouse.Named("deals", list(deals)))...)
+	return all, err
+}
+
 // dealContents returns by deal and content how often it touched the deal before a time.
 func (db *DB) dealContents(ctx context.Context, f Filter, to time.Time, deals []string) (map[string]map[string]uint64, error) {
 	all := map[string]map[string]uint64{}
@@ -111,7 +122,7 @@ func (db *DB) touched(ctx context.Context, f Filter, states []dealState) ([]trai
 	if len(ids) > idsAtOnce {
 		ids = nil
 	}
-	touches, err := db.dealTouches(ctx, f, forever, forever, ids...)
+	touches, err := db.dealCounts(ctx, f, ids...)
 	for i := range rows {
 		t := touches[rows[i].ID]
 		rows[i].Touches, rows[i].LastTouch = t.touches, t.last

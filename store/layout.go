@@ -24,16 +24,15 @@ import (
 
 // layoutViews are the views that are laid out, with where they are read from then.
 var layoutViews = map[string]string{
-	"tied":     "SELECT * EXCEPT (layout) FROM layout_events WHERE layout = {layout:String}",
-	"resolved": "SELECT * EXCEPT (layout, deals, rule, confidence) FROM layout_events WHERE layout = {layout:String}",
-	"deals":    "SELECT * EXCEPT (layout) FROM layout_deals WHERE layout = {layout:String}",
-	"staged":   "SELECT deal, at, id, stage FROM layout_events WHERE layout = {layout:String} AND content = '' AND kind = 'staged'",
-	"contents": "SELECT * EXCEPT (layout) FROM layout_contents WHERE layout = {layout:String}",
-	"contacts": `SELECT known.* EXCEPT (layout, gone), who.address AS address, who.name AS name, who.title AS title
-		FROM (SELECT * FROM layout_contacts WHERE layout = {layout:String} AND NOT gone) AS known
-		LEFT JOIN (SELECT contact, address, name, title FROM people FINAL) AS who ON who.contact = known.contact`,
+	"tied":           "SELECT * EXCEPT (layout) FROM layout_events WHERE layout = {layout:String}",
+	"resolved":       "SELECT * EXCEPT (layout, deals, rule, confidence) FROM layout_events WHERE layout = {layout:String}",
+	"deals":          "SELECT * EXCEPT (layout) FROM layout_deals WHERE layout = {layout:String}",
+	"staged":         "SELECT deal, at, id, stage FROM layout_events WHERE layout = {layout:String} AND content = '' AND kind = 'staged'",
+	"contents":       "SELECT * EXCEPT (layout) FROM layout_contents WHERE layout = {layout:String}",
+	"contact_states": "SELECT * EXCEPT (layout, gone) FROM layout_contacts WHERE layout = {layout:String} AND NOT gone",
 	"mail_events":    "SELECT id, at, kind, source, content, share, message, contact, rep, rules, signal FROM layout_events WHERE layout = {layout:String} AND kind IN ('sent', 'replied', 'forwarded')",
 	"deal_events":    "SELECT * EXCEPT (layout) FROM layout_deal_events WHERE layout = {layout:String}",
+	"deal_counts":    "SELECT * EXCEPT (layout) FROM layout_deal_counts WHERE layout = {layout:String}",
 	"content_counts": "SELECT * EXCEPT (layout) FROM layout_content_counts WHERE layout = {layout:String}",
 	"rep_counts":     "SELECT * EXCEPT (layout) FROM layout_rep_counts WHERE layout = {layout:String}",
 	"totals":         "SELECT * EXCEPT (layout) FROM layout_totals WHERE layout = {layout:String}",
@@ -46,12 +45,12 @@ var layoutViews = map[string]string{
 var layoutParts = []string{
 	"layout_contents", "layout_contacts", "layout_acquaintances", "layout_deals", "layout_staged", "layout_known",
 	"words", "parties", "bindings", "bindings_others", "crowds", "crowd", "links", "layout_people", "companies", "layout_events",
-	"layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_totals", "layout_kept_counts",
+	"layout_deal_events", "layout_deal_counts", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_totals", "layout_kept_counts",
 }
 
 var (
 	// layoutTables are the tables that have parts of layouts.
-	layoutTables = []string{"layouts", "layout_events", "layout_deals", "layout_contacts", "layout_contents", "layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_totals", "layout_kept_counts"}
+	layoutTables = []string{"layouts", "layout_events", "layout_deals", "layout_contacts", "layout_contents", "layout_deal_events", "layout_deal_counts", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_totals", "layout_kept_counts"}
 	// layoutSteps are those that are needed only while a layout is made.
 	layoutSteps = []string{"snapshot_deals", "snapshot_words", "snapshot_parties", "snapshot_bindings", "snapshot_crowds", "snapshot_people", "snapshot_companies"}
 )

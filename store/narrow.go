@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -77,12 +78,17 @@ func (db *DB) Weeks(ctx context.Context, starts []time.Time, f Filter) (map[stri
 	if err != nil {
 		return nil, err
 	}
+	key := fmt.Sprint("weeks ", f, starts[0].Unix(), len(starts))
+	return perLayout(ctx, db, f, key, func(ctx context.Context) (map[string][]uint64, error) { return db.weeks(ctx, starts, f) })
+}
+
+func (db *DB) weeks(ctx context.Context, starts []time.Time, f Filter) (map[string][]uint64, error) {
 	all := map[string][]uint64{}
 	edges := make([]string, len(starts)-1)
 	for i := range edges {
 		edges[i] = moment(starts[i]).Format("2006-01-02 15:04:05.000")
 	}
-	_, err = query(ctx, db, "ContentWeeks", func(rows driver.Rows, content *string) error {
+	_, err := query(ctx, db, "ContentWeeks", func(rows driver.Rows, content *string) error {
 		var pairs [][]any
 		if err := rows.Scan(content, &pairs); err != nil {
 			return err

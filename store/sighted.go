@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -32,10 +33,12 @@ func (db *DB) Sighted(ctx context.Context, now time.Time, f Filter) ([]trail.Sig
 	var targets []trail.Target
 	g, asking := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		old, err = query(asking, db, "OldVersions", func(rows driver.Rows, r *trail.SightedRow) error {
-			r.Found = trail.OldVersion
-			return rows.Scan(&r.Content, &r.Mails, &r.Reps, when{&r.At})
-		}, f.args(instant("since", now.Add(-oldFor)))...)
+		old, err = perLayout(asking, db, f, fmt.Sprint("old versions ", f.AsOf, now.Format(time.DateOnly)), func(ctx context.Context) ([]trail.SightedRow, error) {
+			return query(ctx, db, "OldVersions", func(rows driver.Rows, r *trail.SightedRow) error {
+				r.Found = trail.OldVersion
+				return rows.Scan(&r.Content, &r.Mails, &r.Reps, when{&r.At})
+			}, f.args(instant("since", now.Add(-oldFor)))...)
+		})
 		return err
 	})
 	g.Go(func() (err error) {
@@ -51,7 +54,7 @@ func (db *DB) Sighted(ctx context.Context, now time.Time, f Filter) ([]trail.Sig
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	all := append(old, unregistered(seen, targets)...)
+	all := append(slices.Clone(old), unregistered(seen, targets)...)
 	titles := map[string]string{}
 	for _, t := range targets {
 		titles[t.Content] = t.Title

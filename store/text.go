@@ -43,7 +43,7 @@ func readTexts() texts {
 		switch name {
 		case "layout_events":
 			using = texts{view: readViews(laidBefore)}
-		case "layout_deal_events", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_kept_counts": // from what is laid out by then
+		case "layout_deal_events", "layout_deal_counts", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_kept_counts": // from what is laid out by then
 			using = texts{view: readViews(allBut(layoutViews, strings.TrimPrefix(name, "layout_")))}
 		}
 		t.layout[name] = using.expand(readFile(file))

@@ -34,7 +34,7 @@ FROM
             WHERE kind = 'sent' AND content = {content:String}
         ) AS x
         ASOF LEFT JOIN (SELECT deal, at, stage FROM staged(as_of = {as_of:DateTime64(3)}) AS r) AS s ON s.deal = x.deal AND x.at >= s.at
-        LEFT JOIN (SELECT contact, role FROM contacts(as_of = {as_of:DateTime64(3)}) AS k) AS c ON c.contact = x.person
+        LEFT JOIN (SELECT contact, role FROM contact_states(as_of = {as_of:DateTime64(3)}) AS k) AS c ON c.contact = x.person
         GROUP BY deal, stage, role
     ) AS h
     ASOF LEFT JOIN (SELECT deal, at FROM staged(as_of = {as_of:DateTime64(3)}) AS r) AS n ON n.deal = h.deal AND n.at > h.first

@@ -13,6 +13,6 @@ SELECT
 FROM resolved(as_of = {as_of:DateTime64(3)}) AS r
 WHERE kind IN ('sent', 'clicked', 'viewed', 'replied') AND at < {to:DateTime64(3)} AND person IN
 (
-    SELECT xxHash64(contact) FROM contacts(as_of = {as_of:DateTime64(3)}) AS c WHERE status != ''
+    SELECT xxHash64(contact) FROM contact_states(as_of = {as_of:DateTime64(3)}) AS c WHERE status != ''
 )
 GROUP BY person

@@ -45,7 +45,7 @@ FROM
                 )
                 WHERE who.2 != ''
             ) AS s
-            LEFT JOIN (SELECT contact, toString(domain) AS domain FROM contacts(as_of = {as_of:DateTime64(3)})) AS w ON w.contact = s.person
+            LEFT JOIN (SELECT contact, toString(domain) AS domain FROM contact_states(as_of = {as_of:DateTime64(3)})) AS w ON w.contact = s.person
             LEFT JOIN parties(as_of = {as_of:DateTime64(3)}) AS p ON p.party = s.person
             LEFT JOIN parties(as_of = {as_of:DateTime64(3)}) AS c ON c.party = if(w.domain != '', w.domain, s.account)
             GROUP BY kind, subject
