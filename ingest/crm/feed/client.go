@@ -35,7 +35,10 @@ type client struct {
 
 // client returns what asks the source.
 func (s *Source) client() *client {
-	c := &client{source: s, base: strings.TrimSuffix(s.URL, "/"), wait: pause}
+	c := &client{source: s, base: strings.TrimSuffix(s.URL, "/"), wait: s.pause}
+	if c.wait == nil {
+		c.wait = pause
+	}
 	bearer := func(q *http.Request, token string) { q.Header.Set("Authorization", "Bearer "+token) }
 	switch c.sign = bearer; s.Kind {
 	case Pipedrive:

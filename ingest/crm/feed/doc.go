@@ -51,6 +51,8 @@ type Source struct {
 	Every    time.Duration // how often it is asked what changed; 0: an hour
 	Months   int           // how far back closed deals are taken at first; 0: 24
 	HTTP     *http.Client  // dials public addresses only, unless somebody allowed more
+
+	pause func(ctx context.Context, d time.Duration) error // between questions that fail; tests do not wait
 }
 
 // Delivery is one request of a CRM, its body as it came.

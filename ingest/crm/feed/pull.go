@@ -244,12 +244,15 @@ func (f *Feeds) tell(ctx context.Context, s *Source, m *meanings, deals []Deal, 
 	var listed, people []any
 	var gone []string
 	for _, d := range deals {
+		if s.Pulls() {
+			d.Status = m.status(d)
+		}
 		rows = append(rows, f.told(s, m, d)...)
 		switch {
 		case d.Gone || d.Into != "":
 			gone = append(gone, d.ID)
 		case !d.empty():
-			line, err := json.Marshal(ledgerLine{Pipeline: d.Pipeline, Status: m.status(d), Closed: d.Cells["closed_at"], Name: d.Cells["name"]})
+			line, err := json.Marshal(ledgerLine{Pipeline: d.Pipeline, Status: d.Status, Closed: d.Cells["closed_at"], Name: d.Cells["name"]})
 			if err != nil {
 				return err
 			}

@@ -187,6 +187,9 @@ func (f *Feeds) takeWhole(ctx context.Context, s *Source, m *meanings, deals []D
 	if err != nil {
 		return err
 	}
+	if m, err = f.meet(ctx, s, m, deals); err != nil {
+		return err
+	}
 	slices.SortStableFunc(deals, func(a, b Deal) int { return a.Modified.Compare(b.Modified) })
 	var newest []Deal
 	at := map[string]int{}
@@ -196,6 +199,7 @@ func (f *Feeds) takeWhole(ctx context.Context, s *Source, m *meanings, deals []D
 			v = version{}
 			versions[d.ID] = v
 		}
+		d.Status = m.status(d)
 		d = v.newer(d)
 		i, again := at[d.ID]
 		if !again {
@@ -204,9 +208,6 @@ func (f *Feeds) takeWhole(ctx context.Context, s *Source, m *meanings, deals []D
 			continue
 		}
 		newest[i] = newest[i].followedBy(d)
-	}
-	if m, err = f.meet(ctx, s, m, newest); err != nil {
-		return err
 	}
 	if err := f.tell(ctx, s, m, newest, nil); err != nil {
 		return err
@@ -217,31 +218,26 @@ func (f *Feeds) takeWhole(ctx context.Context, s *Source, m *meanings, deals []D
 // followedBy is a deal after a later word on it.
 func (d Deal) followedBy(later Deal) Deal {
 	later.Entered = slices.Concat(d.Entered, later.Entered)
+	if later.empty() {
+		d.Entered = later.Entered
+		return d
+	}
 	if later.Gone || later.Into != "" || d.Gone || d.Into != "" {
-		if later.empty() {
-			d.Entered = later.Entered
-			return d
-		}
 		return later
 	}
-	cells := maps.Clone(d.Cells)
-	if cells == nil {
-		cells = map[string]string{}
-	}
-	maps.Copy(cells, later.Cells)
-	later.Cells = cells
-	if later.Contacts == nil {
+	cleared := func(column string) bool { _, has := later.Cells[column]; return has }
+	if later.Contacts == nil && !cleared("contacts") {
 		later.Contacts = d.Contacts
 	}
-	if later.Stage == "" {
-		later.Stage = d.Stage
+	if later.Stage == "" && !cleared("stage") {
+		later.Stage, later.Pipeline = d.Stage, d.Pipeline
 	}
-	if later.Status == "" {
+	if later.Status == "" && !cleared("status") {
 		later.Status = d.Status
 	}
-	if later.Pipeline == "" {
-		later.Pipeline = d.Pipeline
-	}
+	cells := maps.Clone(d.Cells)
+	maps.Copy(cells, later.Cells)
+	later.Cells = cells
 	return later
 }
 
@@ -268,8 +264,8 @@ func (f *Feeds) told(s *Source, m *meanings, d Deal) []crmTold {
 		if d.Stage != "" {
 			cells["stage"] = m.name(d.Stage)
 		}
-		if status := m.status(d); status != "" {
-			cells["status"] = status
+		if d.Status != "" {
+			cells["status"] = d.Status
 		}
 		if cells["amount"] != "" && cells["currency"] == "" && s.Currency != "" {
 			cells["currency"] = s.Currency

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"dealtrail/ingest/crm"
 )
 
 // salesforce reads outbound messages: SOAP, up to a hundred opportunities each, with the
@@ -132,13 +134,13 @@ func (s salesforce) read(body []byte) ([]Change, error) {
 	}
 	var changes []Change
 	for _, o := range m.Notifications {
-		id := longID(o["Id"])
+		id := crm.DealKey(o["Id"])
 		if id == "" {
 			return nil, errors.New("a notification has no Id")
 		}
 		switch {
 		case o["type"] == "OpportunityContactRole" && o["OpportunityId"] != "":
-			changes = append(changes, Change{Deal: Deal{ID: longID(o["OpportunityId"])}})
+			changes = append(changes, Change{Deal: Deal{ID: crm.DealKey(o["OpportunityId"])}})
 		case o["type"] != "Opportunity":
 		case o["StageName"] == "" || o["SystemModstamp"] == "" && o["LastModifiedDate"] == "":
 			changes = append(changes, Change{Deal: Deal{ID: id}})
@@ -151,7 +153,7 @@ func (s salesforce) read(body []byte) ([]Change, error) {
 
 // opportunity is a deal of the fields that a message has. Its stages are known by name.
 func opportunity(o map[string]string) Deal {
-	d := Deal{ID: longID(o["Id"]), Stage: o["StageName"], Modified: text(first(text(o["SystemModstamp"]), text(o["LastModifiedDate"]))).when(), Cells: map[string]string{}}
+	d := Deal{ID: crm.DealKey(o["Id"]), Stage: o["StageName"], Modified: text(first(text(o["SystemModstamp"]), text(o["LastModifiedDate"]))).when(), Cells: map[string]string{}}
 	d.Gone = text(o["IsDeleted"]).yes()
 	for field, cell := range salesforceCells {
 		v, has := o[field]
@@ -178,24 +180,4 @@ func opportunity(o map[string]string) Deal {
 		d.Entered = []Entered{{d.Stage, at}}
 	}
 	return d
-}
-
-// longID writes an ID of Salesforce in its form of 18 characters: the last three say which
-// of the others are upper case. All else stays as it is.
-func longID(id string) string {
-	if len(id) != 15 {
-		return id
-	}
-	const digit = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-	long := []byte(id)
-	for part := range 3 {
-		bits := 0
-		for i := range 5 {
-			if c := id[5*part+i]; 'A' <= c && c <= 'Z' {
-				bits |= 1 << i
-			}
-		}
-		long = append(long, digit[bits])
-	}
-	return string(long)
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"dealtrail/ingest/crm"
 	"dealtrail/trail"
 )
 
@@ -225,7 +226,7 @@ func (s *salesforceAPI) fill(ctx context.Context, deals []Deal) error {
 		Contact       *struct{ Email, FirstName, LastName, Title text }
 	}) error {
 		for _, r := range rows {
-			if i, ok := at[longID(r.OpportunityID.String())]; ok && r.Contact != nil {
+			if i, ok := at[crm.DealKey(r.OpportunityID.String())]; ok && r.Contact != nil {
 				c := r.Contact
 				deals[i].Contacts = append(deals[i].Contacts, Contact{"email": c.Email.String(), "first_name": c.FirstName.String(), "last_name": c.LastName.String(), "title": c.Title.String(), "role": r.Role.String()})
 			}
@@ -241,7 +242,7 @@ func (s *salesforceAPI) fill(ctx context.Context, deals []Deal) error {
 		CreatedDate   text
 	}) error {
 		for _, r := range rows {
-			if i, ok := at[longID(r.OpportunityID.String())]; ok && r.StageName != "" && !r.CreatedDate.when().IsZero() {
+			if i, ok := at[crm.DealKey(r.OpportunityID.String())]; ok && r.StageName != "" && !r.CreatedDate.when().IsZero() {
 				deals[i].Entered = append(deals[i].Entered, Entered{r.StageName.String(), r.CreatedDate.when()})
 			}
 		}

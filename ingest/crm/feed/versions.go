@@ -17,26 +17,29 @@ type version map[string]int64
 const goneColumn = "gone"
 
 // newer returns what of a deal is news, and takes it down. What it entered is a fact and
-// always stays.
+// always stays. What was said before a deal was deleted is forgotten should it come back,
+// whichever was heard first.
 func (v version) newer(d Deal) Deal {
-	at := d.Modified.UnixMilli()
-	if d.Modified.IsZero() {
-		at = 0
+	at := int64(0)
+	if !d.Modified.IsZero() {
+		at = d.Modified.UnixMilli()
 	}
-	kept := Deal{ID: d.ID, Entered: d.Entered, Modified: d.Modified}
+	kept := Deal{ID: d.ID, Entered: d.Entered, Modified: d.Modified, Cells: map[string]string{}}
 	if at < v[goneColumn] {
 		return kept
 	}
 	if d.Gone || d.Into != "" {
-		for _, t := range v {
-			if t > at {
+		v[goneColumn] = at
+		for column, t := range v {
+			if column != goneColumn && t > at {
+				v.forget(&kept)
 				return kept
 			}
 		}
-		v[goneColumn] = at
 		kept.Gone, kept.Into = d.Gone, d.Into
 		return kept
 	}
+	v.forget(&kept)
 	news := func(column string) bool {
 		if t, known := v[column]; known && at < t {
 			return false
@@ -44,7 +47,6 @@ func (v version) newer(d Deal) Deal {
 		v[column] = at
 		return true
 	}
-	kept.Cells = map[string]string{}
 	for _, c := range sortedKeys(d.Cells) {
 		if news(c) {
 			kept.Cells[c] = d.Cells[c]
@@ -60,6 +62,15 @@ func (v version) newer(d Deal) Deal {
 		kept.Contacts = d.Contacts
 	}
 	return kept
+}
+
+// forget clears the columns that were last told before the deal was gone.
+func (v version) forget(d *Deal) {
+	for column, t := range v {
+		if column != goneColumn && t < v[goneColumn] {
+			d.Cells[column], v[column] = "", v[goneColumn]
+		}
+	}
 }
 
 func sortedKeys(m map[string]string) []string {
