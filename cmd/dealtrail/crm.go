@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"dealtrail/dashboards"
 	"dealtrail/ingest"
 	"dealtrail/ingest/crm/feed"
 	"dealtrail/outbox/guard"
@@ -174,4 +175,12 @@ func (p *program) openFeeds() {
 			return leases.Each(ctx, func(ctx context.Context, lease string) { work(ctx, strings.TrimPrefix(lease, ingest.CRMLease)) })
 		},
 	}
+}
+
+// crmPage is what the page about CRMs shows and does; nil if there is none.
+func (p *program) crmPage() *dashboards.CRM {
+	if len(p.feeds.Sources) == 0 {
+		return nil
+	}
+	return &dashboards.CRM{Sources: p.feeds.Status, Reconcile: p.feeds.Reconcile, SetStages: p.feeds.SetStages, Ask: p.feeds.Ask}
 }
