@@ -184,3 +184,19 @@ func (p *program) crmPage() *dashboards.CRM {
 	}
 	return &dashboards.CRM{Sources: p.feeds.Status, Reconcile: p.feeds.Reconcile, SetStages: p.feeds.SetStages, Ask: p.feeds.Ask}
 }
+
+// tellCRMs says which CRMs need a person. That Redis does not answer was told.
+func (p *program) tellCRMs(ctx context.Context, trouble func(string, ...any)) {
+	all, err := p.feeds.Status(ctx)
+	if err != nil {
+		return
+	}
+	for _, s := range all {
+		if s.Trouble != "" {
+			trouble("CRM %s: %s It is tried again by itself; look at it with: dealtrail crm check %s", s.Name, s.Trouble, s.Name)
+		}
+		if s.Aside > 0 {
+			trouble("%d deliveries of the CRM %s were not understood; see them and their reasons with: dealtrail crm aside %s", s.Aside, s.Name, s.Name)
+		}
+	}
+}
