@@ -141,7 +141,7 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/dictionary", s.dictionary)
 	v1.GET("/crm", s.crms)
 	v1.GET("/crm/:name", s.crm)
-	v1.GET("/crm/:name/check", s.checkCRM)
+	v1.POST("/crm/:name/check", s.checkCRM)
 	v1.POST("/crm/:name/pull", s.pullCRM)
 	v1.POST("/crm/:name/stages", s.setStages)
 	v1.GET("/crm/:name/reconciliation", s.reconcile)

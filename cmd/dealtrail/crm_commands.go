@@ -47,8 +47,12 @@ type crmCheckCmd struct {
 }
 
 func (cmd crmCheckCmd) Run(e *env) error {
-	check, err := get[trail.CRMCheck](e, "/v1/crm/"+url.PathEscape(cmd.Name)+"/check", nil)
+	c, err := e.client()
 	if err != nil {
+		return err
+	}
+	var check trail.CRMCheck
+	if err := c.Post(e.ctx, "/v1/crm/"+url.PathEscape(cmd.Name)+"/check", nil, &check); err != nil {
 		return err
 	}
 	if cmd.Format == "table" {

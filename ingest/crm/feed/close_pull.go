@@ -33,6 +33,7 @@ type closeLead struct {
 
 const (
 	closePage  = 100
+	closeRows  = 20   // that are told at once: each costs questions
 	closeLeads = 2000 // that are remembered while deals are read
 )
 
@@ -108,7 +109,15 @@ func (c *closeAPI) changed(ctx context.Context, since, closed time.Time, take fu
 			if err != nil {
 				return err
 			}
-			deals = append(deals, d)
+			if deals = append(deals, d); len(deals) == closeRows {
+				if err := take(deals); err != nil {
+					return err
+				}
+				deals = nil
+			}
+		}
+		if len(deals) == 0 {
+			return nil
 		}
 		return take(deals)
 	})

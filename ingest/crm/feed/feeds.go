@@ -34,8 +34,10 @@ type Feeds struct {
 }
 
 const (
-	// inboxSize is how many deliveries may wait; more are refused, and the CRM tries again.
-	inboxSize = 20_000
+	// inboxSize is how many deliveries may wait, and inboxBytes how large they may be together; more are refused, and the
+	// CRM tries again.
+	inboxSize  = 20_000
+	inboxBytes = 64 << 20
 	// asideSize is how many deliveries that were not understood are kept, and asideLife for how long.
 	asideSize = 200
 	asideLife = 30 * 24 * time.Hour

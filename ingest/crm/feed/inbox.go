@@ -16,22 +16,26 @@ import (
 
 // acceptScript puts a delivery into the inbox, unless it was there before. KEYS are
 // inbox, the delivery's name and status; ARGV are the hash of the body, the body, the time
-// in milliseconds, how long a name is remembered and how many may wait. It returns 0 for a
-// delivery that came again, 1 for a new one, 2 for one whose name another body had, and 3
-// if there is no room.
+// in milliseconds, how long a name is remembered, and how many deliveries and bytes may
+// wait. It returns 0 for a delivery that came again, 1 for a new one, 2 for one whose name
+// another body had, and 3 if there is no room.
 var acceptScript = redis.NewScript(`
 local was = redis.call('GET', KEYS[2])
 if was == ARGV[1] then return 0 end
-if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[5]) then return 3 end
+local n = redis.call('XLEN', KEYS[1])
+if n == 0 then redis.call('HSET', KEYS[3], 'bytes', 0) end
+local bytes = tonumber(redis.call('HGET', KEYS[3], 'bytes') or '0')
+if n >= tonumber(ARGV[5]) or bytes + #ARGV[2] > tonumber(ARGV[6]) then return 3 end
 redis.call('XADD', KEYS[1], '*', 'body', ARGV[2], 'at', ARGV[3], 'again', was and '1' or '')
 if not was then redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[4]) end
 redis.call('HSET', KEYS[3], 'delivered_at', ARGV[3])
+redis.call('HINCRBY', KEYS[3], 'bytes', #ARGV[2])
 redis.call('HINCRBY', KEYS[3], 'accepted', 1)
 return was and 2 or 1`)
 
 // sessions are what Salesforce may send although it is asked not to: who has one can act
 // as its user.
-var sessions = regexp.MustCompile(`(?s)<[^<>/]*SessionId[^<>]*>[^<]*<`)
+var sessions = regexp.MustCompile(`(?s)(<[^<>/]*SessionId[^<>]*>)[^<]*<`)
 
 // Receive verifies a delivery to a source and accepts it: nil means that it is durable.
 // A *trail.Problem Unauthorized says that it is not the CRM's, Unavailable that the CRM
@@ -56,7 +60,7 @@ func (f *Feeds) Receive(ctx context.Context, name string, d Delivery) error {
 	}
 	body := d.Body
 	if s.Kind == Salesforce {
-		body = sessions.ReplaceAll(body, []byte("<SessionId><"))
+		body = sessions.ReplaceAll(body, []byte("$1<"))
 	}
 	hash := sha256.Sum256(d.Body)
 	known := hash
@@ -64,7 +68,7 @@ func (f *Feeds) Receive(ctx context.Context, name string, d Delivery) error {
 		known = sha256.Sum256([]byte("name\x00" + id))
 	}
 	keys := []string{s.key("inbox"), s.key("seen:" + hex.EncodeToString(known[:16])), s.key("status")}
-	became, err := acceptScript.Run(ctx, f.Redis, keys, hex.EncodeToString(hash[:16]), body, ms(now), seenLife.Milliseconds(), inboxSize).Int()
+	became, err := acceptScript.Run(ctx, f.Redis, keys, hex.EncodeToString(hash[:16]), body, ms(now), seenLife.Milliseconds(), inboxSize, inboxBytes).Int()
 	switch {
 	case err != nil:
 		return unavailable(fmt.Errorf("accept a delivery of %s: %w", name, err))
@@ -112,11 +116,17 @@ func (f *Feeds) done(ctx context.Context, s *Source, entries []entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	ids := make([]string, len(entries))
+	ids, bytes := make([]string, len(entries)), 0
 	for i, e := range entries {
 		ids[i] = e.id
+		bytes += len(e.body)
 	}
-	return f.Redis.XDel(ctx, s.key("inbox"), ids...).Err()
+	_, err := f.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.XDel(ctx, s.key("inbox"), ids...)
+		p.HIncrBy(ctx, s.key("status"), "bytes", -int64(bytes))
+		return nil
+	})
+	return err
 }
 
 // setAside moves a delivery from the inbox to those that were not understood. There are
@@ -128,6 +138,7 @@ func (f *Feeds) setAside(ctx context.Context, s *Source, e entry, reason string)
 		p.XAdd(ctx, &redis.XAddArgs{Stream: s.key("aside"), MaxLen: asideSize, Values: []any{"body", e.body, "at", ms(e.at), "reason", reason}})
 		p.XTrimMinID(ctx, s.key("aside"), oldest)
 		p.XDel(ctx, s.key("inbox"), e.id)
+		p.HIncrBy(ctx, s.key("status"), "bytes", -int64(len(e.body)))
 		return nil
 	})
 	return err

@@ -18,7 +18,10 @@ type pipedriveAPI struct {
 	users map[string]string // by ID; nil: not read yet
 }
 
-const pipedriveIDs = 100 // that one question may name
+const (
+	pipedriveIDs  = 100 // that one question may name
+	pipedriveRows = 20  // that are told at once: each costs two questions
+)
 
 // pipedrivePages asks for all pages of a list of v2.
 func pipedrivePages[T any](ctx context.Context, c *client, path string, params url.Values, take func([]T) error) error {
@@ -136,7 +139,7 @@ func (p *pipedriveAPI) changed(ctx context.Context, since, closed time.Time, tak
 			at := text(first(r.Closed, r.Won, r.Lost)).when()
 			return since.IsZero() && r.Status != "open" && !at.IsZero() && at.Before(closed)
 		})
-		for part := range slices.Chunk(rows, pipedriveIDs) {
+		for part := range slices.Chunk(rows, pipedriveRows) {
 			deals, err := p.fill(ctx, part)
 			if err != nil {
 				return err

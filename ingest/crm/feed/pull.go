@@ -44,7 +44,7 @@ func (f *Feeds) work(ctx context.Context, name string) {
 		return
 	}
 	api, _ := s.asks()
-	failed := false
+	failed := true // what an earlier process was in trouble with may be mended
 	for ctx.Err() == nil {
 		err := f.turn(ctx, s, api)
 		if ctx.Err() != nil {
