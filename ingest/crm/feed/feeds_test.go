@@ -260,10 +260,31 @@ func TestHubSpotIsReadInFullAndThenByWhatChanges(t *testing.T) {
 	})
 }
 
-// Nobody looks after a feed that runs: it takes turns until it is told to end.
-func TestFeedsRunUntilTheyAreEnded(t *testing.T) {
+// A tool that signs its deliveries needs no more. Two deliveries of one name with different
+// bodies: the first one counts, the other is kept. And nobody looks after a feed that runs:
+// it takes turns until it is told to end.
+func TestAnyToolMayDeliver(t *testing.T) {
 	s := standardSource("shop")
 	w := newWorld(t, s)
+	w.send("shop", "m1", strings.Replace(standardBody, "Acme", "First", 1))
+	w.send("shop", "m1", strings.Replace(standardBody, "Acme", "Second", 1))
+	w.turn(s)
+	w.want("deals", dealsNow, "X-1 First open Demo 1250.5 EUR anna@example.com 1970-01-01 1")
+	if rows, err := w.Aside(t.Context(), "shop"); err != nil || len(rows) != 1 || !strings.Contains(rows[0].Reason, "same name") || !strings.Contains(rows[0].Body, "Second") {
+		t.Fatalf("%+v, %v", rows, err)
+	}
+	// Stages that only deliveries tell of can be said to mean something.
+	if got := w.status("shop").Pipelines; len(got) != 1 || got[0].Stages[0].ID != "Demo" {
+		t.Fatalf("%+v", got)
+	}
+	if err := w.Ask(t.Context(), "shop", true); err == nil {
+		t.Fatal("a tool that only delivers is asked")
+	}
+	// An inbox has room for so much; what is in it counts no more once it was read.
+	if bytes := w.Redis.HGet(t.Context(), s.key("status"), "bytes").Val(); bytes != "0" {
+		t.Fatalf("%s bytes wait", bytes)
+	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	emit, done := w.Importer.Emit, make(chan struct{}, 10)
 	w.Importer.Emit = func(ctx context.Context, events ...trail.Event) error {
@@ -274,15 +295,15 @@ func TestFeedsRunUntilTheyAreEnded(t *testing.T) {
 		work(ctx, names[0])
 		return nil
 	}
-	w.Now = time.Now
+	w.Now, w.Importer.Now = time.Now, time.Now
 	w.clock = time.Now()
 	ended := make(chan error)
 	go func() { ended <- w.Run(ctx) }()
-	w.send("shop", "m1", `{"type":"deal.updated","timestamp":"2026-11-20T10:00:00Z","data":{"deal_id":"X-1","name":"Acme"}}`)
+	w.send("shop", "m2", `{"type":"deal.updated","timestamp":"2026-11-20T11:00:00Z","data":{"deal_id":"X-2","name":"Beta"}}`)
 	<-done
 	cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	w.want("deals", dealsNow, "X-1 Acme open 1970-01-01 0")
+	w.want("deals", dealsNow, "X-1 First open Demo 1250.5 EUR anna@example.com 1970-01-01 1", "X-2 Beta open 1970-01-01 0")
 }
