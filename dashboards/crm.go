@@ -1,9 +1,13 @@
 package dashboards
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -35,11 +39,30 @@ type crmPage struct {
 type crmSource struct {
 	trail.CRMSource
 	Title string
+	Order string // of its open stages, as the configuration takes it
 }
 
 // crmTitles are the names of the kinds.
 var crmTitles = map[string]string{
 	"hubspot": "HubSpot", "pipedrive": "Pipedrive", "salesforce": "Salesforce", "close": "Close", "attio": "Attio", "standard": "Standard Webhooks",
+}
+
+// stageOrder are the stages of a CRM that are open, in its order, as the key
+// attribution.stages takes them; empty if there are fewer than two.
+func stageOrder(s trail.CRMSource) string {
+	var names []string
+	for _, p := range s.Pipelines {
+		for _, stage := range p.Stages {
+			name := strconv.Quote(stage.Here)
+			if cmp.Or(stage.HereMeans, stage.Means) == "open" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) < 2 {
+		return ""
+	}
+	return "stages = [" + strings.Join(names, ", ") + "]"
 }
 
 func (s *Site) crmRoutes(in *echo.Group) {
@@ -69,7 +92,7 @@ func (s *Site) renderCRM(c echo.Context, status int, page crmPage) error {
 		return err
 	}
 	for _, one := range all {
-		page.Sources = append(page.Sources, crmSource{one, crmTitles[one.Kind]})
+		page.Sources = append(page.Sources, crmSource{one, crmTitles[one.Kind], stageOrder(one)})
 	}
 	if page.Which != "" && page.Problem == "" {
 		from, to, err := s.days(page.From, page.To)

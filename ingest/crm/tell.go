@@ -181,8 +181,9 @@ func (j *job) take(ctx context.Context, rows []row, gone []string) error {
 }
 
 // Retell takes back the stages of some deals that a source told of earlier and tells of no
-// more: kept are those that it still does. It returns how many.
-func (im *Importer) Retell(ctx context.Context, source string, deals map[string]bool, kept map[trail.ID]bool) (int, error) {
+// more: kept are those that it still does, since is from when on it tells of a deal. What
+// was before is history that CRMs cut off. It returns how many.
+func (im *Importer) Retell(ctx context.Context, source string, since map[string]time.Time, kept map[trail.ID]bool) (int, error) {
 	if im.Settle != nil {
 		if err := im.Settle(ctx); err != nil {
 			return 0, fmt.Errorf("wait for events accepted before: %w", err)
@@ -201,7 +202,9 @@ func (im *Importer) Retell(ctx context.Context, source string, deals map[string]
 		}
 		var events []trail.Event
 		for _, id := range part {
-			if e, ok := known[id]; ok && e.Kind == trail.Staged && deals[e.Deal] {
+			e, ok := known[id]
+			from, told := since[e.Deal]
+			if ok && told && e.Kind == trail.Staged && !e.At.Before(from) {
 				events = append(events, e.Retract(now))
 			}
 		}

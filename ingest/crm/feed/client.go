@@ -109,7 +109,8 @@ func (c *client) do(ctx context.Context, method, path string, body []byte, out a
 			if t.status == http.StatusUnauthorized && c.renewed != nil && !signedIn {
 				signedIn = true
 				if err := c.renewed(ctx); err != nil {
-					return fmt.Errorf("sign in to %s: %w", c.source.Name, err)
+					// Not wrapped: what was asked is not to blame.
+					return fmt.Errorf("%w (%v)", trail.Problemf(trail.Unavailable, "%s does not let us sign in: %s", c.source.Name, sentence(err)), err)
 				}
 				continue
 			}

@@ -114,6 +114,11 @@ func TestAnyOrderOfDeliveriesAndPullsGivesTheSameDeals(t *testing.T) {
 			}
 		}
 	}
+	w.accept(pipe, `{"meta":{"action":"delete","entity":"deal","entity_id":7001,"merged_to_id":7000,"timestamp":"2026-11-02T09:00:00Z"},"data":null}`)
+	w.turn(pipe)
+	if rows := w.rows(dealsNow); slices.ContainsFunc(rows, func(r string) bool { return strings.HasPrefix(r, "7001 ") }) || w.status("pipe").Aside != 0 {
+		t.Errorf("a merged deal is there: %q", rows)
+	}
 	w.want("the first life", dealsNow+" LIMIT 1", "100 Gamma won Won 10 EUR Acme 2026-11-01 2")
 	if rows := w.rows(dealsNow); !slices.Contains(rows, "S-00 Acme again won Offer 150 USD 2026-11-01 0") || !slices.Contains(rows, "7000 Beta won 2 120 EUR 2026-11-01 0") {
 		t.Errorf("%q", rows)

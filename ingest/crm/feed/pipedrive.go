@@ -119,7 +119,7 @@ func (p pipedrive) read(body []byte) ([]Change, error) {
 		id = told.Meta.ID // of the form before
 	}
 	switch action := strings.ToLower(told.Meta.Action.String()); {
-	case id == "" && told.Data == nil:
+	case id == "" && (told.Data == nil || told.Data.ID == ""):
 		return nil, errors.New("it does not say which deal")
 	case told.Meta.Into != "":
 		return []Change{{Whole: true, Deal: Deal{ID: id.String(), Into: told.Meta.Into.String(), Modified: told.Meta.At.when()}}, hint(told.Meta.Into)}, nil

@@ -148,8 +148,9 @@ func (m *meanings) renamed(next *meanings) bool {
 
 // tally is what a pull found.
 type tally struct {
-	deals map[string]bool   // by ID
-	facts map[trail.ID]bool // stages that were told
+	deals map[string]bool      // by ID
+	since map[string]time.Time // of deals whose stages were told, the first one
+	facts map[trail.ID]bool    // stages that were told
 	note  string
 }
 
@@ -179,7 +180,7 @@ func (f *Feeds) pull(ctx context.Context, s *Source, api asked, full bool) error
 	if full {
 		f.note(ctx, s, "owed", "1") // should this one not end
 	}
-	t := &tally{deals: map[string]bool{}, facts: map[trail.ID]bool{}}
+	t := &tally{deals: map[string]bool{}, since: map[string]time.Time{}, facts: map[trail.ID]bool{}}
 	err = api.changed(ctx, since, s.closedAfter(started), func(deals []Deal) error {
 		if err := f.tell(ctx, s, m, deals, t); err != nil {
 			return err
@@ -228,7 +229,7 @@ func (f *Feeds) compareAll(ctx context.Context, s *Source, api asked, m *meaning
 			return err
 		}
 	}
-	n, err := f.Importer.Retell(ctx, s.from(), t.deals, t.facts)
+	n, err := f.Importer.Retell(ctx, s.from(), t.since, t.facts)
 	if n > 0 {
 		f.Log.Info("stages that a CRM does not tell of any more were taken back", "crm", s.Name, "n", n)
 	}
@@ -265,6 +266,11 @@ func (f *Feeds) tell(ctx context.Context, s *Source, m *meanings, deals []Deal, 
 		}
 		if t != nil {
 			t.deals[d.ID] = true
+			for _, e := range d.Entered {
+				if first, told := t.since[d.ID]; !told || e.At.Before(first) {
+					t.since[d.ID] = e.At.Truncate(time.Millisecond)
+				}
+			}
 		}
 	}
 	report, err := f.Importer.Tell(ctx, s.from(), rows)

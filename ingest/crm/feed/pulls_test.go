@@ -158,7 +158,7 @@ func TestSalesforceIsAsked(t *testing.T) {
 	}
 	source.ClientID = "revoked"
 	api, _ = source.asks()
-	if _, err := api.pipelines(t.Context()); err == nil || strings.Contains(err.Error(), "the-token") {
+	if _, err := api.pipelines(t.Context()); err == nil || refusal(err) || !strings.Contains(err.Error(), "does not let us sign in") || strings.Contains(err.Error(), "the-token") {
 		t.Errorf("signed in with a revoked app: %v", err)
 	}
 }

@@ -43,7 +43,7 @@ func (f *Feeds) empty(ctx context.Context, s *Source, api asked) error {
 // refusal reports whether a CRM will never answer a question, whoever asks and whenever.
 func refusal(err error) bool {
 	var t *trouble
-	return errors.As(err, &t) && t.status/100 == 4 && !slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests}, t.status)
+	return errors.As(err, &t) && (t.status == http.StatusBadRequest || t.status == http.StatusUnprocessableEntity)
 }
 
 // read takes what deliveries say, and then takes them out of the inbox.
@@ -77,11 +77,12 @@ func (f *Feeds) read(ctx context.Context, s *Source, api asked, entries []entry)
 
 // cannot returns why changes that were understood cannot be taken.
 func (f *Feeds) cannot(s *Source, changes []Change) error {
+	whole := slices.ContainsFunc(changes, func(c Change) bool { return c.Whole })
 	for _, c := range changes {
 		switch {
 		case c.Erase != "" && f.Erase == nil:
 			return errors.New("it asks to erase a person, which this installation cannot do by itself; erase them by hand")
-		case c.Erase == "" && !c.Whole && !s.Pulls():
+		case c.Erase == "" && !whole && !s.Pulls():
 			return errors.New("it names a deal by its ID alone, and there is no token to ask for it with")
 		}
 	}
@@ -126,7 +127,10 @@ func (f *Feeds) take(ctx context.Context, s *Source, api asked, changes []Change
 		if c.Deal.ID == "" {
 			continue
 		}
-		ids, whole = append(ids, c.Deal.ID), append(whole, c.Deal)
+		ids = append(ids, c.Deal.ID)
+		if c.Whole {
+			whole = append(whole, c.Deal)
+		}
 		if c.Deal.Into != "" {
 			into[c.Deal.ID] = c.Deal.Into
 		}

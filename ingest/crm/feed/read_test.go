@@ -80,6 +80,7 @@ func TestDeliveriesAreUnderstood(t *testing.T) {
 		{"a merged deal", Pipedrive, `{"meta":{"action":"delete","entity":"deal","entity_id":7,"merged_to_id":8,"timestamp":"2026-11-20T14:25:28Z"},"data":null}`, "7 into 8\nlook at 8", ""},
 		{"a person", Pipedrive, `{"meta":{"action":"change","entity":"person","entity_id":7},"data":{"id":7,"owner_id":{"id":1}}}`, "", ""},
 		{"the form before", Pipedrive, `{"v":1,"meta":{"action":"updated","object":"deal","id":7},"current":{"id":7,"stage_id":3},"previous":{"id":7}}`, "look at 7", ""},
+		{"no deal", Pipedrive, `{"meta":{"entity":"deal"},"data":{}}`, "", "which deal"},
 		{"no meta", Pipedrive, `{"data":{"id":1}}`, "", "no meta"},
 		{"Salesforce", Salesforce, salesforceBody, `0065g00000AbCdEAAV /Closed Won won 2026-11-20T10:00:01Z {"amount":"1500","closed_at":"2026-11-20","name":"Acme \u0026 Sons"} entered Closed Won 2026-11-20T10:00:00Z` + "\nlook at 0065g00000AbCdFAAV", ""},
 		{"entities", Salesforce, `<!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;">]><notifications><OrganizationId>&lol2;</OrganizationId></notifications>`, "", "document type"},
@@ -94,6 +95,7 @@ func TestDeliveriesAreUnderstood(t *testing.T) {
 		{"no events", Attio, `{"webhook_id":"w"}`, "", "no events"},
 		{"standard", Standard, standardBody, `X-1 /Demo  2026-11-20T09:59:59.123Z {"amount":"1250.5","currency":"EUR","domain":"acme.example","name":"Acme","owner":"anna@example.com"} entered Demo 2026-11-20T09:59:59.123Z [map[email:bo@acme.example role:buyer]]`, ""},
 		{"deleted", Standard, `{"type":"deal.deleted","timestamp":"2026-11-20T10:00:00Z","data":{"deal_id":"X-1"}}`, "gone X-1 2026-11-20T10:00:00Z", ""},
+		{"merged", Standard, `{"type":"deal.merged","timestamp":"2026-11-20T10:00:00Z","data":{"deal_id":"X-1","merged_into":"X-2"}}`, "X-1 into X-2", ""},
 		{"erased", Standard, `{"type":"contact.erased","timestamp":"2026-11-20T10:00:00Z","data":{"email":"bo@acme.example"}}`, "erase bo@acme.example", ""},
 		{"a type of deals that nobody knows", Standard, `{"type":"deal.exploded","data":{"deal_id":"X-1"}}`, "", "its type is none"},
 		{"another tool's type", Standard, `{"type":"invoice.paid"}`, "", ""},
@@ -130,12 +132,12 @@ func TestTimesAreReadAsCRMsWriteThem(t *testing.T) {
 			t.Errorf("%s: %s", s, got)
 		}
 	}
-	for _, s := range []text{"", "soon", "-5", "9999999999999999999999999", "0"} {
+	for _, s := range []text{"", "soon", "-5", "9999999999999999999999999", "0", "1e999999999", "NaN"} {
 		if got := s.when(); !got.IsZero() {
 			t.Errorf("%s: %s", s, got)
 		}
 	}
-	for s, want := range map[text]string{"1.5E7": "15000000", "12.50": "12.5", "": "", "a lot": "", "1e99": "", "-3": "-3"} {
+	for s, want := range map[text]string{"1.5E7": "15000000", "12.50": "12.5", "": "", "a lot": "", "1e99": "", "1e999999999": "", "-3": "-3"} {
 		if got := s.amount(); got != want {
 			t.Errorf("amount %s: %q, want %q", s, got, want)
 		}

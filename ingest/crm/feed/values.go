@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,14 +81,14 @@ func (t text) when() time.Time {
 			return at.UTC()
 		}
 	}
-	d, err := decimal.NewFromString(s)
-	if err != nil || len(s) > 20 || !d.IsPositive() {
+	n, err := strconv.ParseFloat(s, 64)
+	switch {
+	case err != nil || !(n > 0 && n < 1e14):
 		return time.Time{}
+	case n > 1e11:
+		return time.UnixMilli(int64(n)).UTC()
 	}
-	if n := d.IntPart(); n > 100_000_000_000 {
-		return time.UnixMilli(n).UTC()
-	}
-	return time.UnixMilli(d.Shift(3).IntPart()).UTC()
+	return time.UnixMilli(int64(1000 * n)).UTC()
 }
 
 // stamp writes a time as a cell; none is empty. A day stays one.
