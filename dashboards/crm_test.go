@@ -70,6 +70,9 @@ func TestWhatACRMTellsIsOnAPage(t *testing.T) {
 	if csv := read(t, e, "/crm?crm=hubspot&table=reconciliation&format=csv"); !strings.Contains(csv, "'=8") && !strings.Contains(csv, "'=1+1") {
 		t.Errorf("a formula is in the file: %s", csv)
 	}
+	if csv := read(t, e, "/crm?table=stages-hubspot-0&format=csv"); !strings.Contains(csv, "Demo,20.0,open,First call,as the CRM says\r\n") && !strings.Contains(csv, "Demo,20.0,open,First call,as the CRM says\n") {
+		t.Errorf("what stages mean is in no file: %s", csv)
+	}
 	form := url.Values{"stage": {"1", "2"}, "name": {"Demo", "Offer"}, "means": {"", "lost"}}
 	if r := post(t, e, "/crm/hubspot/stages", form); r.Code != http.StatusSeeOther || (*said)["2"] != (trail.CRMMeaning{Name: "Offer", Means: "lost"}) || len(*said) != 2 {
 		t.Errorf("%d, %+v", r.Code, *said)
