@@ -16,6 +16,7 @@ import (
 	"dealtrail/attribution"
 	"dealtrail/ingest"
 	"dealtrail/ingest/crm"
+	"dealtrail/ingest/crm/feed"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -48,6 +49,7 @@ type Server struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	Feeds      *feed.Feeds // CRMs that speak by themselves
 	Corrector  *ingest.Corrector
 	Budgets    Budgets
 	TakeReview TakeReview
@@ -68,6 +70,8 @@ func (s *Server) Operations(g *echo.Group) {
 // Routes mounts everything else below / that is not a page.
 func (s *Server) Routes(g *echo.Group) {
 	g.GET("/openapi.yaml", func(c echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", Document) })
+
+	g.POST("/v1/webhooks/:source", s.deliver) // proven by its own secret
 
 	v1 := g.Group("/v1", s.Access.Require)
 	v1.GET("/status", s.status)
@@ -135,6 +139,14 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/service", s.service)
 	v1.GET("/month", s.month)
 	v1.GET("/dictionary", s.dictionary)
+	v1.GET("/crm", s.crms)
+	v1.GET("/crm/:name", s.crm)
+	v1.POST("/crm/:name/check", s.checkCRM)
+	v1.POST("/crm/:name/pull", s.pullCRM)
+	v1.POST("/crm/:name/stages", s.setStages)
+	v1.GET("/crm/:name/reconciliation", s.reconcile)
+	v1.GET("/crm/:name/aside", s.aside)
+	v1.POST("/crm/:name/aside", s.readAside)
 	v1.GET("/bad", s.badEntries)
 	v1.POST("/bad/replay", s.replayBad)
 	v1.GET("/mailboxes", s.mailboxes)

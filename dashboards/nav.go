@@ -57,6 +57,7 @@ var sections = []section{
 		{Name: "status", Title: "Status", Path: []string{"status"}, Plain: true},
 		{Name: "quality", Title: "Data quality", Path: []string{"quality"}},
 		{Name: "runs", Title: "Calculations", Path: []string{"runs"}, Plain: true},
+		{Name: "crm", Title: "CRM", Path: []string{"crm"}, Plain: true},
 		{Name: "outbox", Title: "Outbox", Path: []string{"outbox"}, Plain: true},
 		{Name: "start", Title: "Set-up", Path: []string{"start"}, Plain: true},
 	}},

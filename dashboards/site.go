@@ -44,6 +44,7 @@ type Site struct {
 	Connect   *Connect
 	Digest    *Digest                       // nil: there is none to end
 	Outbox    *Outbox                       // nil: nothing is sent
+	CRM       *CRM                          // nil: none speaks by itself
 	Addresses ReadAddresses                 // of an uploaded list of leads
 	Mailbox   *Mailbox                      // nil: no mail is read
 	Budgets   *Budgets                      // nil: none can be made or linked to
@@ -256,6 +257,7 @@ func (s *Site) Routes(g *echo.Group) {
 	s.listRoutes(in)
 	s.runRoutes(in)
 	s.outboxRoutes(in)
+	s.crmRoutes(in)
 	s.numberRoutes(in)
 	s.mailboxRoutes(in)
 	s.budgetRoutes(in)

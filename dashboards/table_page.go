@@ -206,6 +206,15 @@ func readCell(n *html.Node) pageCell {
 				to.WriteString(label)
 			}
 			return
+		case n.DataAtom == atom.Input:
+			if kind, _ := attr(n, "type"); kind != "hidden" {
+				text, _ := attr(n, "value")
+				to.WriteString(text)
+			}
+			return
+		case n.DataAtom == atom.Select:
+			to.WriteString(chosenOption(n))
+			return
 		case n.DataAtom == atom.Form, n.DataAtom == atom.Button:
 			c.form = true
 			return
@@ -246,6 +255,20 @@ func readCell(n *html.Node) pageCell {
 		}
 	}
 	return c
+}
+
+// chosenOption is the text of the option of a select that is chosen.
+func chosenOption(n *html.Node) string {
+	text := ""
+	for option := range elements(n, atom.Option) {
+		if _, selected := attr(option, "selected"); selected {
+			return textOf(option)
+		}
+		if text == "" {
+			text = textOf(option)
+		}
+	}
+	return text
 }
 
 func textOf(n *html.Node) string {

@@ -35,6 +35,7 @@ type walker struct {
 func (w *walker) walkedPages() {
 	sends, stop, _ := sending(w.T, longRep)
 	d := wonDeal(w.T)
+	crms, _, _ := crmSite(w.T)
 	for _, s := range []struct {
 		site  http.Handler
 		pages []string
@@ -47,6 +48,7 @@ func (w *walker) walkedPages() {
 		{askedSite(w.T), []string{"/requests", "/notes", "/content/faq", "/deals/D-1"}},
 		{mailSite(w.T), []string{"/connect?for=" + longRep, "/connect?mailbox=parked", "/baseline", "/content/found", "/status"}},
 		{sends, []string{"/outbox", stop.Path(longRep)}},
+		{crms, []string{"/crm?crm=hubspot"}},
 		{agreedSite(w.T), []string{"/numbers", "/month?month=2026-10", "/dictionary", "/status", "/start"}},
 	} {
 		server := httptest.NewServer(remembering(s.site))

@@ -273,6 +273,7 @@ func (l *Leases) Keep(ctx context.Context) error {
 // What is leased besides partitions.
 const (
 	MailboxLease = "dealtrail:lease:mailbox:" // and the mailbox's name
+	CRMLease     = "dealtrail:lease:crm:"     // and the name of a CRM
 	JobsLease    = "dealtrail:lease:jobs"     // the process that does what is due
 	RunLease     = "dealtrail:lease:run"      // one attribution run
 	HoldoutLease = "dealtrail:lease:holdout"  // one start or end of a holdout

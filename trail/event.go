@@ -20,7 +20,7 @@ type Event struct {
 	ReceivedAt time.Time `json:"received_at"`         // when we learned it, at the edge; never changes
 	RevisedAt  time.Time `json:"revised_at,omitzero"` // when this revision was made
 
-	Source string `json:"source"` // who told us: "track", "mail", "csv", "api", "webhook/hubspot"
+	Source string `json:"source"` // who told us: "track", "mail", "csv", "api", "crm/hubspot"
 
 	Content ContentID `json:"content,omitzero"`
 	Share   ShareID   `json:"share,omitzero"`

@@ -116,6 +116,8 @@ type Config struct {
 	Boxes     []Mailbox     `toml:"mailbox"`
 	Chats     []Chat        `toml:"chat"`
 
+	CRMs map[string]CRM `toml:"crm"`
+
 	path string // of the file
 }
 
@@ -367,7 +369,7 @@ func (c *Config) check() error {
 			return fmt.Errorf("%s: tracking.fallback_url: %w", c.path, err)
 		}
 	}
-	if err := cmp.Or(c.checkReview(), c.checkOutbox()); err != nil {
+	if err := cmp.Or(c.checkReview(), c.checkOutbox(), c.checkCRMs()); err != nil {
 		return err
 	}
 	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on"),

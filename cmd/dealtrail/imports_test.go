@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"ingest/mailbox":            {"trail"},
 	"ingest/mailbox/mailtest":   {},
 	"ingest/crm":                {"trail"},
+	"ingest/crm/feed":           {"trail", "ingest/crm"},
 	"ingest":                    {"trail", "store", "ingest/track"}, // the corrector judges by the tracker's rules
 	"attribution/lift":          {},
 	"attribution/lift/lifttest": {"trail", "attribution/lift"},
@@ -26,7 +27,7 @@ var allowed = map[string][]string{
 	"attribution":               {"trail", "store", "attribution/lift", "attribution/markov"},
 	"outbox/guard":              {},
 	"outbox":                    {"trail", "store", "ingest", "outbox/guard"}, // what it attaches and recommends is handed to it
-	"api":                       {"trail", "store", "ingest", "ingest/crm", "attribution"},
+	"api":                       {"trail", "store", "ingest", "ingest/crm", "ingest/crm/feed", "attribution"},
 	"dashboards/browsertest":    {},
 	"dashboards":                {"trail", "store", "ingest", "ingest/track", "attribution", "attribution/lift"},
 }

@@ -56,6 +56,7 @@ type cli struct {
 	Judge     judgeCmd     `cmd:"" help:"Who made each recorded request, as JSON lines; stores nothing."`
 	Read      readCmd      `cmd:"" help:"What mails would yield, as JSON lines; stores nothing."`
 	Mailbox   mailboxCmd   `cmd:"" help:"Add, check, list, pause, resume or remove mailboxes."`
+	CRM       crmCmd       `cmd:"" name:"crm" help:"CRMs that speak by themselves: list, check, ask, or compare."`
 	Bad       badCmd       `cmd:"" help:"List what could not become events, or hand it in again."`
 	Keys      keyCmd       `cmd:"" name:"key" help:"Make, list or revoke API keys."`
 	User      userCmd      `cmd:"" help:"Let a person sign in."`

@@ -51,6 +51,8 @@ func (c *Config) sample() []byte {
 	blocks(&b, "mailbox", c.Boxes, Mailbox{Rep: "anna@example.com", Host: "imap.example.com", Port: 993, Security: "tls", PasswordFile: "secrets/anna"})
 	b.WriteString("\n# One block for each chat that is told when the review is ready (review_ready), when people click or answer in an open deal\n# (hot_deal), and when a request is late (late_request).\n")
 	blocks(&b, "chat", c.Chats, Chat{Name: "sales", Kind: "slack", URLFile: "secrets/sales-chat", Events: []string{"review_ready", "hot_deal", "late_request"}, Quiet: "18:00-08:00", Zone: "Europe/Berlin"})
+	b.WriteString("\n# One block for each CRM that delivers its deals by itself, is asked for them, or both. See docs/crm.md.\n")
+	c.crmBlocks(&b)
 	return b.Bytes()
 }
 
@@ -71,6 +73,13 @@ func blocks[T any](b *bytes.Buffer, name string, values []T, example T) {
 func block(name string, value any, explained bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[[%s]]\n", name)
+	b.WriteString(keys(value, explained))
+	return b.String()
+}
+
+// keys returns the fields of a struct as lines of TOML.
+func keys(value any, explained bool) string {
+	var b strings.Builder
 	v := reflect.ValueOf(value)
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -80,6 +89,8 @@ func block(name string, value any, explained bool) string {
 			value = strconv.Quote(f)
 		case ingest.Secret:
 			value = strconv.Quote(f.String())
+		case Duration:
+			value = strconv.Quote(shortDuration(f))
 		case []string:
 			value = "[" + quoted(f) + "]"
 		case map[string]float64:
@@ -96,6 +107,27 @@ func block(name string, value any, explained bool) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// crmBlocks writes a block for each CRM, the first with what its keys mean; for none an
+// example as a comment.
+func (c *Config) crmBlocks(b *bytes.Buffer) {
+	if len(c.CRMs) == 0 {
+		example := CRM{Type: "hubspot", TokenFile: "secrets/hubspot-token", ClientSecretFile: "secrets/hubspot-app", Portal: "1234567", Every: Duration(time.Hour), Months: 24}
+		for line := range strings.Lines("[crm.hubspot]\n" + keys(example, true)) {
+			b.WriteString("# " + line)
+		}
+	}
+	for i, name := range slices.Sorted(maps.Keys(c.CRMs)) {
+		one := c.CRMs[name]
+		if one.Every == 0 {
+			one.Every = Duration(time.Hour)
+		}
+		if one.Months == 0 {
+			one.Months = 24
+		}
+		fmt.Fprintf(b, "[crm.%s]\n%s", name, keys(one, i == 0))
+	}
 }
 
 func shortDuration(d Duration) string {

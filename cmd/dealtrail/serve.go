@@ -22,6 +22,7 @@ import (
 	"dealtrail/dashboards"
 	"dealtrail/ingest"
 	"dealtrail/ingest/crm"
+	"dealtrail/ingest/crm/feed"
 	"dealtrail/ingest/mailbox"
 	"dealtrail/ingest/track"
 	"dealtrail/outbox"
@@ -63,6 +64,7 @@ type program struct {
 	corrector     *ingest.Corrector
 	acquaintances *ingest.Acquaintances
 	importer      *crm.Importer
+	feeds         *feed.Feeds
 	tracker       *track.Tracker
 	mailboxes     *ingest.Mailboxes
 	poller        *mailbox.Poller
@@ -160,6 +162,7 @@ func (p *program) open(ctx context.Context) (err error) {
 		Emit: p.buffer.Append, Settle: p.buffer.Settle, States: p.db.States, Known: p.db.Known, SubjectsOf: p.db.SubjectsOf, FactsOf: p.db.FactsOf,
 		Contacts: contacts, Zone: p.zone, Now: time.Now, Listed: p.catalogue.Put,
 	}
+	p.openFeeds()
 	if p.db.Definition, err = c.attribution().Definition(); err != nil {
 		return err
 	}
@@ -201,13 +204,13 @@ func (p *program) open(ctx context.Context) (err error) {
 	names := &ingest.RepNames{Redis: p.redis, Mode: trail.RepNames(c.Company.RepNames), Now: time.Now}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), Budgets: &dashboards.Budgets{New: p.budgets.New, Links: p.links, Address: c.pages()}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Now: p.clock, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
+		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), CRM: p.crmPage(), Budgets: &dashboards.Budgets{New: p.budgets.New, Links: p.links, Address: c.pages()}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Now: p.clock, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
 	})
 	if err != nil {
 		return err
 	}
 	p.server = &api.Server{
-		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
+		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Feeds: p.feeds, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
 		Outbox: p.outboxActions(), Corrector: p.corrector, Budgets: p.budgetActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: p.clock, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
 	}
@@ -369,7 +372,7 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 		sources = append(sources, p.poller.Run)
 	}
 	if p.roles.has("jobs") {
-		sources = append(sources, p.runJobs)
+		sources = append(sources, p.runJobs, p.feeds.Run)
 	}
 	if started != nil {
 		sources = append(sources, started)

@@ -54,10 +54,10 @@ func readKey(s string) (reason string) {
 	return ""
 }
 
-// dealKey writes the ID of a Salesforce opportunity (they begin with 006) in
+// DealKey writes the ID of a Salesforce opportunity (they begin with 006) in
 // its form of 18 characters, since exports have either; the last three say
 // which of the others are upper case. All other IDs stay as they are.
-func dealKey(id string) string {
+func DealKey(id string) string {
 	if len(id) != 15 || !strings.HasPrefix(id, "006") {
 		return id
 	}

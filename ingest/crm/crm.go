@@ -29,11 +29,11 @@ import (
 	"dealtrail/trail"
 )
 
-// The sources of all events made here. Contacts that only a row of a deal tells
-// of are the deals' word: no list of contacts that lacks them takes it back.
+// The source of all events that a file makes, and what is behind a source's name when
+// only its deals tell of a contact: no list of contacts that lacks it takes it back.
 const (
-	csvSource  = "csv"
-	dealSource = "csv/deals"
+	csvSource = "csv"
+	ofDeals   = "/deals"
 )
 
 const (
@@ -83,6 +83,8 @@ type Report struct {
 	Rows      []Rejection `json:"rows"`               // rejected rows by line, the first 1000
 	Truncated int         `json:"truncated,omitzero"` // rejected rows that are not listed
 	Warnings  []string    `json:"warnings"`
+
+	Facts []trail.ID `json:"-"` // of what a CRM told: its facts, new or not
 }
 
 // Rejection is one row that was not accepted. Column and Value are those of its
@@ -123,11 +125,7 @@ func (im *Importer) load(ctx context.Context, table, name string, r io.Reader, j
 	defer s.close()
 
 	j.Importer, j.sheet, j.report, j.met = im, s, &report, map[trail.ContactID]struct{}{}
-	j.now = time.Now()
-	if im.Now != nil {
-		j.now = im.Now()
-	}
-	j.now = j.now.UTC().Truncate(time.Millisecond)
+	j.source, j.now = csvSource, im.now()
 	zone := im.Zone
 	if zone == nil {
 		zone = time.UTC
@@ -146,4 +144,12 @@ func (im *Importer) load(ctx context.Context, table, name string, r io.Reader, j
 	report.Warnings = append(report.Warnings, s.warnings...)
 	report.Warnings = append(report.Warnings, j.convert.warnings()...)
 	return report, err
+}
+
+func (im *Importer) now() time.Time {
+	now := time.Now()
+	if im.Now != nil {
+		now = im.Now()
+	}
+	return now.UTC().Truncate(time.Millisecond)
 }

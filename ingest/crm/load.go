@@ -15,6 +15,7 @@ type job struct {
 	*Importer
 	sheet   *sheet
 	convert *converter
+	source  string // who told us
 	dry     bool
 	replace *replacement // nil: what has no row in the file stays
 	now     time.Time
@@ -158,10 +159,10 @@ func (j *job) flushStates(ctx context.Context, rows []row) error {
 		}
 		c := change{row: r, attrs: after.Attrs}
 		if after.Gone {
-			c.event = trail.Retraction(csvSource, kind, r.subject, before, after.Into, j.now)
+			c.event = trail.Retraction(j.source, kind, r.subject, before, after.Into, j.now)
 		} else {
 			c.added = !known || before.Gone
-			c.event = trail.Registration(csvSource, kind, r.subject, before, after, j.now)
+			c.event = trail.Registration(j.source, kind, r.subject, before, after, j.now)
 		}
 		changes = append(changes, c)
 	}
@@ -268,7 +269,7 @@ func (j *job) meet(ctx context.Context, addresses []string) ([]trail.Event, erro
 			if after.Person == nil {
 				after.Person = &trail.Person{Address: byID[id]}
 			}
-			events = append(events, trail.Registration(dealSource, trail.ContactKind, id, before, after, j.now))
+			events = append(events, trail.Registration(j.source+ofDeals, trail.ContactKind, id, before, after, j.now))
 		}
 	}
 	return events, nil
@@ -291,7 +292,7 @@ func (j *job) flushFacts(ctx context.Context, rows []row) error {
 	var events []trail.Event
 	for _, r := range rows {
 		e, before := r.event, known[r.event.ID]
-		e.ReceivedAt = j.now
+		e.Source, e.ReceivedAt = j.source, j.now
 		switch before.Kind {
 		case "":
 		case trail.Retracted:

@@ -26,6 +26,7 @@ type converter struct {
 	zone     *time.Location
 	contacts trail.ContactKey
 	now      time.Time
+	told     bool // by a CRM, which says itself what a stage means
 	columns  []*used
 	at       map[string]int // where the file has a column, by its name in the contract
 	notes    notes
@@ -118,7 +119,7 @@ func (c *converter) read(r *row, v values, u *used, cell string) (reason string)
 	case asKey:
 		v[u.name], reason = cell, readKey(cell)
 	case asDeal:
-		v[u.name], reason = dealKey(cell), readKey(cell)
+		v[u.name], reason = DealKey(cell), readKey(cell)
 	case asTime:
 		var t time.Time
 		// A deal closed on a day was open for all of it: what was clicked that morning is part of its path.
@@ -262,7 +263,7 @@ func (c *converter) state(r *row, v values, refuse func(name, reason string)) {
 			r.people = nil
 			return
 		}
-		if status := dealStatus(v); status != "" {
+		if status := dealStatus(v); status != "" && !c.told {
 			v["status"] = status
 		}
 		for _, name := range []string{"id", "merged_into", "is_won", "is_lost", "is_closed"} {
