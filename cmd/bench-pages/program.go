@@ -186,10 +186,11 @@ func (p *program) ready(ctx context.Context, b *bench, listen string) error {
 	}); err != nil {
 		return fmt.Errorf("runs are not complete: %w", err)
 	}
-	if err := wait(ctx, 15*time.Minute, func() bool { // until what was known when it was due is laid out, it takes longer than a page may
-		return p.api.Get(ctx, "/v1/review", nil, nil) == nil
-	}); err != nil {
-		return fmt.Errorf("the review does not answer: %w", err)
+	// What was known when the review was due is laid out, and what is counted over everything is counted, for the first time.
+	for _, path := range []string{"/v1/review", "/v1/quality", "/v1/baseline"} {
+		if err := wait(ctx, 15*time.Minute, func() bool { return p.api.Get(ctx, path, nil, nil) == nil }); err != nil {
+			return fmt.Errorf("%s does not answer: %w", path, err)
+		}
 	}
 	link, err := b.link(ctx, listen)
 	if err != nil {
