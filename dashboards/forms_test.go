@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/ingest"
 	"dealtrail/store"
 	"dealtrail/store/storetest"
@@ -180,14 +181,22 @@ func TestOnlyTheButtonUsesUpASignInCode(t *testing.T) {
 	used, in := 0, ""
 	_, e := newSite(t, storetest.Open(t), func(s *Site) {
 		s.SignedIn = func(echo.Context) string { return in }
-		s.SignIn = func(_ echo.Context, code string) error {
-			if used++; code != "good" {
+		s.SignIn = func(_ echo.Context, f access.SignInForm) error {
+			if used++; f.Code != "good" {
 				return trail.Problemf(trail.Unauthorized, "The link was used already.")
 			}
 			in = "anna@example.com"
 			return nil
 		}
 		s.SignOut = func(echo.Context) error { in = ""; return nil }
+	})
+	e.Pre(func(next echo.HandlerFunc) echo.HandlerFunc { // as access.Guard does
+		return func(c echo.Context) error {
+			if in == "" && c.Request().URL.Path != "/signin" {
+				return trail.Problemf(trail.Unauthorized, "Sign in.")
+			}
+			return next(c)
+		}
 	})
 	r := get(t, e, "/deals?agents=all")
 	if r.Code != http.StatusUnauthorized || !strings.Contains(r.Body.String(), `value="/deals?agents=all"`) || strings.Contains(r.Body.String(), "<nav") {

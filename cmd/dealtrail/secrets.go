@@ -18,9 +18,9 @@ import (
 // for its owner's eyes only. Losing it cuts off old links and the names in the
 // log, so it belongs into every backup.
 type Secrets struct {
-	TokenKeys  []string `toml:"token_keys"`  // the first seals, all open
-	ContactKey string   `toml:"contact_key"` // turns addresses into contact IDs
-	AdminKey   string   `toml:"admin_key"`   // the API key of the commands on this machine
+	TokenKeys  []string     `toml:"token_keys"`  // the first seals, all open
+	ContactKey string       `toml:"contact_key"` // turns addresses into contact IDs
+	AdminKey   trail.Secret `toml:"admin_key"`   // the API key of the commands on this machine
 }
 
 func secretsPath(configPath string) string {
@@ -31,7 +31,7 @@ func newSecrets() Secrets {
 	return Secrets{
 		TokenKeys:  []string{trail.NewKey('a')},
 		ContactKey: rand.Text() + rand.Text(),
-		AdminKey:   "dt_" + rand.Text(),
+		AdminKey:   trail.Secret("dt_" + rand.Text() + rand.Text()),
 	}
 }
 
@@ -44,7 +44,7 @@ token_keys = [%s]
 contact_key = %q
 # The API key that the commands on this machine use.
 admin_key = %q
-`, quoted(s.TokenKeys), s.ContactKey, s.AdminKey)
+`, quoted(s.TokenKeys), s.ContactKey, s.AdminKey.Reveal())
 }
 
 func loadSecrets(path string) (*Secrets, error) {
