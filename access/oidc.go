@@ -232,7 +232,7 @@ func (a *Access) linked(ctx context.Context, subject string, told claims, link s
 		return "", trail.Problemf(trail.Conflict, "This account at %s belongs to somebody else here.", o.Name)
 	}
 	email = cmp.Or(email, link, told.Email)
-	changed := false
+	changed, left := false, false
 	p, err := a.change(ctx, email, func(p *account, _ []account, known bool) error {
 		before := p.Roles
 		switch {
@@ -251,12 +251,16 @@ func (a *Access) linked(ctx context.Context, subject string, told claims, link s
 			p.Roles = o.Default // the provider took away what it had given
 		}
 		if p.Roles == 0 {
+			left = known
 			return trail.Problemf(trail.Forbidden, "%s knows you, but nobody gave you a role here. Ask an admin.", o.Name)
 		}
 		p.Subject, p.Name = subject, cmp.Or(p.Name, told.Name)
 		changed = known && p.Roles != before
 		return nil
 	})
+	if left { // the provider took the last role away: what began before ends too
+		err = errors.Join(err, a.EndSessions(ctx, email, ""))
+	}
 	if err != nil {
 		return "", err
 	}
