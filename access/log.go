@@ -60,6 +60,22 @@ func (a *Access) wrote(c echo.Context, asker Asker) error {
 	return nil
 }
 
+// Run forgets once a day what is older than it may be, until ctx ends.
+func (a *Access) Run(ctx context.Context) error {
+	tick := time.NewTicker(24 * time.Hour)
+	defer tick.Stop()
+	for {
+		if err := a.Forget(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Warn("old entries of the access log stay until tomorrow", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
 // Forget ends entries that are older than they may be.
 func (a *Access) Forget(ctx context.Context) error {
 	oldest := a.Now().AddDate(0, -logMonths, 0).UnixMilli()
