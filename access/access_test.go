@@ -202,7 +202,9 @@ func TestThePolicyRefusesWhatItDoesNotKnow(t *testing.T) {
 func TestKeysHaveScopesAndEnds(t *testing.T) {
 	o := newOffice(t)
 	b := o.browser()
-	ask := func(key trail.Secret, path string) int { return o.status(b, path, "Authorization", "Bearer "+key.Reveal()) }
+	ask := func(key trail.Secret, path string) int {
+		return o.status(b, path, "Authorization", "Bearer "+key.Reveal())
+	}
 	make := func(r access.KeyRequest) trail.Secret {
 		t.Helper()
 		key, _, err := o.NewKey(t.Context(), r)

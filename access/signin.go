@@ -51,10 +51,14 @@ func (a *Access) link(ctx context.Context, who string) (string, error) {
 	return strings.TrimSuffix(a.Public, "/") + "/signin?code=" + code, nil
 }
 
-// First reports whether a code is one that makes the first admin. It uses nothing up.
-func (a *Access) First(ctx context.Context, code string) bool {
+// Whose says whom a code signs in, by address, or that it makes the first admin. It uses
+// nothing up, and tells nothing of a code that is no longer good.
+func (a *Access) Whose(ctx context.Context, code string) (email string, first bool) {
 	who, err := a.Redis.Get(ctx, linkPrefix+hashed(code)).Result()
-	return err == nil && who == firstRun
+	if err != nil || who == firstRun {
+		return "", err == nil
+	}
+	return who, false
 }
 
 // SignInForm is what the sign-in page sends: the code of a link, and perhaps a new

@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"cmp"
 	"errors"
 	"html/template"
 	"net/http"
@@ -33,7 +34,11 @@ func (s *Site) renderSignIn(c echo.Context, status int, p signInPage) error {
 	p.Bare = true
 	p.Next = local(p.Next)
 	if s.Access != nil {
-		p.First = p.Code != "" && s.Access.First(c.Request().Context(), p.Code)
+		if p.Code != "" {
+			var whose string
+			whose, p.First = s.Access.Whose(c.Request().Context(), p.Code)
+			p.Email = cmp.Or(whose, p.Email)
+		}
 		if s.Access.OIDC != nil {
 			p.Provider = s.Access.OIDC.Name
 		}

@@ -47,7 +47,7 @@ func (w *walker) walkedPages() {
 		{askedSite(w.T), []string{"/requests", "/notes", "/content/faq", "/deals/D-1"}},
 		{mailSite(w.T), []string{"/connect?for=" + longRep, "/connect?mailbox=parked", "/baseline", "/content/found", "/status"}},
 		{sends, []string{"/outbox", stop.Path(longRep)}},
-		{accountSite(w.T), []string{"/people", "/access", "/me", "/signin", "/deals"}},
+		{accountSite(w.T), []string{"/people", "/access", "/me", "/signin"}},
 		{agreedSite(w.T), []string{"/numbers", "/month?month=2026-10", "/dictionary", "/status", "/start"}},
 	} {
 		server := httptest.NewServer(remembering(s.site))
