@@ -83,6 +83,17 @@ func (a Asker) OfMail(rep string) bool {
 	return a.Roles.Has(All) || a.Key == "" && a.Who != "" && a.Who == rep
 }
 
+// LinksFor reports whether who asks may make tracked links in a rep's name: reps in
+// their own alone.
+func (a Asker) LinksFor(rep string) bool {
+	return a.Session == "" || a.Roles.Has(Manager|Marketer|Admin) || a.Who == trail.NormalAddress(rep)
+}
+
+// OwnLinks refuses a link in another's name.
+func OwnLinks() error {
+	return trail.Problemf(trail.Forbidden, "You make links in your own name; a manager, marketer or admin makes them for others.")
+}
+
 // May reports whether who asks may open a route, as the table has it.
 func (a Asker) May(method, path string) bool {
 	return policy[method+" "+path].Has(a.Roles | anyone)

@@ -236,6 +236,22 @@ func TestEveryRouteAsksThePolicy(t *testing.T) {
 			}
 		}
 	})
+	t.Run("no other site changes anything in somebody's name", func(t *testing.T) {
+		whole := g.p.handler()
+		for _, route := range g.routes {
+			method, path, _ := strings.Cut(route, " ")
+			if method == "GET" || method == "HEAD" {
+				continue
+			}
+			q := httptest.NewRequestWithContext(t.Context(), method, strings.NewReplacer(":", "", "*", "x").Replace(path), nil)
+			q.RemoteAddr, q.Header = "127.0.0.1:1", as["admin"].Clone()
+			q.Header.Set("Sec-Fetch-Site", "cross-site")
+			r := httptest.NewRecorder()
+			if whole.ServeHTTP(r, q); r.Code != http.StatusForbidden {
+				t.Errorf("%s from another site: %d", route, r.Code)
+			}
+		}
+	})
 	t.Run("a route that is not in the policy is refused", func(t *testing.T) {
 		for _, route := range []string{"GET /nothing/here", "GET /v1/nothing", "DELETE /deals", "POST /v1/deals"} {
 			if s := g.ask(route, as["key admin"]); s != http.StatusNotFound && s != http.StatusMethodNotAllowed {
