@@ -194,8 +194,7 @@ func (a *Access) keyAsker(ctx context.Context, key string) (Asker, error) {
 	if i < 0 {
 		return Asker{}, unknown
 	}
-	asker.View = viewOf(all[i].Roles, all[i].Person, all)
-	asker.View = asker.View.within(k.Scope)
+	asker.View = viewOf(all[i].Roles, all[i].Person, all).within(k.Scope)
 	asker.owner = all[i].Roles
 	return asker, nil
 }
@@ -209,14 +208,20 @@ type lastUse struct {
 
 func (u *lastUse) note(ctx context.Context, rdb redis.UniversalClient, hash string, now time.Time) {
 	minute := now.Unix() / 60 * 60
+	if u.due(hash, minute) {
+		rdb.HSet(ctx, keyUseHash, hash, minute) // if it fails, the next minute writes it
+	}
+}
+
+func (u *lastUse) due(hash string, minute int64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.written[hash] == minute {
-		return
+		return false
 	}
 	if u.written == nil || len(u.written) > maxKeys {
 		u.written = map[string]int64{}
 	}
 	u.written[hash] = minute
-	rdb.HSet(ctx, keyUseHash, hash, minute) // lost with the next minute's chance to write it
+	return true
 }

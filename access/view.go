@@ -19,7 +19,8 @@ type View struct {
 	Named bool // people by name everywhere; else on the deals of Reps alone
 	reps  []span
 
-	seen *sighting
+	masked bool // nobody is seen by name, not even on one's own deals: a key without that scope
+	seen   *sighting
 }
 
 // span is when a rep's deals and mail are one's to see: always, or while the rep was in
@@ -58,10 +59,7 @@ func viewOf(roles Roles, p Person, all []account) View {
 
 // within is the view through a key of one's own.
 func (v View) within(scope Roles) View {
-	v.Named = v.Named && scope.Has(Named)
-	if !scope.Has(Named) && v.All {
-		v.reps = nil // all deals are seen, and nobody on them by name
-	}
+	v.masked = !scope.Has(Named)
 	return v
 }
 
@@ -84,7 +82,13 @@ func (v View) Own(rep string, at time.Time) bool {
 func (v View) Sees(d trail.DealRow) bool { return v.All || v.Own(d.Owner, d.ClosedAt) }
 
 // named reports whether people on a deal are seen by name.
-func (v View) named(d trail.DealRow) bool { return v.Named && v.All || v.Own(d.Owner, d.ClosedAt) }
+func (v View) named(d trail.DealRow) bool { return v.everyone() || v.names(d.Owner, d.ClosedAt) }
+
+// everyone reports whether everybody is seen by name.
+func (v View) everyone() bool { return v.Named && v.All && !v.masked }
+
+// names reports whether people of a rep's deals and mail at a time are seen by name.
+func (v View) names(rep string, at time.Time) bool { return !v.masked && v.Own(rep, at) }
 
 func notSeen(what string) error {
 	return trail.Problemf(trail.NotFound, "There is no such %s, or it is not yours to see.", what)
@@ -111,9 +115,9 @@ func (v View) Deal(d *trail.DealDetail) error {
 // Contact is a Problem if the person is not seen by name. Deals and events of others
 // are left out.
 func (v View) Contact(d *trail.ContactDetail) error {
-	known := v.Named && v.All || v.Own(d.Owner, time.Time{}) || slices.ContainsFunc(d.Deals, v.named) ||
-		slices.ContainsFunc(d.Events, func(e trail.TrailRow) bool { return v.Own(e.Rep, e.At) })
-	if !known && v.All {
+	known := v.everyone() || v.names(d.Owner, time.Time{}) || slices.ContainsFunc(d.Deals, v.named) ||
+		slices.ContainsFunc(d.Events, func(e trail.TrailRow) bool { return v.names(e.Rep, e.At) })
+	if !known && (v.All || v.masked) {
 		return trail.Problemf(trail.Forbidden, "You see people as job role and account. An admin can grant you their names.")
 	}
 	if !known {
@@ -134,12 +138,12 @@ func (v View) Account(d *trail.AccountDetail) error {
 		return notSeen("account")
 	}
 	m := v.masker(d.Contacts...)
-	m.open = v.Named && v.All
+	m.open = v.everyone()
 	for _, c := range d.Contacts {
-		m.known[c.Address] = own(c)
+		m.known[c.Address] = v.names(c.Owner, time.Time{})
 	}
 	for _, e := range events {
-		if v.Own(e.Rep, e.At) || slices.ContainsFunc(deals, func(d trail.DealRow) bool { return d.ID == e.Deal && v.named(d) }) {
+		if v.names(e.Rep, e.At) || slices.ContainsFunc(deals, func(d trail.DealRow) bool { return d.ID == e.Deal && v.named(d) }) {
 			for _, address := range e.Contacts {
 				m.known[address] = true
 			}
@@ -156,10 +160,10 @@ func (v View) Content(d *trail.ContentDetail) {
 	d.DealRows = v.Deals(d.DealRows)
 	d.Events = v.ownEvents(d.Events, d.DealRows)
 	m := v.masker()
-	m.open = v.Named && v.All
+	m.open = v.everyone()
 	for _, e := range d.Events {
 		for _, address := range e.Contacts {
-			m.known[address] = m.known[address] || v.Own(e.Rep, e.At)
+			m.known[address] = m.known[address] || v.names(e.Rep, e.At)
 		}
 	}
 	m.events(d.Events)
@@ -180,13 +184,13 @@ func (v View) ownEvents(events []trail.TrailRow, deals []trail.DealRow) []trail.
 func (v View) Review(r *trail.Review) {
 	r.Rows = slices.DeleteFunc(r.Rows, func(row trail.ReviewRow) bool { return !v.Sees(row.Deal) })
 	own := func(l trail.Lead) bool {
-		return v.Own(l.Owner, time.Time{}) || l.Deal != nil && v.named(*l.Deal)
+		return v.Own(l.Owner, time.Time{}) || l.Deal != nil && v.Own(l.Deal.Owner, l.Deal.ClosedAt)
 	}
 	r.Leads = slices.DeleteFunc(r.Leads, func(l trail.Lead) bool { return !v.All && !own(l) })
 	m := v.masker()
 	for i := range r.Leads {
 		l := &r.Leads[i]
-		m.one(&l.ContactRow, v.Named && v.All || own(*l))
+		m.one(&l.ContactRow, v.everyone() || own(*l) && !v.masked)
 		m.decision(l.Decision, l.Address)
 	}
 	for i := range r.Rows {
@@ -200,7 +204,7 @@ func (v View) Review(r *trail.Review) {
 	for _, list := range []*[]trail.Decision{&r.Decisions, &r.Earlier} {
 		*list = slices.DeleteFunc(slices.Clone(*list), func(d trail.Decision) bool { return !v.All && !v.about(d, r) })
 		for i := range *list {
-			if d := &(*list)[i]; d.Contact != "" && !v.Named {
+			if d := &(*list)[i]; d.Contact != "" && !v.everyone() {
 				m.decision(d, m.labels[d.Address])
 			}
 		}
@@ -230,12 +234,12 @@ func (v View) Why(rows []trail.WhyDeal) []trail.WhyDeal {
 // Service masks the leads that nobody answered; others' are left out.
 func (v View) Service(s *trail.Service) {
 	m := v.masker()
-	own := func(l trail.ServiceLead) bool { return v.Named && v.All || v.Own(cmp.Or(l.Owner, l.Rep), time.Time{}) }
+	own := func(l trail.ServiceLead) bool { return v.everyone() || v.Own(cmp.Or(l.Owner, l.Rep), time.Time{}) }
 	kept := slices.DeleteFunc(slices.Clone(s.Ignored), func(l trail.ServiceLead) bool { return !v.All && !own(l) })
 	for i := range kept {
 		l := &kept[i]
 		row := trail.ContactRow{Address: l.Address, Name: l.Name, Account: l.Account, Domain: l.Domain}
-		m.one(&row, own(*l))
+		m.one(&row, own(*l) && !v.masked)
 		l.Address, l.Name = row.Address, row.Name
 	}
 	s.Ignored = kept
@@ -245,7 +249,7 @@ func (v View) Service(s *trail.Service) {
 // sees all deals.
 func (v View) Quality(q *trail.Quality) {
 	m := v.masker()
-	m.open = v.Named
+	m.open = v.everyone()
 	for i := range q.Groups {
 		for j := range q.Groups[i].Rows {
 			row := &q.Groups[i].Rows[j]
@@ -262,7 +266,7 @@ func (v View) Quality(q *trail.Quality) {
 // Contacts masks the people of an open deal of a rep.
 func (v View) Contacts(rep string, rows []trail.ContactRow) {
 	m := v.masker(rows...)
-	m.open = v.Named && v.All || v.Own(rep, time.Time{})
+	m.open = v.everyone() || v.names(rep, time.Time{})
 	m.rows(rows)
 }
 

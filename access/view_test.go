@@ -139,6 +139,34 @@ func TestWithoutAGuardNothingIsSeen(t *testing.T) {
 	}
 }
 
+func TestAKeyOfOnesOwnNamesNobodyUnlessItMay(t *testing.T) {
+	o := newOffice(t)
+	o.add("ada@ours.test", "", access.Admin)
+	o.add("rita@ours.test", "", access.Rep)
+	for scope, want := range map[string]bool{"read": false, "people": true} {
+		key, _, err := o.NewKey(t.Context(), access.KeyRequest{Name: scope, Scope: []string{scope}, Owner: "rita@ours.test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var view access.View
+		e := echo.New()
+		e.GET("/v1/deals", func(c echo.Context) error { view = access.From(c.Request().Context()).View; return nil }, o.Guard)
+		q := httptest.NewRequest("GET", "/v1/deals", nil)
+		q.Header.Set("Authorization", "Bearer "+key.Reveal())
+		e.ServeHTTP(httptest.NewRecorder(), q)
+		d := dealOf(deals()[0])
+		if err := view.Deal(d); err != nil || view.Deal(dealOf(deals()[1])) == nil {
+			t.Errorf("%s: her deal %v, or the other's is seen", scope, err)
+		}
+		if got := d.Contacts[0].Name == "Carla Canary"; got != want {
+			t.Errorf("%s: named is %v", scope, got)
+		}
+		if err := view.Contact(&trail.ContactDetail{ContactRow: trail.ContactRow{Address: "carla@acme.example", Owner: "rita@ours.test"}}); (err == nil) != want {
+			t.Errorf("%s: %v", scope, err)
+		}
+	}
+}
+
 // TestNoReportNamesAnybodyToWhoSeesRolesAlone fills every report with canaries.
 func TestNoReportNamesAnybodyToWhoSeesRolesAlone(t *testing.T) {
 	view := access.View{All: true}

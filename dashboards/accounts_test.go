@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"fmt"
 	"html"
 	"log/slog"
 	"net/http"
@@ -242,6 +243,24 @@ func TestAnAdminLetsPeopleIn(t *testing.T) {
 		}
 		if r := a.do(admin, "POST", "/people/keys", url.Values{"name": {"crm"}, "do": {"revoke"}}); r.Code != http.StatusSeeOther {
 			t.Errorf("%d", r.Code)
+		}
+	})
+	t.Run("to the provider", func(t *testing.T) {
+		if r := a.do("", "POST", "/signin/oidc", nil); r.Code != http.StatusUnauthorized || !strings.Contains(r.Body.String(), "Signing in with Acme did not work") {
+			t.Errorf("without an issuer: %d %s", r.Code, r.Body)
+		}
+		var issuer *httptest.Server
+		issuer = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"issuer": %q, "authorization_endpoint": "https://acme.example/ask", "token_endpoint": "https://acme.example/token", "jwks_uri": "https://acme.example/keys"}`, issuer.URL)
+		}))
+		defer issuer.Close()
+		a.OIDC = &access.OIDC{Name: "Acme", Issuer: issuer.URL, ClientID: "dealtrail", Client: issuer.Client()}
+		r := a.do("", "POST", "/signin/oidc", url.Values{"next": {"/deals"}})
+		if to := r.Header().Get("Refresh"); r.Code != http.StatusOK || !strings.HasPrefix(to, "0; url=https://acme.example/ask?client_id=dealtrail&code_challenge=") || !strings.Contains(r.Body.String(), `href="https://acme.example/ask?`) || len(r.Result().Cookies()) != 1 {
+			t.Errorf("%d %q %s", r.Code, to, r.Body)
+		}
+		if r := a.do("", "GET", "/signin/oidc/callback?code=x&state=y", nil); r.Code != http.StatusUnauthorized {
+			t.Errorf("an end without a beginning: %d", r.Code)
 		}
 	})
 	t.Run("a wrong password", func(t *testing.T) {
