@@ -17,20 +17,20 @@ const keyTries = 200
 // people is written into the access log.
 func (a *Access) Guard(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		asker, err := a.ask(c)
+		asker.seen = &sighting{}
+		if asker.View.seen = asker.seen; asker.Who != "" || asker.Key != "" { // for the page that refuses, too
+			c.SetRequest(c.Request().WithContext(With(c.Request().Context(), asker)))
+		}
 		who, known := policy[c.Request().Method+" "+c.Path()]
 		if !known {
 			return trail.Problemf(trail.NotFound, "There is nothing at this address.")
 		}
-		asker, err := a.ask(c)
 		if err != nil && !who.Has(anyone) {
 			return err
 		}
 		if err := asker.decide(who); err != nil {
 			return err
-		}
-		asker.seen = &sighting{}
-		if asker.View.seen = asker.seen; asker.Who != "" || asker.Key != "" {
-			c.SetRequest(c.Request().WithContext(With(c.Request().Context(), asker)))
 		}
 		if err := next(c); err != nil {
 			return err

@@ -133,7 +133,7 @@ func TestPagesShowEachRoleWhatIsTheirs(t *testing.T) {
 		{"the owner", owner, "/contacts/" + person.Address, 200, true}, {"a marketer", marketer, "/contacts/" + person.Address, 403, false}, {"another rep", other, "/contacts/" + person.Address, 404, false},
 		{"a marketer", marketer, "/accounts/" + d.Domain, 200, false}, {"another rep", other, "/accounts/" + d.Domain, 404, false}, {"a marketer", marketer, "/quality", 200, false},
 		{"a marketer", marketer, "/review?week=2026-W47", 200, false}, {"a marketer", marketer, "/review?week=2026-W47&format=csv", 200, false}, {"an auditor", auditor, "/", 200, false},
-		{"a rep", owner, "/mailbox?rep=somebody@lumen.example", 403, false}, {"an admin", admin, "/mailbox?rep=" + d.Owner, 403, false}, {"a rep", owner, "/people", 403, false}, {"an auditor", auditor, "/people", 200, false},
+		{"a rep", owner, "/mailbox?rep=somebody@lumen.example", 403, false}, {"an admin", admin, "/mailbox?rep=" + d.Owner, 403, false}, {"a rep", owner, "/people", 403, false}, {"another rep", other, "/send?deal=" + d.ID, 404, false}, {"the owner", owner, "/send?deal=" + d.ID, 200, false}, {"an auditor", auditor, "/people", 200, false},
 	} {
 		r := a.do(c.cookie, "GET", c.path, nil)
 		if r.Code != c.status {
@@ -158,6 +158,13 @@ func TestPagesShowEachRoleWhatIsTheirs(t *testing.T) {
 			head := body[:strings.Index(body, "<main")]
 			if !strings.Contains(head, `href="/me"`) || strings.Contains(head, `href="`+c.away) {
 				t.Errorf("a %s is led to %s, or not to their account", who, c.away)
+			}
+		}
+	})
+	t.Run("who is refused finds the way back", func(t *testing.T) {
+		for _, path := range []string{"/people", "/nothing/here"} {
+			if body := a.do(owner, "GET", path, nil).Body.String(); !strings.Contains(body, `href="/me"`) || !strings.Contains(body, `aria-label="Main"`) {
+				t.Errorf("%s leads nowhere", path)
 			}
 		}
 	})

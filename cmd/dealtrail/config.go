@@ -100,17 +100,7 @@ type Config struct {
 		PasswordFile string `toml:"password_file" default:"" doc:"A file that holds the password, readable by dealtrail only."`
 		From         string `toml:"from" default:"" doc:"Who the mails are from, such as dealtrail <dealtrail@example.com>. The server must be allowed to send for its domain (SPF, DKIM)."`
 	} `toml:"smtp"`
-	OIDC struct {
-		Issuer           string            `toml:"issuer" default:"" doc:"Where your people sign in by OpenID Connect, such as https://login.microsoftonline.com/TENANT/v2.0. Register SERVER/signin/oidc/callback there as redirect address. Empty: passwords and links alone."`
-		ClientID         string            `toml:"client_id" default:"" doc:"The client's ID at the issuer."`
-		ClientSecretFile string            `toml:"client_secret_file" default:"" doc:"A file that holds the client's secret, readable by dealtrail only. Empty: a public client."`
-		Name             string            `toml:"name" default:"your company account" doc:"What the button says after \"Sign in with\"."`
-		RoleClaim        string            `toml:"role_claim" default:"" doc:"The claim that tells what somebody may do, such as groups or roles. It decides at every sign-in. Empty: admins of dealtrail decide."`
-		Roles            map[string]string `toml:"roles" example:"{ \"sales-leads\" = \"manager\" }" doc:"Which value of the claim is which role: rep, manager, marketer, facilitator, auditor or admin."`
-		DefaultRole      string            `toml:"default_role" default:"" doc:"The role of who has none by the claim. Empty: they do not get in."`
-		AllowedDomains   []string          `toml:"allowed_domains" default:"[]" doc:"Domains of addresses that may sign in by the issuer, which must say that they are verified. Empty: company.domains."`
-		Private          bool              `toml:"private" default:"false" doc:"Whether the issuer may be at an address of a private network or of this machine."`
-	} `toml:"oidc"`
+	OIDC    OIDC `toml:"oidc"`
 	Service struct {
 		AnswerHours int    `toml:"answer_hours" default:"24" doc:"Within how many hours of its creation in the CRM a rep should write to a lead."`
 		Hours       string `toml:"hours" default:"" doc:"Working hours in company.zone that count towards answer_hours, such as \"Mon-Fri 09:00-17:00\". Empty: around the clock."`
