@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/ingest"
 	"dealtrail/ingest/crm"
 	"dealtrail/trail"
@@ -172,6 +173,9 @@ func (s *Server) share(c echo.Context) error {
 	var in ingest.ShareRequest
 	if err := decode(c, &in); err != nil {
 		return err
+	}
+	if asker := access.From(c.Request().Context()); !asker.LinksFor(in.Rep) {
+		return access.OwnLinks()
 	}
 	share, err := s.Registry.Share(c.Request().Context(), in)
 	if err != nil {

@@ -66,6 +66,7 @@ func (s *Server) why(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	why.Rows = viewOf(c).Why(why.Rows)
 	return s.rows(c, "why", why)
 }
 

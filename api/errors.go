@@ -31,6 +31,7 @@ var statuses = map[trail.Code]int{
 	trail.Unauthorized: http.StatusUnauthorized,
 	trail.Forbidden:    http.StatusForbidden,
 	trail.Conflict:     http.StatusConflict,
+	trail.TooMany:      http.StatusTooManyRequests,
 	trail.TooLarge:     http.StatusRequestEntityTooLarge,
 	trail.Unavailable:  http.StatusServiceUnavailable,
 	trail.LocalAddress: http.StatusUnprocessableEntity,

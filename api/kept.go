@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/trail"
 )
 
@@ -21,11 +22,15 @@ type said struct {
 	Visible bool            `json:"visible"`
 }
 
-// rep returns the rep whom a path names.
+// rep returns the rep whom a path names. What is kept of mail is for the rep alone, and
+// for who has a key to everything.
 func rep(c echo.Context) (string, error) {
 	address := trail.NormalAddress(param(c, "email"))
 	if !isAddress(address) {
 		return "", trail.Problemf(trail.Invalid, "%q is not an address; name the rep as anna@example.com.", address)
+	}
+	if asker := access.From(c.Request().Context()); !asker.OfMail(address) {
+		return "", trail.Problemf(trail.Forbidden, "What is kept of the mail of %s is theirs to see.", address)
 	}
 	return address, nil
 }

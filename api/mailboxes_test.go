@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/api"
 	"dealtrail/ingest"
 	"dealtrail/trail"
@@ -26,9 +27,9 @@ func adding(t *testing.T, kind, body string, add func(context.Context, ingest.Ma
 	t.Helper()
 	e := echo.New()
 	log := slog.New(slog.DiscardHandler)
-	s := &api.Server{Access: &api.Access{AdminKey: "dt_admin"}, Metrics: http.NotFoundHandler(), Log: log, Mailbox: api.Mailboxes{Add: add}}
+	s := &api.Server{Access: &access.Access{AdminKey: "dt_admin"}, Metrics: http.NotFoundHandler(), Log: log, Mailbox: api.Mailboxes{Add: add}}
 	e.HTTPErrorHandler = api.ErrorHandler(log, nil)
-	s.Routes(e.Group(""))
+	s.Routes(e.Group("", s.Access.Guard))
 	q := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/mailboxes?check=true", strings.NewReader(body))
 	q.Header.Set("Authorization", "Bearer dt_admin")
 	q.Header.Set("Content-Type", kind)

@@ -103,6 +103,7 @@ func (s *Server) service(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	viewOf(c).Service(answer)
 	if format, ok := asTable(c); ok {
 		return s.sendTable(c, format, "service", answer.Table())
 	}

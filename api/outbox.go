@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/trail"
 )
 
@@ -53,6 +54,9 @@ func (s *Server) wantDigest(c echo.Context) error {
 	rep := trail.NormalAddress(param(c, "rep"))
 	if in.On == nil || !isAddress(rep) {
 		return trail.Problemf(trail.Invalid, "Say of which rep, by address, and whether they want the digest, as {\"on\": true}.")
+	}
+	if !access.From(c.Request().Context()).OfMail(rep) {
+		return trail.Problemf(trail.Forbidden, "The digest of %s is theirs to end.", rep)
 	}
 	if err := s.Outbox.WantDigest(c.Request().Context(), rep, *in.On); err != nil {
 		return err

@@ -24,6 +24,7 @@ func (s *Server) quality(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	viewOf(c).Quality(q)
 	return c.JSON(http.StatusOK, q)
 }
 

@@ -89,6 +89,7 @@ func (s *Server) content(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	viewOf(c).Content(detail)
 	detail.Agents = f.Agents
 	return c.JSON(http.StatusOK, detail)
 }
@@ -105,10 +106,12 @@ func (s *Server) deals(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page := reportOf(rows, f)
+	next := ""
 	if len(rows) == f.Limit {
-		page.Next = rows[len(rows)-1].ID
+		next = rows[len(rows)-1].ID
 	}
+	page := reportOf(viewOf(c).Deals(rows), f)
+	page.Next = next
 	return s.rows(c, "deals", page)
 }
 
@@ -119,6 +122,9 @@ func (s *Server) deal(c echo.Context) error {
 	}
 	detail, err := s.DB.Deal(c.Request().Context(), param(c, "id"), f)
 	if err != nil {
+		return err
+	}
+	if err := viewOf(c).Deal(detail); err != nil {
 		return err
 	}
 	detail.Agents = f.Agents
@@ -134,6 +140,9 @@ func (s *Server) contact(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := viewOf(c).Contact(detail); err != nil {
+		return err
+	}
 	detail.Agents = f.Agents
 	return c.JSON(http.StatusOK, detail)
 }
@@ -145,6 +154,9 @@ func (s *Server) account(c echo.Context) error {
 	}
 	detail, err := s.DB.Account(c.Request().Context(), param(c, "domain"), f)
 	if err != nil {
+		return err
+	}
+	if err := viewOf(c).Account(detail); err != nil {
 		return err
 	}
 	detail.Agents = f.Agents

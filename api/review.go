@@ -38,6 +38,7 @@ func (s *Server) review(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	viewOf(c).Review(r)
 	h := c.Response().Header()
 	h.Set("Cache-Control", "no-store")
 	h.Add("Vary", "Accept")

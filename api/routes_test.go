@@ -13,6 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/api"
 	"dealtrail/trail"
 )
@@ -32,7 +33,7 @@ func document(t *testing.T) *openapi3.T {
 
 func TestRoutesAndDocumentAgree(t *testing.T) {
 	e := echo.New()
-	s := &api.Server{Access: &api.Access{}, Metrics: http.NotFoundHandler()}
+	s := &api.Server{Access: &access.Access{}, Metrics: http.NotFoundHandler()}
 	s.Operations(e.Group(""))
 	s.Routes(e.Group(""))
 	var mounted, documented []string

@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/attribution"
 	"dealtrail/ingest"
 	"dealtrail/ingest/crm"
@@ -36,7 +37,7 @@ type Server struct {
 	Job      *attribution.Job
 	Holdouts *attribution.Holdouts
 	Reviews  *ingest.Reviews
-	Access   *Access
+	Access   *access.Access
 	Names    *ingest.RepNames // how people see reps; keys see them by name
 	Mailbox  Mailboxes
 	Status   func(context.Context) (trail.Status, error)
@@ -73,7 +74,7 @@ func (s *Server) Routes(g *echo.Group) {
 
 	g.POST("/v1/webhooks/:source", s.deliver) // proven by its own secret
 
-	v1 := g.Group("/v1", s.Access.Require)
+	v1 := g.Group("/v1") // who may what is decided by access.Guard, in front of all routes
 	v1.GET("/status", s.status)
 	v1.GET("/content", s.contents)
 	v1.POST("/content", s.register)
@@ -158,7 +159,10 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/keys", s.keys)
 	v1.POST("/keys", s.newKey)
 	v1.DELETE("/keys/:name", s.revokeKey)
+	v1.GET("/users", s.users)
 	v1.POST("/users", s.addUser)
+	v1.PUT("/users/:email", s.changeUser)
+	v1.GET("/access", s.accessLog)
 }
 
 func (s *Server) ready(c echo.Context) error {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/trail"
 )
 
@@ -17,6 +18,9 @@ func (s *Server) shares(c echo.Context) error {
 	rep, err := mail.ParseAddress(c.QueryParam("rep"))
 	if err != nil {
 		return trail.Problemf(trail.Invalid, "rep is %q; it must be the address of the rep whose links are asked for.", c.QueryParam("rep"))
+	}
+	if asker := access.From(c.Request().Context()); !asker.OfMail(trail.NormalAddress(rep.Address)) {
+		return trail.Problemf(trail.Forbidden, "The links of %s are theirs to see.", rep.Address)
 	}
 	rows, err := s.DB.RepShares(c.Request().Context(), rep.Address, s.Now(), f)
 	if err != nil {

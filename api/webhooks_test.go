@@ -45,7 +45,7 @@ func crms(t *testing.T) (feeds *feed.Feeds, redis *ingest.Redis, post func(path,
 			{Name: "pulled", Kind: feed.Close, Token: func() (string, error) { return "", nil }},
 		},
 	}
-	s := &api.Server{Access: &api.Access{AdminKey: "dt_admin"}, Metrics: http.NotFoundHandler(), Log: feeds.Log, Feeds: feeds}
+	s := &api.Server{Metrics: http.NotFoundHandler(), Log: feeds.Log, Feeds: feeds}
 	e := echo.New()
 	e.HTTPErrorHandler = api.ErrorHandler(feeds.Log, nil)
 	s.Routes(e.Group(""))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -134,7 +135,7 @@ func (s *Site) tourState(ctx context.Context, l lens, page *demoPage) error {
 	if t.url == "" {
 		return nil
 	}
-	d, err := s.source.Contact(ctx, t.contact, l.filter())
+	d, err := s.source.Contact(access.With(ctx, access.Asker{View: access.Everything}), t.contact, l.filter())
 	if err != nil {
 		return ignore(err, trail.NotFound)
 	}
@@ -166,6 +167,7 @@ func (s *Site) demoContacts(ctx context.Context, f store.Filter) ([]demoContact,
 		return s.tour.contacts, nil
 	}
 	f.Limit = everything
+	ctx = access.With(ctx, access.Asker{View: access.Everything}) // the tour is the same for all who take it
 	deals, err := s.source.Deals(ctx, f)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/ingest"
 	"dealtrail/store"
 	"dealtrail/store/storetest"
@@ -180,8 +181,8 @@ func TestOnlyTheButtonUsesUpASignInCode(t *testing.T) {
 	used, in := 0, ""
 	_, e := newSite(t, storetest.Open(t), func(s *Site) {
 		s.SignedIn = func(echo.Context) string { return in }
-		s.SignIn = func(_ echo.Context, code string) error {
-			if used++; code != "good" {
+		s.SignIn = func(_ echo.Context, f access.SignInForm) error {
+			if used++; f.Code != "good" {
 				return trail.Problemf(trail.Unauthorized, "The link was used already.")
 			}
 			in = "anna@example.com"

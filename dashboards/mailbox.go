@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -98,11 +99,15 @@ func (s *Site) mailboxRoutes(in *echo.Group) {
 }
 
 // whoseMail returns the rep whose mail a request is about: the one that it names, else
-// who is signed in. Whoever may see whose is decided here and nowhere else.
-func (s *Site) whoseMail(c echo.Context) (rep string, own bool) {
+// who is signed in. What is kept of mail is for its rep alone: whoever names another
+// gets a Problem.
+func (s *Site) whoseMail(c echo.Context) (rep string, own bool, err error) {
 	user := trail.NormalAddress(s.who(c))
 	rep = cmp.Or(trail.NormalAddress(c.FormValue("rep")), user)
-	return rep, rep == user && user != ""
+	if rep != "" && !access.From(c.Request().Context()).OfMail(rep) {
+		err = trail.Problemf(trail.Forbidden, "What is kept of the mail of %s is theirs to see.", rep)
+	}
+	return rep, rep == user && user != "", err
 }
 
 // changing is whoseMail for a form, which must name somebody.
@@ -110,7 +115,10 @@ func (s *Site) changing(c echo.Context) (rep string, err error) {
 	if s.Mailbox == nil {
 		return "", trail.Problemf(trail.NotFound, "No mail is read here.")
 	}
-	if rep, _ = s.whoseMail(c); !strings.Contains(rep, "@") {
+	if rep, _, err = s.whoseMail(c); err != nil {
+		return "", err
+	}
+	if !strings.Contains(rep, "@") {
 		return "", trail.Problemf(trail.Invalid, "Say whose mailbox it is, by address.")
 	}
 	return rep, nil
@@ -138,7 +146,10 @@ func (s *Site) mailbox(c echo.Context) error {
 
 func (s *Site) renderMailbox(c echo.Context, status int, page mailboxPage) error {
 	page.frame = s.frame(c, "What is kept of my mail?", "mailbox", lens{})
-	page.Rep, page.Own = s.whoseMail(c)
+	var err error
+	if page.Rep, page.Own, err = s.whoseMail(c); err != nil {
+		return err
+	}
 	page.Kind, page.After = trail.Kind(c.QueryParam("kind")), c.QueryParam("after")
 	if page.Rep == "" {
 		return s.render(c, status, "mailbox", page)
@@ -147,7 +158,6 @@ func (s *Site) renderMailbox(c echo.Context, status int, page mailboxPage) error
 	if wantsFile(c) {
 		return s.sendKept(c, page.Rep, page.Kind)
 	}
-	var err error
 	if page.Kept, err = s.DB.Kept(ctx, page.Rep, page.Kind, store.Filter{After: page.After, Limit: keptAtOnce}); err != nil {
 		return err
 	}

@@ -59,6 +59,8 @@ var sections = []section{
 		{Name: "runs", Title: "Calculations", Path: []string{"runs"}, Plain: true},
 		{Name: "crm", Title: "CRM", Path: []string{"crm"}, Plain: true},
 		{Name: "outbox", Title: "Outbox", Path: []string{"outbox"}, Plain: true},
+		{Name: "people", Title: "People", Path: []string{"people"}, Plain: true},
+		{Name: "access", Title: "Access log", Path: []string{"access"}, Plain: true},
 		{Name: "start", Title: "Set-up", Path: []string{"start"}, Plain: true},
 	}},
 }
@@ -71,10 +73,15 @@ type navLink struct {
 	Current string
 }
 
-// TopLinks are the links of the header.
+// TopLinks are the links of the header: of each part to the first page that the reader
+// may open.
 func (f frame) TopLinks() (all []navLink) {
 	for _, s := range sections {
-		link := f.link(s.Pages[0])
+		i := slices.IndexFunc(s.Pages, f.may)
+		if i < 0 {
+			continue
+		}
+		link := f.link(s.Pages[i])
 		link.Title, link.Current = s.Title, ""
 		if s.has(f.Nav) {
 			link.Current = "true"
@@ -92,10 +99,15 @@ func (f frame) PageLinks() (all []navLink) {
 		return nil
 	}
 	for _, p := range sections[i].Pages {
-		all = append(all, f.link(p))
+		if f.may(p) {
+			all = append(all, f.link(p))
+		}
 	}
 	return all
 }
+
+// may reports whether the reader may open a page.
+func (f frame) may(p navPage) bool { return f.Asker.May("GET", join(p.Path...)) }
 
 func (s section) has(name string) bool {
 	return slices.ContainsFunc(s.Pages, func(p navPage) bool { return p.Name == name })

@@ -22,6 +22,9 @@ type errorPage struct {
 // Error renders a problem as a page, for the one error handler of the program.
 // p is nil for an internal error, of which only the request ID is shown.
 func (s *Site) Error(c echo.Context, status int, p *trail.Problem, requestID string) error {
+	if status == http.StatusUnauthorized && c.Request().Method == http.MethodGet && c.Path() != "/signin" && s.SignedIn != nil && s.SignedIn(c) == "" {
+		return s.renderSignIn(c, status, signInPage{Next: c.Request().URL.RequestURI()})
+	}
 	page := errorPage{Status: status, RequestID: requestID, Text: "Something went wrong on our side.",
 		Advice: "It is in the log under the number below. Try again; if it stays, tell whoever runs dealtrail the number."}
 	title := "This did not work"
@@ -35,6 +38,10 @@ func (s *Site) Error(c echo.Context, status int, p *trail.Problem, requestID str
 		if p == nil {
 			page.Text = "This page does not exist."
 		}
+	case http.StatusUnauthorized:
+		page.Text, page.Advice = "Your session has ended. Sign in again and repeat what you did.", ""
+	case http.StatusForbidden:
+		title = "This is not yours to open"
 	case http.StatusServiceUnavailable:
 		title = "One moment, please"
 		page.Advice = "Nothing is lost: clicks and mail are still taken in. Reload the page in a few seconds."

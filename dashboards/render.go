@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/trail"
 )
 
@@ -34,7 +36,8 @@ type frame struct {
 	Nav     string // the page of the navigation that this is or belongs to
 	Lens    lens
 	User    string // who is signed in; empty where sign-in is not asked for
-	Bare    bool   // no navigation: the reader is not signed in
+	Asker   access.Asker
+	Bare    bool // no navigation: the reader is not signed in
 	Demo    bool
 	Theme   string // light or dark, chosen by the reader; empty: as the system is
 	Version string
@@ -56,6 +59,7 @@ func (s *Site) frame(c echo.Context, title, nav string, l lens) frame {
 		f.User = s.SignedIn(c)
 		f.Bare = f.User == ""
 	}
+	f.Asker = access.From(c.Request().Context())
 	if s.DB != nil && !f.Bare {
 		f.KnownAt = s.DB.KnownAt(c.Request().Context())
 	}
@@ -104,8 +108,8 @@ func (s *Site) funcs() template.FuncMap {
 		"clock": func(t time.Time) template.HTML { return s.moment(t, "15:04:05") },
 		"prob":  func(p float32) string { return fmt.Sprintf("%.0f%%", 100*p) },
 		"term":  term, "hours": hoursWords, "unanswered": unanswered, "inTime": inTime, "outOf": outOf, "points": pointsWords, "chance": stageChance, "about": func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }, "judged": judged, "machines": machineShares,
-		"name": repName,
-		"how":  seenHow, "first10": func(all []trail.LeadContent) []trail.LeadContent { return all[:min(len(all), 10)] },
+		"name": repName, "contact": contactLink,
+		"how": seenHow, "first10": func(all []trail.LeadContent) []trail.LeadContent { return all[:min(len(all), 10)] },
 		"first": firstTouched, "rest": func(all []trail.Touched) int { return len(all) - len(firstTouched(all)) },
 		"balance": balanceLines, "size": fileSize, "tied": func(rule string) string { return tiedWords[rule] },
 		"stuck": func(m trail.MailboxStatus) bool { return m.Stuck(s.Now()) },
@@ -131,6 +135,16 @@ func (s *Site) moment(t time.Time, layout string) template.HTML {
 func repName(address string) template.HTML {
 	who, _, _ := strings.Cut(address, "@")
 	return template.HTML(fmt.Sprintf(`<span title="%s">%s</span>`, template.HTMLEscapeString(address), template.HTMLEscapeString(who)))
+}
+
+// contactLink writes a person as a link to their page; one who is shown as job role and
+// account has no page to lead to.
+func contactLink(l lens, address, name string) template.HTML {
+	said := template.HTMLEscapeString(cmp.Or(name, address))
+	if !strings.Contains(address, "@") {
+		return template.HTML(said)
+	}
+	return template.HTML(fmt.Sprintf(`<a href="%s" title="%s">%s</a>`, template.HTMLEscapeString(string(l.Link("contacts", address))), template.HTMLEscapeString(address), said))
 }
 
 // render writes a page. It renders into memory first, so that a failing

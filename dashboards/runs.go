@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/attribution"
 	"dealtrail/store"
 	"dealtrail/trail"
@@ -235,8 +236,11 @@ func (s *Site) diff(c echo.Context) error {
 	l = l.of(d)
 	page := s.diffPage(c, l, d)
 	cause, key := trail.Cause(c.QueryParam("cause")), c.QueryParam("key")
-	if wantsFile(c) {
+	if wantsFile(c) && access.From(ctx).View.All {
 		return s.diffCSV(c, d, cause, key)
+	}
+	if (cause != "" || key != "") && !access.From(ctx).View.All {
+		return trail.Problemf(trail.Forbidden, "Which deals a number changed by is for who sees all deals.")
 	}
 	if cause != "" || key != "" {
 		if cause != "" {

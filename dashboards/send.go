@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"cmp"
+	"context"
 	"html/template"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
+	"dealtrail/access"
 	"dealtrail/attribution"
 	"dealtrail/store"
 	"dealtrail/trail"
@@ -61,6 +63,9 @@ func (s *Site) send(c echo.Context) error {
 	value := func(name string) string { return strings.TrimSpace(c.QueryParam(name)) }
 	q := attribution.SendQuestion{Deal: value("deal"), Stage: value("stage"), Persona: value("persona")}
 	page := sendPage{frame: s.frame(c, "What to send?", "send", l), Deal: q.Deal, Stage: q.Stage, Persona: q.Persona}
+	if err := s.mustSee(c.Request().Context(), q.Deal); err != nil {
+		return err
+	}
 	var contents []trail.ContentRow
 	g, ctx := errgroup.WithContext(c.Request().Context())
 	g.Go(func() (err error) { page.Stages, err = s.DB.OpenStages(ctx); return err })
@@ -91,6 +96,19 @@ func (s *Site) send(c echo.Context) error {
 		return s.sendRows(c, "send", sendRows(page.Rows))
 	}
 	return s.render(c, status, "send", page)
+}
+
+// mustSee is a Problem if a deal is named that who asks does not see.
+func (s *Site) mustSee(ctx context.Context, deal string) error {
+	view := access.From(ctx).View
+	if deal == "" || view.All {
+		return nil
+	}
+	d, err := s.DB.Deal(ctx, deal, store.Filter{})
+	if err == nil && !view.Sees(d.DealRow) {
+		err = trail.Problemf(trail.NotFound, "There is no deal %q, or it is not yours to see.", deal)
+	}
+	return err
 }
 
 // addRows shows the first contents, or all of them.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/trail"
 )
 
@@ -22,7 +23,11 @@ type serviceView struct {
 // recentService is the service of the last weeks.
 func (s *Site) recentService(c echo.Context) (*trail.Service, error) {
 	now := s.Now()
-	return s.DB.Service(c.Request().Context(), s.terms(), trail.WeeksBefore(now, serviceWeeks-1, s.Zone), trail.WeeksBefore(now, -1, s.Zone), now)
+	service, err := s.DB.Service(c.Request().Context(), s.terms(), trail.WeeksBefore(now, serviceWeeks-1, s.Zone), trail.WeeksBefore(now, -1, s.Zone), now)
+	if err == nil {
+		access.From(c.Request().Context()).View.Service(service)
+	}
+	return service, err
 }
 
 // inTime writes the share that was answered in time, with the counts.

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
+	"dealtrail/access"
 	"dealtrail/ingest"
 	"dealtrail/store"
 	"dealtrail/trail"
@@ -217,6 +218,9 @@ type sharedPage struct {
 // with what is wrong. Showing it once is enough: making another costs nothing.
 func (s *Site) makeShare(c echo.Context, l lens, content string, form shareForm, nav string, again func(shareForm) error) error {
 	script := strings.HasPrefix(c.Request().Header.Get("Accept"), "application/json")
+	if !access.From(c.Request().Context()).LinksFor(form.Rep) {
+		return access.OwnLinks()
+	}
 	share, err := s.source.Share(c.Request().Context(), ingest.ShareRequest{Content: content, Rep: form.Rep, To: recipients(form.To), Deal: form.Deal})
 	if text, ok := problemText(err); ok && !script {
 		form.Problem = text

@@ -20,6 +20,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/attribution"
 	"dealtrail/ingest"
 	"dealtrail/store"
@@ -50,11 +51,13 @@ type Site struct {
 	Budgets   *Budgets                      // nil: none can be made or linked to
 	Since     func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
 
-	// SignedIn returns the name of who asks, or "" for nobody; nil lets
-	// everybody in. SignIn uses up a one-time code, SignOut ends the session.
+	// SignedIn returns the address of who asks, or "" for nobody; nil where nobody
+	// needs to be known. Who may ask for what is decided in front of the pages, by
+	// [access.Access.Guard]; what they see of it, in seen.go.
 	SignedIn func(c echo.Context) string
-	SignIn   func(c echo.Context, code string) error
+	SignIn   func(c echo.Context, f access.SignInForm) error
 	SignOut  func(c echo.Context) error
+	Access   *access.Access // for the pages on people, keys and accounts
 
 	Service    trail.ServiceTerms // how fast a lead is answered; its zone is Zone
 	ReviewList func() int         // how many people the weekly review is mailed to; nil: nothing mails it
@@ -118,6 +121,7 @@ func New(s Site) (*Site, error) {
 	}
 	s.fillSource()
 	s.fillQuality()
+	s.source.seen()
 	s.tour = &tour{}
 	var err error
 	if s.assets, err = readAssets(); err != nil {
@@ -217,70 +221,59 @@ func (s *Site) Routes(g *echo.Group) {
 	s.digestRoutes(g)
 	s.sharedRoutes(g)
 
-	in := g.Group("", s.requireSignIn)
-	in.GET("/", s.contents)
-	in.POST("/calculate", s.calculate)
-	in.GET("/content/compare", s.compare)
-	in.GET("/content/new", s.newContent)
-	in.POST("/content/new", s.registerContent)
-	in.GET("/content/found", s.found)
-	in.POST("/content/found/register", s.registerFound)
-	in.POST("/content/found/dismiss", s.dismiss)
-	in.GET("/baseline", s.baseline)
-	in.POST("/baseline/keep", s.keepBaseline)
-	in.GET("/content/:id", s.content)
-	in.POST("/content/:id/share", s.share)
-	in.POST("/content/:id/change", s.change)
-	in.GET("/share", s.shareFinder)
-	in.POST("/share", s.shareFound)
-	in.GET("/send", s.send)
-	in.GET("/deals", s.deals)
-	in.GET("/deals/:id", s.deal)
-	in.GET("/contacts/:email", s.contact)
-	in.POST("/contacts/:email/tracking", s.trackContact)
-	in.GET("/accounts/:domain", s.account)
-	in.POST("/accounts/:domain/tracking", s.trackAccount)
-	in.GET("/reps", s.reps)
-	in.GET("/review", s.review)
-	in.POST("/review/:week/decisions", s.decide)
-	in.POST("/review/:week/xlsx", s.takeReview)
-	in.GET("/status", s.status)
-	in.GET("/quality", s.quality)
-	in.POST("/quality/decide", s.decideDoubt)
-	in.GET("/start", s.start)
-	in.GET("/models", s.models)
-	in.GET("/why", s.why)
-	in.GET("/lift", s.lifts)
-	in.GET("/lift/:content", s.lift)
-	s.holdoutRoutes(in)
-	s.requestRoutes(in)
-	s.listRoutes(in)
-	s.runRoutes(in)
-	s.outboxRoutes(in)
-	s.crmRoutes(in)
-	s.numberRoutes(in)
-	s.mailboxRoutes(in)
-	s.budgetRoutes(in)
-	if s.Demo != nil {
-		in.GET("/demo", s.demo)
-		in.POST("/demo/send", s.demoSend)
-		in.POST("/demo/scan", s.demoScan)
-		in.POST("/demo/guess", s.demoGuess)
-		in.GET("/own-data", s.ownData)
-	}
-}
+	s.oidcRoutes(g)
 
-// requireSignIn shows the sign-in page, which comes back to the page asked for,
-// to whoever is not signed in.
-func (s *Site) requireSignIn(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if s.SignedIn == nil || s.SignedIn(c) != "" {
-			return next(c)
-		}
-		if c.Request().Method != http.MethodGet {
-			return trail.Problemf(trail.Unauthorized, "Your session has ended. Sign in again and repeat what you did.")
-		}
-		return s.renderSignIn(c, http.StatusUnauthorized, signInPage{Next: c.Request().URL.RequestURI()})
+	s.meRoutes(g)
+	s.peopleRoutes(g)
+	g.GET("/", s.contents)
+	g.POST("/calculate", s.calculate)
+	g.GET("/content/compare", s.compare)
+	g.GET("/content/new", s.newContent)
+	g.POST("/content/new", s.registerContent)
+	g.GET("/content/found", s.found)
+	g.POST("/content/found/register", s.registerFound)
+	g.POST("/content/found/dismiss", s.dismiss)
+	g.GET("/baseline", s.baseline)
+	g.POST("/baseline/keep", s.keepBaseline)
+	g.GET("/content/:id", s.content)
+	g.POST("/content/:id/share", s.share)
+	g.POST("/content/:id/change", s.change)
+	g.GET("/share", s.shareFinder)
+	g.POST("/share", s.shareFound)
+	g.GET("/send", s.send)
+	g.GET("/deals", s.deals)
+	g.GET("/deals/:id", s.deal)
+	g.GET("/contacts/:email", s.contact)
+	g.POST("/contacts/:email/tracking", s.trackContact)
+	g.GET("/accounts/:domain", s.account)
+	g.POST("/accounts/:domain/tracking", s.trackAccount)
+	g.GET("/reps", s.reps)
+	g.GET("/review", s.review)
+	g.POST("/review/:week/decisions", s.decide)
+	g.POST("/review/:week/xlsx", s.takeReview)
+	g.GET("/status", s.status)
+	g.GET("/quality", s.quality)
+	g.POST("/quality/decide", s.decideDoubt)
+	g.GET("/start", s.start)
+	g.GET("/models", s.models)
+	g.GET("/why", s.why)
+	g.GET("/lift", s.lifts)
+	g.GET("/lift/:content", s.lift)
+	s.holdoutRoutes(g)
+	s.requestRoutes(g)
+	s.listRoutes(g)
+	s.runRoutes(g)
+	s.outboxRoutes(g)
+	s.crmRoutes(g)
+	s.numberRoutes(g)
+	s.mailboxRoutes(g)
+	s.budgetRoutes(g)
+	if s.Demo != nil {
+		g.GET("/demo", s.demo)
+		g.POST("/demo/send", s.demoSend)
+		g.POST("/demo/scan", s.demoScan)
+		g.POST("/demo/guess", s.demoGuess)
+		g.GET("/own-data", s.ownData)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/attribution"
 	"dealtrail/ingest"
 	"dealtrail/store"
@@ -44,7 +45,7 @@ func newSite(t testing.TB, db *store.DB, change func(*Site)) (*Site, *echo.Echo)
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		status, p := 500, (*trail.Problem)(nil)
 		if errors.As(err, &p) {
-			status = map[trail.Code]int{trail.NotFound: 404, trail.Invalid: 400, trail.Conflict: 409, trail.Unauthorized: 401, trail.NoRun: 404, trail.TooLarge: 413, trail.Unavailable: 503}[p.Code]
+			status = map[trail.Code]int{trail.NotFound: 404, trail.Invalid: 400, trail.Conflict: 409, trail.Unauthorized: 401, trail.Forbidden: 403, trail.TooMany: 429, trail.NoRun: 404, trail.TooLarge: 413, trail.Unavailable: 503}[p.Code]
 			if status == 503 {
 				t.Logf("%s: %v", c.Request().URL, err) // the page does not tell the cause
 			}
@@ -57,8 +58,20 @@ func newSite(t testing.TB, db *store.DB, change func(*Site)) (*Site, *echo.Echo)
 			t.Error(err)
 		}
 	}
-	s.Routes(e.Group(""))
+	s.Routes(e.Group("", s.asEverybody))
 	return s, e
+}
+
+// asEverybody stands in the place of access.Guard: whoever is signed in sees all.
+func (s *Site) asEverybody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if _, open, _ := access.Allowed(c.Request().Method + " " + c.Path()); !open && s.SignedIn != nil && s.SignedIn(c) == "" {
+			return trail.Problemf(trail.Unauthorized, "Sign in.")
+		}
+		ctx := access.With(c.Request().Context(), access.Asker{Roles: access.Everybody | access.All, View: access.Everything})
+		c.SetRequest(c.Request().WithContext(ctx))
+		return next(c)
+	}
 }
 
 func get(t testing.TB, e http.Handler, url string) *httptest.ResponseRecorder {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"dealtrail/access"
 	"dealtrail/trail"
 )
 
@@ -97,6 +98,8 @@ func cellOfField(v reflect.Value, f field) any {
 	case time.Time:
 		return x
 	case trail.ID:
+		return x.String()
+	case access.Roles:
 		return x.String()
 	}
 	switch v.Kind() {

@@ -49,6 +49,7 @@ func (w *walker) walkedPages() {
 		{mailSite(w.T), []string{"/connect?for=" + longRep, "/connect?mailbox=parked", "/baseline", "/content/found", "/status"}},
 		{sends, []string{"/outbox", stop.Path(longRep)}},
 		{crms, []string{"/crm?crm=hubspot"}},
+		{accountSite(w.T), []string{"/people", "/access", "/me", "/signin"}},
 		{agreedSite(w.T), []string{"/numbers", "/month?month=2026-10", "/dictionary", "/status", "/start"}},
 	} {
 		server := httptest.NewServer(remembering(s.site))

@@ -7,33 +7,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"strings"
 
 	"dealtrail/trail"
 )
 
-// Secret is a password or a refresh token. However it is printed, logged or
-// encoded, it reads [redacted]; only Reveal gives it away.
-type Secret string
-
-const redacted = "[redacted]"
-
-// Reveal returns the secret itself.
-func (s Secret) Reveal() string { return string(s) }
-
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return redacted
-}
-
-// Format keeps the secret out of every verb, %q and %x included.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
-
-// MarshalText keeps the secret out of JSON, TOML and logs.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+// Secret is a password or a refresh token.
+type Secret = trail.Secret
 
 // Sealer encrypts short texts for this installation alone, with AES-256-GCM.
 // What is sealed for one purpose, or bound to one thing, opens for no other.

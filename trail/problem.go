@@ -21,6 +21,7 @@ const (
 	Unauthorized Code = "unauthorized"  // no key or session
 	Forbidden    Code = "forbidden"     // a key or session that may not do this
 	Conflict     Code = "conflict"      // it exists already, or somebody else is at it
+	TooMany      Code = "too_many"      // asked or tried too often
 	TooLarge     Code = "too_large"     // the body is over the limit
 	Unavailable  Code = "unavailable"   // try again in a moment
 	LocalAddress Code = "local_address" // no tracked link can be made for a local public address

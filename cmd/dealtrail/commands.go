@@ -36,7 +36,7 @@ func (e *env) client() (*api.Client, error) {
 		c.URL = config.address()
 	}
 	if c.Key == "" {
-		c.Key = secrets.AdminKey
+		c.Key = secrets.AdminKey.Reveal()
 	}
 	return c, nil
 }

@@ -59,7 +59,7 @@ type Config struct {
 		Domains  []string          `toml:"domains" default:"[]" doc:"Your own mail domains. Mail within them leaves no trace; recipients outside them are contacts."`
 		Zone     string            `toml:"zone" default:"UTC" doc:"Time zone of weeks, dates and pages, such as Europe/Berlin."`
 		Currency string            `toml:"currency" default:"EUR" doc:"Reporting currency: all values on pages are in it."`
-		Rates    map[string]string `toml:"rates" doc:"What one unit of another currency is worth in the reporting currency, such as USD = \"0.92\". Deals in a currency without a rate are left out of money and listed."`
+		Rates    map[string]string `toml:"rates" example:"{ USD = \"0.92\" }" doc:"What one unit of another currency is worth in the reporting currency, such as USD = \"0.92\". Deals in a currency without a rate are left out of money and listed."`
 
 		CRMURL string `toml:"crm_url" default:"" doc:"Where the CRM shows a deal, with {id} for its ID, such as https://app.hubspot.com/contacts/1234/record/0-3/{id}. The review links there. Empty: no link."`
 
@@ -100,6 +100,7 @@ type Config struct {
 		PasswordFile string `toml:"password_file" default:"" doc:"A file that holds the password, readable by dealtrail only."`
 		From         string `toml:"from" default:"" doc:"Who the mails are from, such as dealtrail <dealtrail@example.com>. The server must be allowed to send for its domain (SPF, DKIM)."`
 	} `toml:"smtp"`
+	OIDC    OIDC `toml:"oidc"`
 	Service struct {
 		AnswerHours int    `toml:"answer_hours" default:"24" doc:"Within how many hours of its creation in the CRM a rep should write to a lead."`
 		Hours       string `toml:"hours" default:"" doc:"Working hours in company.zone that count towards answer_hours, such as \"Mon-Fri 09:00-17:00\". Empty: around the clock."`
@@ -376,7 +377,7 @@ func (c *Config) check() error {
 		oneOf("company.rep_names", c.Company.RepNames, "teams", "names")); err != nil {
 		return err
 	}
-	return errors.Join(c.checkService(), c.checkMailboxes())
+	return errors.Join(c.checkService(), c.checkMailboxes(), c.checkOIDC())
 }
 
 func isLoopback(host string) bool {

@@ -79,6 +79,21 @@ func TestBadConfigurationNamesTheKeyAndWhatIsExpected(t *testing.T) {
 	refused("not toml", "dealtrail.toml")
 }
 
+func TestSecretsArePrintedNowhere(t *testing.T) {
+	s := newSecrets()
+	var out strings.Builder
+	logger(&out).Info("secrets", "secrets", s, "pointer", &s, "key", s.AdminKey)
+	fmt.Fprintf(&out, "%v %+v %#v %s %q", s, s, &s, s.ContactKey, s.AdminKey)
+	for _, secret := range append(s.TokenKeys, s.ContactKey.Reveal(), s.AdminKey.Reveal()) {
+		if strings.Contains(out.String(), secret) {
+			t.Errorf("%s", &out)
+		}
+	}
+	if !strings.Contains(string(s.text()), s.AdminKey.Reveal()) {
+		t.Error("the file does not hold them")
+	}
+}
+
 func TestMissingSecretIsNamed(t *testing.T) {
 	path := writeConfig(t, "")
 	for key, text := range map[string]string{

@@ -19,6 +19,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/shopspring/decimal"
 
+	"dealtrail/access"
 	"dealtrail/dashboards"
 	"dealtrail/store"
 	"dealtrail/trail"
@@ -77,12 +78,12 @@ func (cmd demoCmd) Run(e *env) error {
 	c.Company.Domains = []string{company.Options.Domain}
 	host, port := post.address()
 	for _, rep := range company.Reps {
-		if err := post.addUser(rep.Address, secrets.AdminKey); err != nil {
+		if err := post.addUser(rep.Address, secrets.AdminKey.Reveal()); err != nil {
 			return err
 		}
 		c.Boxes = append(c.Boxes, Mailbox{Rep: rep.Address, Host: host, Port: port, Security: "none", Username: rep.Address, PasswordFile: "secrets/mail"})
 	}
-	for path, text := range map[string][]byte{c.path: c.sample(), secretsPath(c.path): secrets.text(), c.beside("secrets/mail"): []byte(secrets.AdminKey)} {
+	for path, text := range map[string][]byte{c.path: c.sample(), secretsPath(c.path): secrets.text(), c.beside("secrets/mail"): []byte(secrets.AdminKey.Reveal())} {
 		if err := writeNew(path, text, 0o600); err != nil {
 			return err
 		}
@@ -212,6 +213,10 @@ func (d *demo) welcome(ctx context.Context, exit bool) error {
 		}
 		_, err = fmt.Fprintf(d.env.out, "First run complete: %s %s won, %s of it with content, %s without\n",
 			report.Total.Value.Amount, report.Total.Value.Currency, sumOf(report.Rows), report.Unattributed.Value.Amount)
+		return err
+	}
+	everything := access.Everybody // who looks at the demo plays all parts
+	if _, err := d.access.Set(ctx, d.company.Reps[0].Address, access.Change{Roles: &everything}); err != nil {
 		return err
 	}
 	signIn, err := d.access.SignInLink(ctx, d.company.Reps[0].Address)

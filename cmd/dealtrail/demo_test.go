@@ -91,7 +91,7 @@ func TestDemoTourTicksItselfInTheBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, differ := &api.Client{URL: base, Key: secrets.AdminKey}, []string{}
+	client, differ := &api.Client{URL: base, Key: secrets.AdminKey.Reveal()}, []string{}
 	eventually(t, "pages and API say the same", func() bool {
 		differ = pagesDiffer(t, tab, client)
 		return len(differ) == 0 || time.Since(started) > 3*time.Minute

@@ -26,10 +26,11 @@ var allowed = map[string][]string{
 	"attribution/markov":        {"trail"},
 	"attribution":               {"trail", "store", "attribution/lift", "attribution/markov"},
 	"outbox/guard":              {},
+	"access":                    {"trail"},
 	"outbox":                    {"trail", "store", "ingest", "outbox/guard"}, // what it attaches and recommends is handed to it
-	"api":                       {"trail", "store", "ingest", "ingest/crm", "ingest/crm/feed", "attribution"},
+	"api":                       {"trail", "access", "store", "ingest", "ingest/crm", "ingest/crm/feed", "attribution"},
 	"dashboards/browsertest":    {},
-	"dashboards":                {"trail", "store", "ingest", "ingest/track", "attribution", "attribution/lift"},
+	"dashboards":                {"trail", "access", "store", "ingest", "ingest/track", "attribution", "attribution/lift"},
 }
 
 func TestDependenciesPointOneWay(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"time"
 
-	"dealtrail/api"
+	"dealtrail/access"
 )
 
 type keyCmd struct {
@@ -15,7 +15,9 @@ type keyCmd struct {
 }
 
 type keyNewCmd struct {
-	Name string `arg:"" help:"What the key is for."`
+	Name  string   `arg:"" help:"What the key is for."`
+	Scope []string `help:"What it may do: ingest (hand in events), read (reports, people as role and account), people (read, and people by name) or all. Default: all."`
+	Days  int      `help:"For how many days it works. Default: until it is revoked."`
 }
 
 func (cmd keyNewCmd) Run(e *env) error {
@@ -24,7 +26,7 @@ func (cmd keyNewCmd) Run(e *env) error {
 		return err
 	}
 	var out struct{ Key string }
-	if err := c.Post(e.ctx, "/v1/keys", map[string]string{"name": cmd.Name}, &out); err != nil {
+	if err := c.Post(e.ctx, "/v1/keys", access.KeyRequest{Name: cmd.Name, Scope: cmd.Scope, Days: cmd.Days}, &out); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(e.out, out.Key)
@@ -34,15 +36,23 @@ func (cmd keyNewCmd) Run(e *env) error {
 type keyListCmd struct{ format }
 
 func (cmd keyListCmd) Run(e *env) error {
-	list, err := get[struct{ Rows []api.Key }](e, "/v1/keys", nil)
+	list, err := get[struct{ Rows []access.Key }](e, "/v1/keys", nil)
 	if err != nil {
 		return err
 	}
 	var rows [][]string
 	for _, k := range list.Rows {
-		rows = append(rows, []string{k.Name, k.Prefix + "…", k.CreatedAt.Format(time.RFC3339)})
+		rows = append(rows, []string{k.Name, k.Prefix + "…", k.Scope.String(), k.Owner, moment(k.CreatedAt), moment(k.ExpiresAt), moment(k.UsedAt)})
 	}
-	return cmd.print(e, list.Rows, []string{"name", "key", "created"}, rows)
+	return cmd.print(e, list.Rows, []string{"name", "key", "scope", "owner", "created", "expires", "used"}, rows)
+}
+
+// moment writes a time, and nothing for none.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
 }
 
 type keyRevokeCmd struct {
@@ -55,27 +65,4 @@ func (cmd keyRevokeCmd) Run(e *env) error {
 		return err
 	}
 	return c.Do(e.ctx, "DELETE", "/v1/keys/"+url.PathEscape(cmd.Name), "", nil, nil)
-}
-
-type userCmd struct {
-	Add userAddCmd `cmd:"" help:"Print a link that signs a person in once, within half an hour."`
-}
-
-type userAddCmd struct {
-	Email string `arg:"" help:"The person's address."`
-}
-
-func (cmd userAddCmd) Run(e *env) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	var out struct {
-		URL string `json:"signin_url"`
-	}
-	if err := c.Post(e.ctx, "/v1/users", map[string]string{"email": cmd.Email}, &out); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(e.out, out.URL)
-	return err
 }

@@ -59,7 +59,7 @@ type cli struct {
 	CRM       crmCmd       `cmd:"" name:"crm" help:"CRMs that speak by themselves: list, check, ask, or compare."`
 	Bad       badCmd       `cmd:"" help:"List what could not become events, or hand it in again."`
 	Keys      keyCmd       `cmd:"" name:"key" help:"Make, list or revoke API keys."`
-	User      userCmd      `cmd:"" help:"Let a person sign in."`
+	User      userCmd      `cmd:"" help:"Let people sign in, list them, say what they may, or disable them."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
@@ -157,12 +157,12 @@ func (cmd serveCmd) Run(e *env) error {
 		debug.SetGCPercent(300) // little lives long here: memory is cheaper than looking for it
 	}
 	p := &program{config: c, secrets: s, roles: cmd.Role, log: logger(e.err)}
-	return serve(e.ctx, p, func(context.Context) error {
+	return serve(e.ctx, p, func(ctx context.Context) error {
 		p.log.Info("serving", "listen", p.main.Addr().String(), "public_url", c.Server.PublicURL, "roles", p.roles.list())
 		if e.tty && p.roles.has("web") {
 			fmt.Fprintf(e.err, "Dashboards: %s (sign in with a link from: dealtrail user add EMAIL)\n", c.address())
 		}
-		return nil
+		return p.sayFirstLink(ctx, e.err)
 	})
 }
 

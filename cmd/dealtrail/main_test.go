@@ -84,7 +84,7 @@ func startProgram(t *testing.T, path string, p *program, edit func(*Config)) *ru
 	r := &running{t: t, config: path, log: &syncBuffer{}, cancel: cancel, done: make(chan error, 1)}
 	p.config, p.secrets, p.log, p.main = c, secrets, logger(r.log), ln
 	r.program = p
-	r.api = &api.Client{URL: c.Server.PublicURL, Key: secrets.AdminKey}
+	r.api = &api.Client{URL: c.Server.PublicURL, Key: secrets.AdminKey.Reveal()}
 	up := make(chan struct{})
 	go func() {
 		r.done <- serve(ctx, r.program, func(context.Context) error { close(up); return nil })

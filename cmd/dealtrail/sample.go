@@ -37,7 +37,7 @@ func (c *Config) sample() []byte {
 		case []string:
 			fmt.Fprintf(&b, "\n%s = [%s]\n", key, quoted(v))
 		case map[string]string:
-			fmt.Fprintf(&b, "\n# %s = { USD = \"0.92\" }\n", key)
+			fmt.Fprintf(&b, "\n# %s = %s\n", key, tag.Get("example"))
 		default:
 			fmt.Fprintf(&b, "\n%s = %v\n", key, v)
 		}

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,10 +20,16 @@ import (
 // for its owner's eyes only. Losing it cuts off old links and the names in the
 // log, so it belongs into every backup.
 type Secrets struct {
-	TokenKeys  []string `toml:"token_keys"`  // the first seals, all open
-	ContactKey string   `toml:"contact_key"` // turns addresses into contact IDs
-	AdminKey   string   `toml:"admin_key"`   // the API key of the commands on this machine
+	TokenKeys  []string     `toml:"token_keys"`  // the first seals, all open
+	ContactKey trail.Secret `toml:"contact_key"` // turns addresses into contact IDs
+	AdminKey   trail.Secret `toml:"admin_key"`   // the API key of the commands on this machine
 }
+
+// Format keeps the keys out of whatever is printed: of TokenKeys nothing else does.
+func (Secrets) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") }
+
+// LogValue keeps them out of logs.
+func (Secrets) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 func secretsPath(configPath string) string {
 	return filepath.Join(filepath.Dir(configPath), strings.TrimSuffix(filepath.Base(configPath), ".toml")+".secrets.toml")
@@ -30,8 +38,8 @@ func secretsPath(configPath string) string {
 func newSecrets() Secrets {
 	return Secrets{
 		TokenKeys:  []string{trail.NewKey('a')},
-		ContactKey: rand.Text() + rand.Text(),
-		AdminKey:   "dt_" + rand.Text(),
+		ContactKey: trail.Secret(rand.Text() + rand.Text()),
+		AdminKey:   trail.Secret("dt_" + rand.Text() + rand.Text()),
 	}
 }
 
@@ -44,7 +52,7 @@ token_keys = [%s]
 contact_key = %q
 # The API key that the commands on this machine use.
 admin_key = %q
-`, quoted(s.TokenKeys), s.ContactKey, s.AdminKey)
+`, quoted(s.TokenKeys), s.ContactKey.Reveal(), s.AdminKey.Reveal())
 }
 
 func loadSecrets(path string) (*Secrets, error) {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
+	"dealtrail/access"
 	"dealtrail/api"
 	"dealtrail/attribution"
 	"dealtrail/dashboards"
@@ -50,6 +50,7 @@ type program struct {
 	demo    *dashboards.Demo
 	prepare func(context.Context) error // before anything is served
 	routes  func(*echo.Group)
+	guarded echo.HandlerFunc // of tests, see behindGuard
 
 	redis         redis.UniversalClient
 	db            *store.DB
@@ -74,7 +75,7 @@ type program struct {
 	outbox        *outbox.Outbox
 	budgets       *attribution.Budgets
 	links         *ingest.Links
-	access        *api.Access
+	access        *access.Access
 	site          *dashboards.Site
 	server        *api.Server
 
@@ -177,9 +178,8 @@ func (p *program) open(ctx context.Context) (err error) {
 	if err := p.openReviews(contacts); err != nil {
 		return err
 	}
-	p.access = &api.Access{
-		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: c.Server.PublicURL, Now: time.Now,
-		Sessions: api.NewSessions(p.redis, strings.HasPrefix(c.Server.PublicURL, "https:")),
+	if err := p.openAccess(ctx, contacts); err != nil {
+		return err
 	}
 	if err := p.openTracker(keys, files); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	names := &ingest.RepNames{Redis: p.redis, Mode: trail.RepNames(c.Company.RepNames), Now: time.Now}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), CRM: p.crmPage(), Budgets: &dashboards.Budgets{New: p.budgets.New, Links: p.links, Address: c.pages()}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Now: p.clock, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
+		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), CRM: p.crmPage(), Budgets: &dashboards.Budgets{New: p.budgets.New, Links: p.links, Address: c.pages()}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Access: p.access, Now: p.clock, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
 	})
 	if err != nil {
 		return err
@@ -343,7 +343,7 @@ func (p *program) runJobs(ctx context.Context) error {
 		layouts := func(ctx context.Context) error {
 			return p.db.KeepLayouts(ctx, p.zone, !p.roles.has("web"), p.buffer.Settle)
 		}
-		if err := all(ctx, layouts, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run, p.runReviewFiles, p.outbox.Run); err != nil {
+		if err := all(ctx, layouts, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run, p.runReviewFiles, p.outbox.Run, p.access.Run); err != nil {
 			p.log.Error("jobs stopped, beginning again", "err", err)
 		}
 	})

@@ -98,7 +98,7 @@ func site(t *testing.T, text string, secrets *Secrets, args ...string) *served {
 		secrets = &fresh
 	}
 	s := &served{t: t, dir: shortDir(t), url: "http://" + address, args: args, log: &syncBuffer{}}
-	s.api = &api.Client{URL: s.url, Key: secrets.AdminKey}
+	s.api = &api.Client{URL: s.url, Key: secrets.AdminKey.Reveal()}
 	text = fmt.Sprintf("[server]\nlisten = %q\npublic_url = %q\n[tracking]\nallow_local = true\n[mailboxes]\nevery = \"300ms\"\n%s", address, s.url, text)
 	if err := os.WriteFile(s.config(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -93,19 +93,32 @@ func strangersAt(burst int) func(address string) bool {
 // none.
 func (p *program) handler() http.Handler {
 	e := p.newEcho()
+	p.mount(e)
+	return http.NewCrossOriginProtection().Handler(e)
+}
+
+func (p *program) mount(e *echo.Echo) {
 	p.server.Operations(e.Group(""))
 	if p.tracking == nil && p.roles.has("track") {
 		p.tracker.Routes(e.Group(""))
 	}
 	if p.roles.has("web") {
-		g := e.Group("", smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.readers, p.noteReps)
+		g := e.Group("", smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.access.Guard, p.behindGuard, p.readers, p.noteReps)
 		p.server.Routes(g)
 		p.site.Routes(g)
 		if p.routes != nil {
 			p.routes(g)
 		}
 	}
-	return http.NewCrossOriginProtection().Handler(e)
+}
+
+// behindGuard lets a test put itself in the place of all handlers, to see what the
+// policy decides for every route that is mounted.
+func (p *program) behindGuard(next echo.HandlerFunc) echo.HandlerFunc {
+	if p.guarded != nil {
+		return p.guarded
+	}
+	return next
 }
 
 // smallForms bounds the body of a form: those with files, and JSON, have their own bounds.
@@ -157,7 +170,7 @@ func (p *program) signedIn(r *http.Request) bool {
 	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Millisecond)
 	defer cancel()
 	ctx, err = p.access.Sessions.Load(ctx, cookie.Value)
-	return err == nil && p.access.Sessions.GetString(ctx, "user") != ""
+	return err == nil && p.access.SignedIn(ctx)
 }
 
 // noteReps remembers where reps sit: their own opens and clicks from there, by

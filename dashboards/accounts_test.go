@@ -1,0 +1,279 @@
+package dashboards
+
+import (
+	"fmt"
+	"html"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dealtrail/access"
+	"dealtrail/ingest"
+)
+
+// accounts is the pages over the made-up company behind the real guard, with people,
+// sessions and keys in a real Redis.
+type accounts struct {
+	*testing.T
+	*access.Access
+	handler http.Handler
+}
+
+const fineWords = "a fine long evening walk"
+
+func newAccounts(t *testing.T) *accounts {
+	t.Helper()
+	child, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { child.Close() })
+	rdb, err := ingest.Connect(child.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rdb.Close() })
+	a := &accounts{T: t, Access: &access.Access{
+		Redis: rdb, Public: "https://go.example.com", Contacts: contactKey, Sessions: access.NewSessions(rdb, false), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		OIDC: &access.OIDC{Name: "Acme"},
+	}}
+	s, e := newSite(t, readCompany(t), func(s *Site) {
+		s.Access, s.SignedIn, s.SignIn, s.SignOut = a.Access, a.User, a.Access.SignIn, a.Access.SignOut
+	})
+	guarded := echo.New()
+	guarded.HTTPErrorHandler = e.HTTPErrorHandler
+	s.Routes(guarded.Group("", echo.WrapMiddleware(a.Sessions.LoadAndSave), a.Guard))
+	a.handler = guarded
+	return a
+}
+
+// as adds somebody with roles and returns their browser's cookie, signed in.
+func (a *accounts) as(email string, roles access.Roles) string {
+	a.Helper()
+	if _, err := a.Set(a.Context(), email, access.Change{Roles: &roles}); err != nil {
+		a.Fatal(err)
+	}
+	if err := a.SetPassword(a.Context(), email, fineWords, ""); err != nil {
+		a.Fatal(err)
+	}
+	r := a.do("", "POST", "/signin", url.Values{"email": {email}, "password": {fineWords}})
+	if r.Code != http.StatusSeeOther || len(r.Result().Cookies()) != 1 {
+		a.Fatalf("%s: %d %s", email, r.Code, r.Body)
+	}
+	c := r.Result().Cookies()[0]
+	return c.Name + "=" + c.Value
+}
+
+// do sends a request from a browser on this machine.
+func (a *accounts) do(cookie, method, path string, form url.Values) *httptest.ResponseRecorder {
+	a.Helper()
+	q := httptest.NewRequestWithContext(a.Context(), method, path, strings.NewReader(form.Encode()))
+	q.RemoteAddr = "127.0.0.1:1"
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	q.Header.Set("Accept", "text/html")
+	q.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+	if cookie != "" {
+		q.Header.Set("Cookie", cookie)
+	}
+	r := httptest.NewRecorder()
+	a.handler.ServeHTTP(r, q)
+	return r
+}
+
+// accountSite is the pages for an admin who is signed in, with the longest that people
+// may make them show.
+func accountSite(t *testing.T) http.Handler {
+	t.Helper()
+	a := newAccounts(t)
+	cookie := a.as("ada@lumen.example", access.Everybody)
+	a.as(longRep, access.Rep|access.Auditor)
+	name, team := strings.Repeat("Wolfeschlegelsteinhausenbergerdorff ", 3), strings.Repeat("North", 8)
+	if _, err := a.Set(t.Context(), longRep, access.Change{Name: &name, Team: &team}); err != nil {
+		t.Fatal(err)
+	}
+	for _, owner := range []string{"", "ada@lumen.example"} {
+		scope := []string{"read"}
+		if _, _, err := a.NewKey(t.Context(), access.KeyRequest{Name: strings.Repeat("long", 20) + owner, Scope: scope, Days: 90, Owner: owner}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.do(cookie, "GET", "/deals/"+wonDeal(t).ID, nil) // is written down
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Add("Cookie", cookie)
+		a.handler.ServeHTTP(w, r)
+	})
+}
+
+func TestPagesShowEachRoleWhatIsTheirs(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(t)
+	d := wonDeal(t)
+	admin, owner := a.as("ada@lumen.example", access.Admin), a.as(d.Owner, access.Rep)
+	other, marketer, auditor := a.as("nobodys@lumen.example", access.Rep), a.as("mia@lumen.example", access.Marketer), a.as("aud@lumen.example", access.Auditor)
+	person := d.Contacts[0]
+	names := func(r *httptest.ResponseRecorder) bool {
+		body := html.UnescapeString(r.Body.String())
+		return strings.Contains(body, person.Name) || strings.Contains(body, person.Address)
+	}
+	for _, c := range []struct {
+		who, cookie, path string
+		status            int
+		named             bool
+	}{
+		{"the owner", owner, "/deals/" + d.ID, 200, true}, {"another rep", other, "/deals/" + d.ID, 404, false}, {"a marketer", marketer, "/deals/" + d.ID, 200, false},
+		{"an auditor", auditor, "/deals/" + d.ID, 403, false}, {"an admin", admin, "/deals/" + d.ID, 200, true}, {"nobody", "", "/deals/" + d.ID, 401, false},
+		{"the owner", owner, "/deals/" + d.ID + "?format=csv", 200, true}, {"a marketer", marketer, "/deals/" + d.ID + "?format=csv", 200, false},
+		{"the owner", owner, "/contacts/" + person.Address, 200, true}, {"a marketer", marketer, "/contacts/" + person.Address, 403, false}, {"another rep", other, "/contacts/" + person.Address, 404, false},
+		{"a marketer", marketer, "/accounts/" + d.Domain, 200, false}, {"another rep", other, "/accounts/" + d.Domain, 404, false}, {"a marketer", marketer, "/quality", 200, false},
+		{"a marketer", marketer, "/review?week=2026-W47", 200, false}, {"a marketer", marketer, "/review?week=2026-W47&format=csv", 200, false}, {"an auditor", auditor, "/", 200, false},
+		{"a rep", owner, "/mailbox?rep=somebody@lumen.example", 403, false}, {"an admin", admin, "/mailbox?rep=" + d.Owner, 403, false}, {"a rep", owner, "/people", 403, false}, {"another rep", other, "/send?deal=" + d.ID, 404, false}, {"the owner", owner, "/send?deal=" + d.ID, 200, false}, {"an auditor", auditor, "/people", 200, false},
+	} {
+		r := a.do(c.cookie, "GET", c.path, nil)
+		if r.Code != c.status {
+			t.Errorf("%s for %s: %d, want %d", c.path, c.who, r.Code, c.status)
+		}
+		if names(r) != c.named && c.path != "/contacts/"+person.Address {
+			t.Errorf("%s for %s: named is %v", c.path, c.who, !c.named)
+		}
+	}
+	list := a.do(other, "GET", "/deals?format=csv", nil).Body.String()
+	if strings.Contains(list, d.ID) || strings.Count(list, "\n") != 1 {
+		t.Errorf("a rep without deals lists some: %.300s", list)
+	}
+	t.Run("the navigation leads where one may go", func(t *testing.T) {
+		for who, c := range map[string]struct{ cookie, there, away string }{"rep": {owner, "/deals", "/people"}, "auditor": {auditor, "/access", "/deals"}} {
+			body := a.do(c.cookie, "GET", "/start", nil).Body.String()
+			for _, m := range regexp.MustCompile(`<a href="(/[^"?]*)`).FindAllStringSubmatch(body, -1) {
+				if s := a.do(c.cookie, "GET", m[1], nil).Code; s == http.StatusForbidden && strings.Contains(body[:strings.Index(body, "<main")], `href="`+m[1]) {
+					t.Errorf("a %s is led to %s, which is not theirs", who, m[1])
+				}
+			}
+			head := body[:strings.Index(body, "<main")]
+			if !strings.Contains(head, `href="/me"`) || strings.Contains(head, `href="`+c.away) {
+				t.Errorf("a %s is led to %s, or not to their account", who, c.away)
+			}
+		}
+	})
+	t.Run("who is refused finds the way back", func(t *testing.T) {
+		for _, path := range []string{"/people", "/nothing/here"} {
+			if body := a.do(owner, "GET", path, nil).Body.String(); !strings.Contains(body, `href="/me"`) || !strings.Contains(body, `aria-label="Main"`) {
+				t.Errorf("%s leads nowhere", path)
+			}
+		}
+	})
+	t.Run("who looked is written down", func(t *testing.T) {
+		body := a.do(auditor, "GET", "/access?contact="+url.QueryEscape(person.Address), nil).Body.String()
+		if !strings.Contains(body, d.Owner) || !strings.Contains(body, "GET /contacts/:email") || strings.Contains(body, "mia@") {
+			t.Errorf("%s", body)
+		}
+		if csv := a.do(auditor, "GET", "/access?format=csv", nil).Body.String(); strings.Contains(csv, person.Address) || !strings.Contains(csv, "GET /deals/:id") {
+			t.Errorf("%.500s", csv)
+		}
+	})
+}
+
+func TestAnAdminLetsPeopleIn(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(t)
+	admin := a.as("ada@lumen.example", access.Admin)
+	link := regexp.MustCompile(`/signin\?code=(\w+)`)
+	r := a.do(admin, "POST", "/people", url.Values{"email": {"New@lumen.example"}, "role": {"rep", "manager"}, "team": {"North"}})
+	m := link.FindStringSubmatch(r.Body.String())
+	if r.Code != http.StatusCreated || m == nil {
+		t.Fatalf("%d %s", r.Code, r.Body)
+	}
+	if body := a.do("", "GET", "/signin?code="+m[1], nil).Body.String(); !strings.Contains(body, `name="code" value="`+m[1]) {
+		t.Error("the link has no button")
+	}
+	if r := a.do("", "POST", "/signin", url.Values{"code": {m[1]}, "password": {"short"}}); r.Code != http.StatusUnprocessableEntity || !strings.Contains(r.Body.String(), `value="`+m[1]) {
+		t.Errorf("a short password: %d, and the code is gone", r.Code)
+	}
+	r = a.do("", "POST", "/signin", url.Values{"code": {m[1]}, "password": {fineWords}})
+	if r.Code != http.StatusSeeOther {
+		t.Fatalf("%d %s", r.Code, r.Body)
+	}
+	cookie := r.Result().Cookies()[0].Name + "=" + r.Result().Cookies()[0].Value
+	p, err := a.Person(t.Context(), "new@lumen.example")
+	if err != nil || p.Roles != access.Rep|access.Manager || p.Team() != "North" || !p.Password {
+		t.Errorf("%+v %v", p, err)
+	}
+
+	t.Run("one's own account", func(t *testing.T) {
+		body := a.do(cookie, "GET", "/me", nil).Body.String()
+		if !strings.Contains(body, "Firefox on Linux") || !strings.Contains(body, "rep, manager") || !strings.Contains(body, "North") {
+			t.Errorf("%s", body)
+		}
+		r := a.do(cookie, "POST", "/me/keys", url.Values{"name": {"my script"}, "scope": {"read"}})
+		if r.Code != http.StatusCreated || !strings.Contains(r.Body.String(), "dt_") || strings.Contains(a.do(cookie, "GET", "/me", nil).Body.String(), "<code>dt_"+strings.Repeat("X", 30)) {
+			t.Errorf("%d", r.Code)
+		}
+		for _, c := range []url.Values{{"name": {"x"}, "scope": {"all"}}, {"name": {""}}, {"name": {"x"}, "days": {"soon"}}} {
+			if r := a.do(cookie, "POST", "/me/keys", c); r.Code != http.StatusUnprocessableEntity {
+				t.Errorf("%v: %d", c, r.Code)
+			}
+		}
+		if r := a.do(cookie, "POST", "/me/keys", url.Values{"do": {"revoke"}, "name": {"my script"}}); r.Code != http.StatusSeeOther {
+			t.Errorf("%d", r.Code)
+		}
+		if r := a.do(cookie, "POST", "/me/password", url.Values{"old": {"not it, not it"}, "password": {"another long evening"}}); r.Code != http.StatusUnprocessableEntity {
+			t.Errorf("%d", r.Code)
+		}
+		if r := a.do(cookie, "POST", "/me/password", url.Values{"old": {fineWords}, "password": {"another long evening"}}); r.Code != http.StatusSeeOther || a.do(cookie, "GET", "/me", nil).Code != 200 {
+			t.Errorf("%d", r.Code)
+		}
+		r = a.do(cookie, "POST", "/me/sessions", url.Values{"do": {"all"}})
+		if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/signin" || a.do(cookie, "GET", "/me", nil).Code != 401 {
+			t.Errorf("signed out everywhere: %d", r.Code)
+		}
+	})
+	t.Run("changes", func(t *testing.T) {
+		cookie := a.as("rita@lumen.example", access.Rep)
+		r := a.do(admin, "POST", "/people/rita@lumen.example", url.Values{"role": {"auditor"}, "disabled": {"1"}})
+		if p, _ := a.Person(t.Context(), "rita@lumen.example"); r.Code != http.StatusSeeOther || p.Roles != access.Auditor || !p.Disabled || a.do(cookie, "GET", "/", nil).Code != 401 {
+			t.Errorf("%d %+v", r.Code, p)
+		}
+		for path, form := range map[string]url.Values{"/people": {"email": {"rita@lumen.example"}, "role": {"rep"}}, "/people/rita@lumen.example": {}, "/people/ada@lumen.example": {"role": {"rep"}}, "/people/keys": {"name": {"x"}}} {
+			if r := a.do(admin, "POST", path, form); r.Code != http.StatusUnprocessableEntity {
+				t.Errorf("%s %v: %d", path, form, r.Code)
+			}
+		}
+		r = a.do(admin, "POST", "/people/keys", url.Values{"name": {"crm"}, "scope": {"ingest"}, "days": {"30"}})
+		if r.Code != http.StatusCreated || !strings.Contains(r.Body.String(), "dt_") {
+			t.Errorf("%d", r.Code)
+		}
+		if r := a.do(admin, "POST", "/people/keys", url.Values{"name": {"crm"}, "do": {"revoke"}}); r.Code != http.StatusSeeOther {
+			t.Errorf("%d", r.Code)
+		}
+	})
+	t.Run("to the provider", func(t *testing.T) {
+		if r := a.do("", "POST", "/signin/oidc", nil); r.Code != http.StatusUnauthorized || !strings.Contains(r.Body.String(), "Signing in with Acme did not work") {
+			t.Errorf("without an issuer: %d %s", r.Code, r.Body)
+		}
+		var issuer *httptest.Server
+		issuer = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"issuer": %q, "authorization_endpoint": "https://acme.example/ask", "token_endpoint": "https://acme.example/token", "jwks_uri": "https://acme.example/keys"}`, issuer.URL)
+		}))
+		defer issuer.Close()
+		a.OIDC = &access.OIDC{Name: "Acme", Issuer: issuer.URL, ClientID: "dealtrail", Client: issuer.Client()}
+		r := a.do("", "POST", "/signin/oidc", url.Values{"next": {"/deals"}})
+		if to := r.Header().Get("Refresh"); r.Code != http.StatusOK || !strings.HasPrefix(to, "0; url=https://acme.example/ask?client_id=dealtrail&code_challenge=") || !strings.Contains(r.Body.String(), `href="https://acme.example/ask?`) || len(r.Result().Cookies()) != 1 {
+			t.Errorf("%d %q %s", r.Code, to, r.Body)
+		}
+		if r := a.do("", "GET", "/signin/oidc/callback?code=x&state=y", nil); r.Code != http.StatusUnauthorized {
+			t.Errorf("an end without a beginning: %d", r.Code)
+		}
+	})
+	t.Run("a wrong password", func(t *testing.T) {
+		r := a.do("", "POST", "/signin", url.Values{"email": {"ada@lumen.example"}, "password": {"wrong wrong wrong"}, "next": {"/deals"}})
+		if r.Code != http.StatusUnauthorized || strings.Contains(r.Body.String(), "wrong wrong") || !strings.Contains(r.Body.String(), `value="/deals"`) {
+			t.Errorf("%d %s", r.Code, r.Body)
+		}
+	})
+}
