@@ -52,6 +52,7 @@ type Server struct {
 	Budgets    Budgets
 	TakeReview TakeReview
 	Outbox     Outbox
+	Eraser     *ingest.Eraser
 
 	Service trail.ServiceTerms // how fast a lead is answered; its zone is Zone
 	// WriteRows writes rows below a header as csv or xlsx, so that no spreadsheet takes a cell for a formula.
@@ -85,6 +86,9 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/deals", s.deals)
 	v1.GET("/deals/:id", s.deal)
 	v1.GET("/contacts/:email", s.contact)
+	v1.DELETE("/contacts/:email", s.erase)
+	v1.GET("/erasures", s.erasures)
+	v1.GET("/erasures/:tombstone", s.erasure)
 	v1.GET("/accounts/:domain", s.account)
 	v1.GET("/reps", s.reps)
 	v1.GET("/reps/:email/facts", s.kept)

@@ -42,6 +42,8 @@ type Consents struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 
+	Tombstones *Tombstones // who was erased is not tracked any more; nil: nobody was
+
 	choices atomic.Pointer[choices]
 	mu      sync.Mutex // from reading choices to replacing them
 }
@@ -69,7 +71,7 @@ func (c *choices) count() {
 
 // of returns what a contact chose: for itself, else for its company.
 func (c *choices) of(contact trail.ContactID, account string) (allowed, chosen bool) {
-	if c.Stopped[string(contact)] {
+	if c.Stopped[string(contact)] || contact.Erased() {
 		return false, true
 	}
 	if allowed, chosen = c.Allowed[string(contact)]; chosen || account == "" {
@@ -188,7 +190,7 @@ func (c *Consents) keep(ctx context.Context, e trail.Event) (trail.Event, bool) 
 	switch {
 	case mode == "off":
 		return e, false
-	case mode == "on" && !now.refused && !objects:
+	case mode == "on" && !now.refused && !objects && !c.Tombstones.any():
 		return e, true
 	}
 	whose, err := c.whose(ctx, e.Share)

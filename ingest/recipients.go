@@ -59,8 +59,12 @@ func (c *Consents) whose(ctx context.Context, share trail.ShareID) (recipients, 
 			continue
 		}
 		contact, account, _ := strings.Cut(rest, " ")
-		if known := r.contacts[trail.ContactID(contact)]; known == "" {
-			r.contacts[trail.ContactID(contact)] = account
+		id := trail.ContactID(contact)
+		if c.Tombstones.Has(id) {
+			id = trail.NewErased()
+		}
+		if known := r.contacts[id]; known == "" {
+			r.contacts[id] = account
 		}
 	}
 	return r, nil

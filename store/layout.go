@@ -221,10 +221,11 @@ func (db *DB) LayOut(ctx context.Context, part, id string, asOf time.Time) error
 // stored, for which settle waits.
 func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, settle func(context.Context) error) error {
 	var frozen time.Time
+	is := false // there is a layout of that time
 	for {
 		took, err := db.Refresh(ctx)
-		if _, due := db.ReviewAt.Due(time.Now(), zone); err == nil && !due.Equal(frozen) {
-			if err = db.freezeReview(ctx, due, settle); err == nil {
+		if _, due := db.ReviewAt.Due(time.Now(), zone); err == nil && (!due.Equal(frozen) || is && !db.laidOut(ctx, due)) {
+			if is, err = db.freezeReview(ctx, due, settle); err == nil {
 				frozen = due
 			}
 		}
@@ -240,15 +241,21 @@ func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, settle func(
 	}
 }
 
+// laidOut reports whether there is a layout of a time: erasing somebody removes it.
+func (db *DB) laidOut(ctx context.Context, asOf time.Time) bool {
+	known, err := db.allLayouts(ctx)
+	return err != nil || slices.ContainsFunc(known, func(one layout) bool { return one.asOf.Equal(moment(asOf)) })
+}
+
 // freezeReview lays out what was known when a review was due, if anything was.
-func (db *DB) freezeReview(ctx context.Context, due time.Time, settle func(context.Context) error) error {
+func (db *DB) freezeReview(ctx context.Context, due time.Time, settle func(context.Context) error) (is bool, err error) {
 	if known, err := db.knownBy(ctx, due); !known || err != nil {
-		return err
+		return false, err
 	}
 	if err := settle(ctx); err != nil {
-		return err
+		return false, err
 	}
-	return db.Freeze(ctx, due)
+	return true, db.Freeze(ctx, due)
 }
 
 // dropLayouts removes all layouts but some from tables. So it removes what a layout

@@ -59,6 +59,7 @@ type Importer struct {
 	SubjectsOf func(ctx context.Context, source string, kind trail.Kind) ([]string, error)
 	FactsOf    func(ctx context.Context, source string, kinds ...trail.Kind) ([]trail.ID, error)
 
+	Erased   func(trail.ContactID) bool // who was erased and is not kept again; nil: nobody
 	Contacts trail.ContactKey
 	Zone     *time.Location   // of dates without a zone; nil is UTC
 	Now      func() time.Time // nil is time.Now
@@ -132,7 +133,10 @@ func (im *Importer) load(ctx context.Context, table, name string, r io.Reader, j
 	if zone == nil {
 		zone = time.UTC
 	}
-	j.convert = &converter{table: t, zone: zone, contacts: im.Contacts, now: j.now}
+	j.convert = &converter{table: t, zone: zone, contacts: im.Contacts, erased: im.Erased, now: j.now}
+	if im.Erased == nil {
+		j.convert.erased = func(trail.ContactID) bool { return false }
+	}
 	j.convert.setColumns(s.used)
 
 	if im.Settle != nil {

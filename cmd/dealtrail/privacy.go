@@ -1,0 +1,27 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"dealtrail/ingest"
+	"dealtrail/trail"
+)
+
+// openTombstones learns who was erased, before anything is read or loaded.
+func (p *program) openTombstones(ctx context.Context, dir string, contacts trail.ContactKey) error {
+	p.tombstones = &ingest.Tombstones{Redis: p.redis, Key: contacts, Path: filepath.Join(dir, "tombstones"), Log: p.log}
+	return p.tombstones.Load(ctx)
+}
+
+// openEraser wires what erases people.
+func (p *program) openEraser(contacts trail.ContactKey) {
+	p.eraser = &ingest.Eraser{
+		Redis: p.redis, DB: p.db, Buffer: p.buffer, Tombstones: p.tombstones, Mailboxes: p.mailboxes, Contacts: contacts,
+		Configured: p.config.Mailboxes.Exclude, Forget: p.outbox.Forget, Version: version, Log: p.log, Now: time.Now,
+	}
+	if dir := p.config.Review.Dir; dir != "" {
+		p.eraser.Reviews = p.config.beside(dir)
+	}
+}
