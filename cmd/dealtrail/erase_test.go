@@ -152,11 +152,12 @@ func (p *canaryPerson) writeReviews() {
 // everything returns all there is: tables, Redis, files byte by byte, answers, logs.
 func (p *canaryPerson) everything() map[string][]byte {
 	p.t.Helper()
+	p.laidOut()
 	out := p.traces()
 	for _, path := range []string{
 		"/v1/contacts/" + p.address, "/v1/deals/D-1", "/v1/deals/D-2", "/v1/content/CASE-1?agents=all", "/v1/reps", "/v1/reps/rita@ours.test/facts", "/v1/reps/rolf@ours.test/exclusions",
 		"/v1/notes", "/v1/requests", "/v1/lists", "/v1/lists/" + p.list, "/v1/review?week=" + p.week, "/v1/budgets", "/v1/bad", "/v1/quality", "/v1/shares?rep=rita@ours.test", "/v1/erasures", "/v1/month", "/v1/service",
-		"/v1/contacts/" + p.address + "/data", "/v1/attribution", "/v1/runs", "/v1/sighted", "/v1/dictionary", "/v1/outbox", "/v1/mailboxes", "/v1/goals",
+		"/v1/contacts/" + p.address + "/data", "/v1/attribution", "/v1/runs",
 	} {
 		var b bytes.Buffer
 		if err := p.api.Do(p.t.Context(), "GET", path, "", nil, &b); err == nil {
@@ -181,6 +182,26 @@ func (p *canaryPerson) everything() map[string][]byte {
 	}
 	out["log"] = []byte(p.log.String())
 	return out
+}
+
+// laidOut waits for a layout of all that is known, so that reports come quickly.
+func (p *canaryPerson) laidOut() {
+	p.t.Helper()
+	p.settle()
+	eventually(p.t, "what is known is laid out", func() bool {
+		rows, err := p.db.Query(p.t.Context(), "SELECT toInt64(count()) FROM layouts WHERE as_of = toDateTime64(0, 3, 'UTC') AND inserts = (SELECT sum(last) FROM (SELECT max(max_block_number) + 1 AS last FROM system.parts WHERE database = currentDatabase() AND table IN ('events', 'people') AND active GROUP BY table))")
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		defer rows.Close()
+		var n int64
+		for rows.Next() {
+			if err := rows.Scan(&n); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+		return n > 0
+	})
 }
 
 // find returns where the person is, by kind of place.
@@ -234,6 +255,7 @@ func TestErasedMeansErased(t *testing.T) {
 		c.Company.Domains = []string{"ours.test"}
 		c.Company.RepNames = "names"
 		c.Review.Dir = "exports"
+		c.Attribution.Every = Duration(24 * time.Hour)
 		password := filepath.Join(t.TempDir(), "password")
 		if err := os.WriteFile(password, []byte(server.Password(rita)), 0o600); err != nil {
 			t.Fatal(err)
