@@ -22,6 +22,18 @@ func (s *Server) erase(c echo.Context) error {
 	return c.JSON(http.StatusOK, r)
 }
 
+// personData is all that is stored of a person.
+func (s *Server) personData(c echo.Context) error {
+	takesLong(c)
+	address := trail.NormalAddress(param(c, "email"))
+	d, err := s.DB.PersonData(c.Request().Context(), s.Registry.Contacts.ID(address), address)
+	if err != nil {
+		return err
+	}
+	d.At, d.Address, d.Why = s.Now().UTC(), address, "GET /v1/privacy says what is kept for which purpose, for how long, and who can see it."
+	return c.JSON(http.StatusOK, d)
+}
+
 func (s *Server) erasures(c echo.Context) error {
 	all, err := s.Eraser.Reports(c.Request().Context())
 	if err != nil {

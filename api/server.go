@@ -87,6 +87,7 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/deals/:id", s.deal)
 	v1.GET("/contacts/:email", s.contact)
 	v1.DELETE("/contacts/:email", s.erase)
+	v1.GET("/contacts/:email/data", s.personData)
 	v1.GET("/erasures", s.erasures)
 	v1.GET("/erasures/:tombstone", s.erasure)
 	v1.GET("/accounts/:domain", s.account)

@@ -18,6 +18,8 @@ import (
 const (
 	// recipientsPrefix begins the key of a set that says whose link a share is: "c CONTACT DOMAIN" and "d DEAL".
 	recipientsPrefix = "dealtrail:share:"
+	// sharesPrefix begins the key of a bucket of links.
+	sharesPrefix = "dealtrail:shares:"
 	// recipientsReady is there once the sets hold all that the store knows.
 	recipientsReady = "dealtrail:shares:ready"
 )

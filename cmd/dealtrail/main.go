@@ -56,6 +56,9 @@ type cli struct {
 	Judge     judgeCmd     `cmd:"" help:"Who made each recorded request, as JSON lines; stores nothing."`
 	Read      readCmd      `cmd:"" help:"What mails would yield, as JSON lines; stores nothing."`
 	Mailbox   mailboxCmd   `cmd:"" help:"Add, check, list, pause, resume or remove mailboxes."`
+	Erase     eraseCmd     `cmd:"" help:"Remove a person for ever; counts and credits stay."`
+	Export    exportCmd    `cmd:"" help:"All that is stored of a person, as JSON, for that person."`
+	Privacy   privacyCmd   `cmd:"" help:"The record of processing, and who was erased."`
 	Bad       badCmd       `cmd:"" help:"List what could not become events, or hand it in again."`
 	Keys      keyCmd       `cmd:"" name:"key" help:"Make, list or revoke API keys."`
 	User      userCmd      `cmd:"" help:"Let a person sign in."`
