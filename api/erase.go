@@ -34,6 +34,15 @@ func (s *Server) personData(c echo.Context) error {
 	return c.JSON(http.StatusOK, d)
 }
 
+// privacy is the record of processing, from the configuration that is in force.
+func (s *Server) privacy(c echo.Context) error {
+	r, err := s.Processing()
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, r)
+}
+
 func (s *Server) erasures(c echo.Context) error {
 	all, err := s.Eraser.Reports(c.Request().Context())
 	if err != nil {

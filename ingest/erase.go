@@ -414,7 +414,7 @@ func (x *Eraser) fromRedis(ctx context.Context, e *erasing) error {
 		}
 		e.count("redis: streams", "entries that are kept for a while after they were loaded", n)
 	}
-	n, err := sweepKeys(ctx, x.Redis, text)
+	n, err := SweepState(ctx, x.Redis, text)
 	if err != nil {
 		return err
 	}

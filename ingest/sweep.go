@@ -132,9 +132,9 @@ func (b *Buffer) copyStream(ctx context.Context, partition int, clean func(raw s
 	}
 }
 
-// sweepKeys looks into every key of ours but the streams, and rewrites those that hold
+// SweepState looks into every key of ours but the streams, and rewrites those that hold
 // what text changes. It returns how many texts that were.
-func sweepKeys(ctx context.Context, rdb redis.UniversalClient, text func(string) string) (n uint64, err error) {
+func SweepState(ctx context.Context, rdb redis.UniversalClient, text func(string) string) (n uint64, err error) {
 	err = eachKey(ctx, rdb, "dealtrail:*", func(key string) error {
 		if key == erasedKey || key == erasingKey || key == reportsKey { // these have tombstones and what is sealed
 			return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -174,6 +175,27 @@ func (db *DB) Load(ctx context.Context, table string, block []byte, clean func(r
 		return n, fmt.Errorf("load %s: %w", table, explain(err))
 	}
 	return n, nil
+}
+
+// Applied returns the files of the schema that were applied to the database, in order.
+func (db *DB) Applied(ctx context.Context) ([]string, error) {
+	conn, err := db.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := db.applied(ctx, conn)
+	return slices.Sorted(maps.Keys(all)), explain(err)
+}
+
+// UnknownSchema returns those files of a schema that this program has not.
+func UnknownSchema(names []string) (unknown []string) {
+	ours := sqlFiles("schema")
+	for _, name := range names {
+		if !slices.Contains(ours, "schema/"+name) {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
 }
 
 // Rows returns how many rows a table has, copies included.

@@ -59,6 +59,8 @@ type cli struct {
 	Erase     eraseCmd     `cmd:"" help:"Remove a person for ever; counts and credits stay."`
 	Export    exportCmd    `cmd:"" help:"All that is stored of a person, as JSON, for that person."`
 	Privacy   privacyCmd   `cmd:"" help:"The record of processing, and who was erased."`
+	Backup    backupCmd    `cmd:"" help:"Take a backup of everything, keys included, while the server runs."`
+	Restore   restoreCmd   `cmd:"" help:"Bring a backup back, into an empty folder."`
 	Bad       badCmd       `cmd:"" help:"List what could not become events, or hand it in again."`
 	Keys      keyCmd       `cmd:"" name:"key" help:"Make, list or revoke API keys."`
 	User      userCmd      `cmd:"" help:"Let a person sign in."`

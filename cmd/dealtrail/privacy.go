@@ -25,3 +25,11 @@ func (p *program) openEraser(contacts trail.ContactKey) {
 		p.eraser.Reviews = p.config.beside(dir)
 	}
 }
+
+// retention is what forgets what is old.
+func (p *program) retention() *ingest.Retention {
+	return &ingest.Retention{
+		Redis: p.redis, DB: p.db, PersonMonths: p.config.Retention.PersonMonths, FileMonths: p.config.Retention.FileMonths,
+		Reviews: p.eraser.Reviews, Log: p.log, Now: time.Now,
+	}
+}

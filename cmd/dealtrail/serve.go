@@ -215,7 +215,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Outbox: p.outboxActions(), Corrector: p.corrector, Budgets: p.budgetActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Eraser: p.eraser, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: p.clock, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
+		Outbox: p.outboxActions(), Corrector: p.corrector, Budgets: p.budgetActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Eraser: p.eraser, Processing: p.processing, Backup: p.backup, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: p.clock, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
 	}
 	return nil
 }
@@ -345,7 +345,7 @@ func (p *program) runJobs(ctx context.Context) error {
 	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "jobs", Names: []string{ingest.JobsLease}, Log: p.log}
 	return leases.Each(ctx, func(ctx context.Context, _ string) {
 		layouts := func(ctx context.Context) error { return p.db.KeepLayouts(ctx, p.zone, p.buffer.Settle) }
-		if err := all(ctx, layouts, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run, p.runReviewFiles, p.outbox.Run, p.eraser.Run); err != nil {
+		if err := all(ctx, layouts, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run, p.runReviewFiles, p.outbox.Run, p.eraser.Run, p.retention().Run); err != nil {
 			p.log.Error("jobs stopped, beginning again", "err", err)
 		}
 	})

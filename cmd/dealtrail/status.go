@@ -83,6 +83,7 @@ func (p *program) status(ctx context.Context) (trail.Status, error) {
 		trouble("The balance of the pipe was last struck at %s: no process with the role jobs works, or ClickHouse does not answer it.", at.Format(time.RFC3339))
 	}
 	p.tellStore(ctx, &s, trouble)
+	p.tellBackup(ctx, &s, trouble)
 	told, _ := ingest.Troubles(ctx, p.redis) // that Redis does not answer was told
 	for _, t := range told {
 		trouble("%s", t.Text)

@@ -372,8 +372,8 @@ func stillErased(before, now string) bool {
 }
 
 // keepErased returns what a row says of a deal, with those of its contacts who were
-// erased: the file names them and we cannot tell which is which, so as many stay as it
-// has. A file read again changes nothing.
+// erased: the file may name them, and nobody can tell who they were. A file read again
+// changes nothing.
 func keepErased(before string, after map[string]string, r row) map[string]string {
 	if _, has := r.given["contacts"]; !has {
 		return after
@@ -381,7 +381,7 @@ func keepErased(before string, after map[string]string, r row) map[string]string
 	ids := strings.Fields(after["contacts"])
 	erased := 0
 	for _, id := range strings.Fields(before) {
-		if trail.ContactID(id).Erased() && erased < r.erased {
+		if trail.ContactID(id).Erased() {
 			ids = append(ids, id)
 			erased++
 		}
