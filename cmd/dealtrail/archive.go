@@ -171,6 +171,9 @@ func readArchive(path string, identities []age.Identity, each func(name string, 
 		if err == io.EOF {
 			return nil, fmt.Errorf("%s ends before its list of contents: it was cut off. Take another backup", path)
 		}
+		if err != nil && len(sums) == 0 {
+			return nil, fmt.Errorf("%s is no backup: %w", path, err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s is no whole backup: %w", path, err)
 		}
