@@ -18,3 +18,9 @@ func Whose(ctx context.Context, c *Consents, share trail.ShareID) (map[trail.Con
 	r, err := c.whose(ctx, share)
 	return r.contacts, err
 }
+
+// Begin is all that an erasing does before its process is killed.
+func (x *Eraser) Begin(ctx context.Context, address, by string) error {
+	contact := x.Contacts.ID(address)
+	return x.begin(ctx, x.Contacts.Tombstone(contact), contact, address, by)
+}
