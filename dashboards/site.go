@@ -42,12 +42,13 @@ type Site struct {
 	Status    func(ctx context.Context) (trail.Status, error)
 	Demo      *Demo // nil outside the demo
 	Connect   *Connect
-	Digest    *Digest                       // nil: there is none to end
-	Outbox    *Outbox                       // nil: nothing is sent
-	Addresses ReadAddresses                 // of an uploaded list of leads
-	Mailbox   *Mailbox                      // nil: no mail is read
-	Budgets   *Budgets                      // nil: none can be made or linked to
-	Since     func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
+	Digest    *Digest                                                              // nil: there is none to end
+	Outbox    *Outbox                                                              // nil: nothing is sent
+	Addresses ReadAddresses                                                        // of an uploaded list of leads
+	Mailbox   *Mailbox                                                             // nil: no mail is read
+	Erase     func(ctx context.Context, address, by string) (trail.Erasure, error) // nil: nobody can be erased
+	Budgets   *Budgets                                                             // nil: none can be made or linked to
+	Since     func(now time.Time) time.Time                                        // how far back mail is read; nil: as far as there is any
 
 	// SignedIn returns the name of who asks, or "" for nobody; nil lets
 	// everybody in. SignIn uses up a one-time code, SignOut ends the session.
@@ -259,6 +260,7 @@ func (s *Site) Routes(g *echo.Group) {
 	s.numberRoutes(in)
 	s.mailboxRoutes(in)
 	s.budgetRoutes(in)
+	s.eraseRoutes(in)
 	if s.Demo != nil {
 		in.GET("/demo", s.demo)
 		in.POST("/demo/send", s.demoSend)

@@ -269,6 +269,9 @@ func TestErasedMeansErased(t *testing.T) {
 	p.live(p.linkTo("CASE-1", p.address).URL)
 
 	before := p.find(p.everything())
+	if data := p.command("export", p.address); !strings.Contains(data, "Chief Canary") || !strings.Contains(data, `"source": "mail"`) || !strings.Contains(data, "liked it") {
+		t.Errorf("what is exported for the person lacks something: %s", data)
+	}
 	for _, kind := range []string{"Redis", "table", "file", "GET"} {
 		if len(before[kind]) < 3 {
 			t.Fatalf("the search finds too little in %s before: %v", kind, before[kind])
@@ -337,6 +340,13 @@ func (p *canaryPerson) checksReport(r trail.Erasure) {
 	signed := ask1[trail.SignedErasure](p.running, "/v1/erasures/"+url.PathEscape(r.Tombstone))
 	if key, err := trail.ContactKey(p.secrets.ContactKey).ReportKey(); err != nil || signed.PublicKey != key || !signed.Check() {
 		p.t.Errorf("the report is not signed: %+v, %v", signed, err)
+	}
+	printed := p.file("report.json", p.command("privacy", "erasures", r.Tombstone))
+	if said := p.command("privacy", "check", printed); !strings.Contains(said, "as this installation signed it") {
+		p.t.Errorf("the report that was printed: %s", said)
+	}
+	if record := p.command("privacy", "report"); !strings.Contains(record, "tracking.pixel = consent") || !strings.Contains(record, "retention.person_months = 13") || !strings.Contains(record, signed.PublicKey) {
+		p.t.Errorf("the record of processing: %s", record)
 	}
 	signed.Report = bytes.Replace(signed.Report, []byte(`"known":true`), []byte(`"known":false`), 1)
 	if signed.Check() {
