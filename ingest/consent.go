@@ -257,6 +257,9 @@ func (c *Consents) Choose(ctx context.Context, source string, contact trail.Cont
 	if subject == "" {
 		return trail.Problemf(trail.Invalid, "A choice is one person's, by address, or one company's, by domain.")
 	}
+	if c.Tombstones.Has(contact) {
+		return trail.Problemf(trail.Conflict, "This person was erased: nothing is kept of them, and nothing is tracked.")
+	}
 	if allowed && basis == "" {
 		return trail.Problemf(trail.Invalid, "Consent needs a basis: how and where it was given, such as \"form on the website\".")
 	}

@@ -49,9 +49,10 @@ type Eraser struct {
 	Tombstones *Tombstones
 	Mailboxes  *Mailboxes // nil: no rep can have excluded anybody
 	Contacts   trail.ContactKey
-	Reviews    string   // folder of the reviews' files; "" for none
-	Configured []string // addresses and domains that the configuration names, which no program changes
-	Forget     func()   // called at the end: whoever keeps reports in memory drops them; nil: nobody does
+	Reviews    string                                         // folder of the reviews' files; "" for none
+	Configured []string                                       // addresses and domains that the configuration names, which no program changes
+	Own        func(ctx context.Context, address string) bool // somebody on our side: a rep, or who signs in; nil: nobody is
+	Forget     func()                                         // called at the end: whoever keeps reports in memory drops them; nil: nobody does
 	Version    string
 	Log        *slog.Logger
 	Now        func() time.Time
@@ -112,6 +113,9 @@ func (x *Eraser) Erase(ctx context.Context, address, by string) (trail.Erasure, 
 	address = trail.NormalAddress(address)
 	if at := strings.LastIndex(address, "@"); at < 1 || at == len(address)-1 || strings.ContainsAny(address, " \t\r\n") {
 		return trail.Erasure{}, trail.Problemf(trail.Invalid, "Say whom to erase by a mail address, such as ann@example.com.")
+	}
+	if x.Own != nil && x.Own(ctx, address) {
+		return trail.Erasure{}, trail.Problemf(trail.Invalid, "%s is on your own side, a rep or somebody who signs in. Only people on the other side are erased; remove the mailbox and the user instead.", address)
 	}
 	contact := x.Contacts.ID(address)
 	stone := x.Contacts.Tombstone(contact)
@@ -370,7 +374,11 @@ func (x *Eraser) fromTables(ctx context.Context, e *erasing) error {
 	e.count("database: events", "events that named them: deals, notes, decisions, requests", n.Texts)
 	e.count("database: bad_entries", "entries that could not become events, and named them", n.Bad)
 	if e.Rewritten.IsZero() || n != (store.Erased{}) {
-		e.Rewritten = time.Now().UTC().Add(time.Second) // times of parts are whole seconds, by the same clock
+		now, err := x.DB.Time(ctx)
+		if err != nil {
+			return err
+		}
+		e.Rewritten = now.Add(time.Second) // times of parts are whole seconds
 	}
 	return x.note(ctx, e)
 }

@@ -90,7 +90,11 @@ func (r *Retention) people(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	left, err := r.DB.DropStale(ctx, time.Now())
+	now, err := r.DB.Time(ctx)
+	if err != nil {
+		return err
+	}
+	left, err := r.DB.DropStale(ctx, now.Add(time.Second))
 	r.Log.Info("forgot people of whom nothing was heard for long", "n", len(gone), "stale", len(left)) // what is left goes as it is replaced
 	return err
 }

@@ -125,15 +125,17 @@ func LoadState(ctx context.Context, rdb redis.UniversalClient, k StateKey) error
 	_, err := rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		switch {
 		case k.Hash != nil:
-			var fields []any
 			for f, v := range k.Hash {
-				fields = append(fields, f, v)
+				p.HSet(ctx, k.Key, f, v)
 			}
-			p.HSet(ctx, k.Key, fields...)
 		case k.Set != nil:
-			p.SAdd(ctx, k.Key, anys(k.Set)...)
+			for some := range slices.Chunk(anys(k.Set), sweepChunk) { // Redis takes a million at once, at most
+				p.SAdd(ctx, k.Key, some...)
+			}
 		case k.List != nil:
-			p.RPush(ctx, k.Key, anys(k.List)...)
+			for some := range slices.Chunk(anys(k.List), sweepChunk) {
+				p.RPush(ctx, k.Key, some...)
+			}
 		case k.Scores != nil:
 			for member, score := range k.Scores {
 				p.Do(ctx, "ZADD", k.Key, score, member)

@@ -143,10 +143,19 @@ func (db *DB) removeOldParts(ctx context.Context, table string) error {
 	return err
 }
 
+// Time returns what time it is by the database's clock, by which it dates parts.
+func (db *DB) Time(ctx context.Context) (time.Time, error) {
+	all, err := query(ctx, db, "ServerTime", func(rows driver.Rows, t *time.Time) error { return rows.Scan(when{t}) })
+	if err != nil || len(all) == 0 {
+		return time.Time{}, err
+	}
+	return all[0], nil
+}
+
 // staleAfter is when a layout or snapshot to which nothing was added is nobody's any more.
 const staleAfter = 10 * time.Minute
 
-// DropStale removes layouts and snapshots that were begun before a time: they say what
+// DropStale removes layouts and snapshots that were begun before a time by the database's clock, see Time: they say what
 // was known then. The next layout is made by whoever makes them; until it is there pages
 // read the views. What is still being made, or read by a run, is left, and returned: it
 // goes by another call, once it is complete.

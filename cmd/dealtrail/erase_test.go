@@ -283,6 +283,9 @@ func TestErasedMeansErased(t *testing.T) {
 	p.settle()
 	counted := p.numbers()
 
+	if _, err := p.try("erase", rita, "--yes"); err == nil || !strings.Contains(err.Error(), "own side") {
+		t.Errorf("a rep is erased: %v", err)
+	}
 	var report trail.Erasure
 	if err := p.api.Do(t.Context(), "DELETE", "/v1/contacts/"+p.address, "", nil, &report); err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ const (
 	readyFile = 4 // one byte is written there when requests are answered
 )
 
-// niceness leaves about three quarters of a busy machine to the others.
+// niceness leaves about three quarters of a busy machine to the others. It comes on top of the parent's.
 const niceness = 5
 
 // IsChild says whether this process was started by Start, to be an engine. The command that Options.Command names, and
@@ -52,7 +52,9 @@ func ServeChild() int {
 		_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
 	}
 	// Merges can wait, a person who clicks cannot. The group is ours alone: on Linux that is how all threads are reached.
-	_ = syscall.Setpriority(syscall.PRIO_PGRP, 0, niceness)
+	if rank, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0); err == nil && runtime.GOOS == "linux" { // there it is 20 - nice
+		_ = syscall.Setpriority(syscall.PRIO_PGRP, 0, min(20-rank+niceness, 19))
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
