@@ -250,6 +250,16 @@ var Areas = []Area{
 		PUT /v1/users/:email
 		POST /v1/keys
 		DELETE /v1/keys/:name`},
+	{"Erasing a person, and all that is stored of one", Admin | All, "", `
+		GET,POST /contacts/:email/erase
+		DELETE /v1/contacts/:email
+		GET /v1/contacts/:email/data`},
+	{"Who was erased, and the record of processing", Auditor | Admin | All, "nobody by name", `
+		GET /v1/erasures
+		GET /v1/erasures/:tombstone
+		GET /v1/privacy`},
+	{"Backups, which hold all keys", Admin | All, "", `
+		POST /v1/backup`},
 	{"The access log", Auditor | Admin | All, "", `
 		GET /access
 		GET /v1/access`},

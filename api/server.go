@@ -55,6 +55,9 @@ type Server struct {
 	Budgets    Budgets
 	TakeReview TakeReview
 	Outbox     Outbox
+	Eraser     *ingest.Eraser
+	Processing func() (trail.Processing, error)             // the record of processing
+	Backup     func(ctx context.Context, w io.Writer) error // writes a backup of everything
 
 	Service trail.ServiceTerms // how fast a lead is answered; its zone is Zone
 	// WriteRows writes rows below a header as csv or xlsx, so that no spreadsheet takes a cell for a formula.
@@ -90,6 +93,11 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.GET("/deals", s.deals)
 	v1.GET("/deals/:id", s.deal)
 	v1.GET("/contacts/:email", s.contact)
+	v1.DELETE("/contacts/:email", s.erase)
+	v1.GET("/contacts/:email/data", s.personData)
+	v1.GET("/privacy", s.privacy)
+	v1.GET("/erasures", s.erasures)
+	v1.GET("/erasures/:tombstone", s.erasure)
 	v1.GET("/accounts/:domain", s.account)
 	v1.GET("/reps", s.reps)
 	v1.GET("/reps/:email/facts", s.kept)
@@ -156,6 +164,7 @@ func (s *Server) Routes(g *echo.Group) {
 	v1.POST("/mailboxes/:rep/pause", s.pauseMailbox)
 	v1.POST("/mailboxes/:rep/resume", s.resumeMailbox)
 	v1.POST("/mailboxes/:rep/check", s.checkMailbox)
+	v1.POST("/backup", s.backup)
 	v1.GET("/keys", s.keys)
 	v1.POST("/keys", s.newKey)
 	v1.DELETE("/keys/:name", s.revokeKey)

@@ -14,6 +14,7 @@ type contactPage struct {
 	Tracking trackingForm
 	DealList dealList
 	Trail    trailTable
+	MayErase bool
 }
 
 func (s *Site) contact(c echo.Context) error {
@@ -33,7 +34,7 @@ func (s *Site) contact(c echo.Context) error {
 		title = d.Address
 	}
 	return s.render(c, http.StatusOK, "contact", contactPage{frame: s.frame(c, title, "deals", l), Contact: d,
-		Tracking: s.trackingForm("this person", link("", "contacts", d.Address, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "contact")})
+		Tracking: s.trackingForm("this person", link("", "contacts", d.Address, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "contact"), MayErase: s.Erase != nil && d.Address != ""})
 }
 
 type accountPage struct {

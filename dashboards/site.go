@@ -43,13 +43,14 @@ type Site struct {
 	Status    func(ctx context.Context) (trail.Status, error)
 	Demo      *Demo // nil outside the demo
 	Connect   *Connect
-	Digest    *Digest                       // nil: there is none to end
-	Outbox    *Outbox                       // nil: nothing is sent
-	CRM       *CRM                          // nil: none speaks by itself
-	Addresses ReadAddresses                 // of an uploaded list of leads
-	Mailbox   *Mailbox                      // nil: no mail is read
-	Budgets   *Budgets                      // nil: none can be made or linked to
-	Since     func(now time.Time) time.Time // how far back mail is read; nil: as far as there is any
+	Digest    *Digest                                                              // nil: there is none to end
+	Outbox    *Outbox                                                              // nil: nothing is sent
+	Erase     func(ctx context.Context, address, by string) (trail.Erasure, error) // nil: nobody can be erased
+	CRM       *CRM                                                                 // nil: none speaks by itself
+	Addresses ReadAddresses                                                        // of an uploaded list of leads
+	Mailbox   *Mailbox                                                             // nil: no mail is read
+	Budgets   *Budgets                                                             // nil: none can be made or linked to
+	Since     func(now time.Time) time.Time                                        // how far back mail is read; nil: as far as there is any
 
 	// SignedIn returns the address of who asks, or "" for nobody; nil where nobody
 	// needs to be known. Who may ask for what is decided in front of the pages, by
@@ -268,6 +269,7 @@ func (s *Site) Routes(g *echo.Group) {
 	s.numberRoutes(g)
 	s.mailboxRoutes(g)
 	s.budgetRoutes(g)
+	s.eraseRoutes(g)
 	if s.Demo != nil {
 		g.GET("/demo", s.demo)
 		g.POST("/demo/send", s.demoSend)

@@ -24,6 +24,8 @@ type Acquaintances struct {
 	Log   *slog.Logger
 	Every time.Duration // between two looks at the store; default 15 s
 
+	Tombstones *Tombstones // who was erased meanwhile; nil: nobody
+
 	epoch atomic.Uint64
 }
 
@@ -62,6 +64,7 @@ func (a *Acquaintances) fill(ctx context.Context, since time.Time) error {
 	if err != nil {
 		return err
 	}
+	contacts = slices.DeleteFunc(contacts, func(c trail.ContactID) bool { return c.Erased() || a.Tombstones.Has(c) })
 	added := int64(0)
 	for some := range slices.Chunk(contacts, 1000) {
 		n, err := a.Redis.SAdd(ctx, acquaintancesKey, members(some)...).Result()

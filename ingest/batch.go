@@ -21,6 +21,7 @@ type batch struct {
 	bad      []store.Bad     // entries that hold none
 	spans    []span
 	bytes    int
+	named    []any     // partitions whose entries named somebody who was erased
 	full     bool      // there may be more
 	oldest   time.Time // when the first of its entries was added
 }
@@ -184,19 +185,28 @@ func (l *Loader) decode(b *batch, partition int, epoch string, found []redis.XMe
 		entry := store.Entry{Epoch: epoch, Partition: uint8(partition), Ms: at.ms, Seq: at.seq}
 		raw, ok := m.Values[streamField].(string)
 		if !ok {
-			b.bad = append(b.bad, badEntry(entry, m.Values, "decode", "the entry has no field "+streamField, ""))
+			b.bad = append(b.bad, l.clean(badEntry(entry, m.Values, "decode", "the entry has no field "+streamField, "")))
 			continue
 		}
 		b.bytes += len(raw)
 		b.events = append(b.events, trail.Event{})
 		e := &b.events[len(b.events)-1]
 		if stage, err := readEvent(raw, e); err != nil {
-			b.bad = append(b.bad, badEntry(entry, m.Values, stage, err.Error(), e.Source))
+			b.bad = append(b.bad, l.clean(badEntry(entry, m.Values, stage, err.Error(), e.Source)))
 			b.events = b.events[:len(b.events)-1]
 			continue
 		}
+		if clean, changed := l.Buffer.Tombstones.Clean(*e); changed {
+			*e, b.named = clean, append(b.named, partition)
+		}
 		b.arrivals = append(b.arrivals, store.Arrival{Event: e.ID, Revision: e.Revision, Entry: entry})
 	}
+}
+
+// clean leaves out of a bad entry who was erased.
+func (l *Loader) clean(b store.Bad) store.Bad {
+	b.Raw, b.Reason = l.Buffer.Tombstones.Text(b.Raw), l.Buffer.Tombstones.Text(b.Reason)
+	return b
 }
 
 // readEvent reads a valid event, or says at which stage it is none.

@@ -39,6 +39,8 @@ type Buffer struct {
 	// Reserve is how many bytes of loaded events the streams keep, so that they can be loaded again into a store that
 	// lost them; default 64 MiB.
 	Reserve int64
+	// Tombstones, if set, keep out who was erased.
+	Tombstones *Tombstones
 	// Visible, if set, is called when Settle found everything loaded, before it returns.
 	Visible func()
 
@@ -64,8 +66,12 @@ func NewBuffer(rdb redis.UniversalClient, log *slog.Logger) *Buffer {
 
 // Append makes events durable; it is a [trail.Emit]. Events must be valid, with
 // ReceivedAt set by their source. On an error some of the events may have been
-// accepted: append all of them again, their IDs make that harmless.
+// accepted: append all of them again, their IDs make that harmless. Of people who
+// were erased nothing is kept; that is no error.
 func (b *Buffer) Append(ctx context.Context, events ...trail.Event) error {
+	if b.Tombstones != nil {
+		events = b.Tombstones.keep(events)
+	}
 	for i := range events {
 		if err := events[i].Validate(); err != nil {
 			return fmt.Errorf("append to the buffer: %w", err)

@@ -42,6 +42,8 @@ type Consents struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 
+	Tombstones *Tombstones // who was erased is not tracked any more; nil: nobody was
+
 	choices atomic.Pointer[choices]
 	mu      sync.Mutex // from reading choices to replacing them
 }
@@ -69,7 +71,7 @@ func (c *choices) count() {
 
 // of returns what a contact chose: for itself, else for its company.
 func (c *choices) of(contact trail.ContactID, account string) (allowed, chosen bool) {
-	if c.Stopped[string(contact)] {
+	if c.Stopped[string(contact)] || contact.Erased() {
 		return false, true
 	}
 	if allowed, chosen = c.Allowed[string(contact)]; chosen || account == "" {
@@ -188,7 +190,7 @@ func (c *Consents) keep(ctx context.Context, e trail.Event) (trail.Event, bool) 
 	switch {
 	case mode == "off":
 		return e, false
-	case mode == "on" && !now.refused && !objects:
+	case mode == "on" && !now.refused && !objects && !c.Tombstones.any():
 		return e, true
 	}
 	whose, err := c.whose(ctx, e.Share)
@@ -254,6 +256,9 @@ func (c *Consents) Choose(ctx context.Context, source string, contact trail.Cont
 	}
 	if subject == "" {
 		return trail.Problemf(trail.Invalid, "A choice is one person's, by address, or one company's, by domain.")
+	}
+	if c.Tombstones.Has(contact) {
+		return trail.Problemf(trail.Conflict, "This person was erased: nothing is kept of them, and nothing is tracked.")
 	}
 	if allowed && basis == "" {
 		return trail.Problemf(trail.Invalid, "Consent needs a basis: how and where it was given, such as \"form on the website\".")

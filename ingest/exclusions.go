@@ -83,6 +83,33 @@ func (m *Mailboxes) Include(ctx context.Context, rep, who string) error {
 	return m.done(ctx, "told whom to include again", field, err)
 }
 
+// forgetExcluded takes back the exclusions of addresses, whoever's they are, and returns
+// how many there were: nothing is kept of people who were erased, and the exclusion
+// would name them.
+func (m *Mailboxes) forgetExcluded(ctx context.Context, addresses []string) (n uint64, err error) {
+	sealed, _, err := readExclusions(ctx, m.Redis)
+	if err != nil {
+		return 0, err
+	}
+	sealer, err := m.exclusionSealer()
+	if err != nil {
+		return 0, err
+	}
+	for _, text := range sealed {
+		var x exclusion
+		if json.Unmarshal([]byte(text), &x) != nil {
+			continue
+		}
+		if who, ok := sealer.Open(x.Sealed, x.Rep); ok && slices.Contains(addresses, who) {
+			n++
+			if err := m.Include(ctx, x.Rep, who); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
 // Exclusions returns who is excluded from the mail of a rep, in order.
 func (m *Mailboxes) Exclusions(rep string) []trail.Exclusion {
 	m.mu.RLock()

@@ -1,7 +1,26 @@
 package ingest
 
-import "context"
+import (
+	"context"
+
+	"dealtrail/trail"
+)
 
 // Turn and Trim let tests do at once what is done once in a while.
 func Turn(l *Leases, ctx context.Context) []string { return l.turn(ctx) }
 func Trim(b *Buffer, ctx context.Context) error    { return b.trim(ctx, allPartitions) }
+
+// NoteRecipients and Whose are how a loader tells whose links shares are, and how a
+// click learns it.
+var NoteRecipients = noteRecipients
+
+func Whose(ctx context.Context, c *Consents, share trail.ShareID) (map[trail.ContactID]string, error) {
+	r, err := c.whose(ctx, share)
+	return r.contacts, err
+}
+
+// Begin is all that an erasing does before its process is killed.
+func (x *Eraser) Begin(ctx context.Context, address, by string) error {
+	contact := x.Contacts.ID(address)
+	return x.begin(ctx, x.Contacts.Tombstone(contact), contact, address, by)
+}

@@ -187,7 +187,7 @@ func (l *Loader) insert(ctx context.Context, b *batch) error {
 		if err := l.store(ctx, b.events, b.arrivals); err != nil {
 			return err
 		}
-		noted = errors.Join(noted, noteDue(ctx, l.Buffer.rdb, b.events), noteChoices(ctx, l.Buffer.rdb, b.events))
+		noted = errors.Join(noted, noteNamed(ctx, l.Buffer.rdb, b.named), noteDue(ctx, l.Buffer.rdb, b.events), noteChoices(ctx, l.Buffer.rdb, b.events))
 		if noted != nil {
 			l.Log.Warn("loaded, but not noted what depends on it", "err", noted)
 		}

@@ -70,6 +70,13 @@ func (x *Outbox) review(ctx context.Context, week string, due, now time.Time) (*
 	return made, nil
 }
 
+// Forget has the review that is mailed next made anew: somebody it names was erased.
+func (x *Outbox) Forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.weeks = nil
+}
+
 func (x *Outbox) settle(ctx context.Context) error {
 	if x.Settle == nil {
 		return nil

@@ -23,15 +23,17 @@ const keptAtOnce = 100
 // Event returns one event in its newest revision, with all that is stored of it;
 // found is false if there is none.
 func (db *DB) Event(ctx context.Context, id trail.ID) (e trail.Event, found bool, err error) {
-	all, err := query(ctx, db, "Event", func(rows driver.Rows, e *trail.Event) error {
-		return rows.Scan(&e.ID, &e.Revision, (*string)(&e.Kind), when{&e.At}, when{&e.ReceivedAt}, &e.Source, &e.Content, (*string)(&e.Share),
-			&e.Message, (*string)(&e.Contact), &e.Account, &e.Rep, &e.Deal, &e.Stage, (*string)(&e.Agent), &e.Probability, &e.Rules, &e.Signal,
-			&e.RuleSet, &e.Signs, &e.Network, &e.Origin, &e.Device, &e.LedTo, (*string)(&e.Withheld), &e.Note, &e.Attrs, when{&e.RevisedAt})
-	}, instant("as_of", forever), clickhouse.Named("id", hex.EncodeToString(id[:])))
+	all, err := query(ctx, db, "Event", scanEvent, instant("as_of", forever), clickhouse.Named("id", hex.EncodeToString(id[:])))
 	if err != nil || len(all) == 0 {
 		return e, false, err
 	}
 	return all[0], true, nil
+}
+
+func scanEvent(rows driver.Rows, e *trail.Event) error {
+	return rows.Scan(&e.ID, &e.Revision, (*string)(&e.Kind), when{&e.At}, when{&e.ReceivedAt}, &e.Source, &e.Content, (*string)(&e.Share),
+		&e.Message, (*string)(&e.Contact), &e.Account, &e.Rep, &e.Deal, &e.Stage, (*string)(&e.Agent), &e.Probability, &e.Rules, &e.Signal,
+		&e.RuleSet, &e.Signs, &e.Network, &e.Origin, &e.Device, &e.LedTo, (*string)(&e.Withheld), &e.Note, &e.Attrs, when{&e.RevisedAt})
 }
 
 // Kept returns what is kept about the mail of one rep, by address: how many facts of

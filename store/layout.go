@@ -49,6 +49,8 @@ var layoutParts = []string{
 }
 
 var (
+	// keptLayouts is how many are kept of those of now, as somebody may still read the one before, and of reviews.
+	keptLayouts = map[bool]int{true: 2, false: 3}
 	// layoutTables are the tables that have parts of layouts.
 	layoutTables = []string{"layouts", "layout_events", "layout_deals", "layout_contacts", "layout_contents", "layout_deal_events", "layout_deal_counts", "layout_content_counts", "layout_rep_counts", "layout_send_counts", "layout_totals", "layout_kept_counts"}
 	// layoutSteps are those that are needed only while a layout is made.
@@ -216,7 +218,7 @@ func (db *DB) layOut(ctx context.Context, asOf time.Time, known []layout) (time.
 	for _, one := range append([]layout{next}, known[:len(known)-1]...) {
 		now := one.asOf.IsZero()
 		kept[now]++
-		gone[one.id] = kept[now] > 2
+		gone[one.id] = kept[now] > keptLayouts[now]
 	}
 	// What another process makes meanwhile is nobody's yet.
 	abandoned := func(id string) bool {
@@ -251,6 +253,7 @@ func (db *DB) LayOut(ctx context.Context, part, id string, asOf time.Time) error
 // then is stored, for which settle waits.
 func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, elsewhere bool, settle func(context.Context) error) error {
 	var frozen time.Time
+	there := false          // is a layout of that time
 	last := layoutQuick + 1 // how long one takes is not known before the first
 	for {
 		var took time.Duration
@@ -260,11 +263,11 @@ func (db *DB) KeepLayouts(ctx context.Context, zone *time.Location, elsewhere bo
 				last = took
 			}
 		}
-		if _, due := db.ReviewAt.Due(time.Now(), zone); err == nil && !due.Equal(frozen) {
+		if _, due := db.ReviewAt.Due(time.Now(), zone); err == nil && (!due.Equal(frozen) || there && !db.laidOut(ctx, due)) {
 			if err = settle(ctx); err == nil {
 				err = db.FreezeReview(ctx, due)
 			}
-			if err == nil {
+			if there = err == nil && db.laidOut(ctx, due); err == nil {
 				frozen = due
 			}
 		}
@@ -292,6 +295,12 @@ func (db *DB) asked() bool {
 	db.layouts.mu.Lock()
 	defer db.layouts.mu.Unlock()
 	return time.Since(db.layouts.asked) < layoutIdle
+}
+
+// laidOut reports whether there is a layout of a time: erasing somebody removes it.
+func (db *DB) laidOut(ctx context.Context, asOf time.Time) bool {
+	known, err := db.allLayouts(ctx)
+	return err != nil || slices.ContainsFunc(known, func(one layout) bool { return one.asOf.Equal(moment(asOf)) })
 }
 
 // FreezeReview lays out what was known when a review was due, if anything was. What

@@ -24,8 +24,9 @@ type Status struct {
 	KnownAt   time.Time       `json:"known_at,omitzero"` // reports tell what was known then; zero: this moment's
 	Health    *Health         `json:"health,omitempty"`  // what no report counts and why; absent while the database does not answer
 
-	CRMContacts  uint64 `json:"crm_contacts"`  // contacts that the CRM told of
-	BaselineKept bool   `json:"baseline_kept"` // the numbers of a day are kept as the baseline
+	CRMContacts  uint64    `json:"crm_contacts"`       // contacts that the CRM told of
+	BackupAt     time.Time `json:"backup_at,omitzero"` // when the last backup was taken; zero: never, or nobody knows
+	BaselineKept bool      `json:"baseline_kept"`      // the numbers of a day are kept as the baseline
 }
 
 // Backlog is what was accepted and is not yet visible.

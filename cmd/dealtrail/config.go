@@ -105,6 +105,10 @@ type Config struct {
 		AnswerHours int    `toml:"answer_hours" default:"24" doc:"Within how many hours of its creation in the CRM a rep should write to a lead."`
 		Hours       string `toml:"hours" default:"" doc:"Working hours in company.zone that count towards answer_hours, such as \"Mon-Fri 09:00-17:00\". Empty: around the clock."`
 	} `toml:"service"`
+	Retention struct {
+		PersonMonths int `toml:"person_months" default:"13" doc:"After how many months without a word of a person, whom the CRM does not have and who is on no open deal, their name and address go: facts name a random contact then, and counts and credits stay. 0: never."`
+		FileMonths   int `toml:"file_months" default:"13" doc:"After how many months the files of a weekly review are removed from review.dir; they name people. 0: never."`
+	} `toml:"retention"`
 	Mailboxes struct {
 		Every          Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at. Where the server can tell of new mail by itself (IDLE), sent mail is seen at once."`
 		Since          Past     `toml:"since" default:"12 months" doc:"How far back a mailbox is read when it is first connected, as \"30 days\", \"12 months\" or a date such as \"2026-01-01\". A year tells on the first day what is sent, never sent and part of won deals."`

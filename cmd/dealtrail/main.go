@@ -57,6 +57,11 @@ type cli struct {
 	Read      readCmd      `cmd:"" help:"What mails would yield, as JSON lines; stores nothing."`
 	Mailbox   mailboxCmd   `cmd:"" help:"Add, check, list, pause, resume or remove mailboxes."`
 	CRM       crmCmd       `cmd:"" name:"crm" help:"CRMs that speak by themselves: list, check, ask, or compare."`
+	Erase     eraseCmd     `cmd:"" help:"Remove a person for ever; counts and credits stay."`
+	Export    exportCmd    `cmd:"" help:"All that is stored of a person, as JSON, for that person."`
+	Privacy   privacyCmd   `cmd:"" help:"The record of processing, and who was erased."`
+	Backup    backupCmd    `cmd:"" help:"Take a backup of everything, keys included, while the server runs."`
+	Restore   restoreCmd   `cmd:"" help:"Bring a backup back, into an empty folder."`
 	Bad       badCmd       `cmd:"" help:"List what could not become events, or hand it in again."`
 	Keys      keyCmd       `cmd:"" name:"key" help:"Make, list or revoke API keys."`
 	User      userCmd      `cmd:"" help:"Let people sign in, list them, say what they may, or disable them."`

@@ -15,7 +15,7 @@ func (p *program) newPoller(keys *trail.Keyring, contacts trail.ContactKey) *mai
 	reader := p.newReader(keys, contacts)
 	reader.RepOf = p.repOf
 	return &mailbox.Poller{
-		Boxes: c.boxes(contacts, p.providers), Emit: p.buffer.Append, Memory: mailMemory(p.redis), Every: time.Duration(c.Mailboxes.Every),
+		Boxes: c.boxes(contacts, p.providers), Emit: p.buffer.Append, Memory: mailMemory(p.redis, namesErased(p.tombstones)), Every: time.Duration(c.Mailboxes.Every),
 		CatalogueVersion: p.mailMeaning, Now: time.Now, Log: p.log, Share: p.shareMailboxes,
 		Reader: reader, ExcludeFolders: c.Mailboxes.ExcludeFolders,
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"dealtrail/ingest"
 	"dealtrail/ingest/mailbox"
 	"dealtrail/trail"
 )
@@ -54,8 +55,18 @@ const (
 	sightingTTL = 180 * 24 * time.Hour
 )
 
-// mailMemory keeps the poller's cursors and the hashes of sent mails in Redis.
-func mailMemory(rdb redis.UniversalClient) mailbox.Memory {
+// namesErased reports whether what is remembered of a mail names somebody who was
+// erased: marks of links have the contact as their third part.
+func namesErased(tombstones *ingest.Tombstones) func(mark string) bool {
+	return func(mark string) bool {
+		parts := strings.Split(mark, ":")
+		return len(parts) >= 3 && tombstones.Has(trail.ContactID(parts[2]))
+	}
+}
+
+// mailMemory keeps the poller's cursors and the hashes of sent mails in Redis, but for
+// those that forget names.
+func mailMemory(rdb redis.UniversalClient, forget func(mark string) bool) mailbox.Memory {
 	members := func(marks []string) []any {
 		out := make([]any, len(marks))
 		for i, m := range marks {
@@ -73,6 +84,9 @@ func mailMemory(rdb redis.UniversalClient) mailbox.Memory {
 		},
 		Save: func(ctx context.Context, key, value string) error { return rdb.HSet(ctx, cursorsKey, key, value).Err() },
 		MarkSent: func(ctx context.Context, marks ...string) error {
+			if marks = slices.DeleteFunc(slices.Clone(marks), forget); len(marks) == 0 {
+				return nil
+			}
 			return rdb.SAdd(ctx, marksKey, members(marks)...).Err()
 		},
 		WasSent: func(ctx context.Context, marks ...string) (map[string]bool, error) {

@@ -64,6 +64,8 @@ type program struct {
 	visitors      *ingest.Visitors
 	corrector     *ingest.Corrector
 	acquaintances *ingest.Acquaintances
+	tombstones    *ingest.Tombstones
+	eraser        *ingest.Eraser
 	importer      *crm.Importer
 	feeds         *feed.Feeds
 	tracker       *track.Tracker
@@ -142,6 +144,9 @@ func (p *program) open(ctx context.Context) (err error) {
 	contacts := trail.ContactKey(p.secrets.ContactKey)
 	files := &ingest.Files{Dir: filepath.Join(dir, "files")}
 
+	if err := p.openTombstones(ctx, dir, contacts); err != nil {
+		return err
+	}
 	if err := p.openPipe(dir); err != nil {
 		return err
 	}
@@ -151,7 +156,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	}
 	p.consents = &ingest.Consents{
 		Redis: p.redis, DB: p.db, Snapshot: filepath.Join(dir, "choices.json"), Links: c.Tracking.Links, Pixel: c.Tracking.Pixel,
-		Browsers: c.Tracking.HonourSignals, Emit: p.buffer.Append, Log: p.log, Now: time.Now,
+		Browsers: c.Tracking.HonourSignals, Emit: p.buffer.Append, Log: p.log, Now: time.Now, Tombstones: p.tombstones,
 	}
 	p.consents.Load(ctx)
 	p.registry = &ingest.Registry{
@@ -161,7 +166,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	}
 	p.importer = &crm.Importer{
 		Emit: p.buffer.Append, Settle: p.buffer.Settle, States: p.db.States, Known: p.db.Known, SubjectsOf: p.db.SubjectsOf, FactsOf: p.db.FactsOf,
-		Contacts: contacts, Zone: p.zone, Now: time.Now, Listed: p.catalogue.Put,
+		Contacts: contacts, Zone: p.zone, Now: time.Now, Listed: p.catalogue.Put, Erased: p.tombstones.Has,
 	}
 	p.openFeeds()
 	if p.db.Definition, err = c.attribution().Definition(); err != nil {
@@ -184,7 +189,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	if err := p.openTracker(keys, files); err != nil {
 		return err
 	}
-	p.acquaintances = &ingest.Acquaintances{Redis: p.redis, DB: p.db, Log: p.log}
+	p.acquaintances = &ingest.Acquaintances{Redis: p.redis, DB: p.db, Log: p.log, Tombstones: p.tombstones}
 	if p.providers, err = c.providers(); err != nil {
 		return err
 	}
@@ -201,10 +206,12 @@ func (p *program) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p.openEraser(contacts)
+	p.feeds.Erase = p.eraseToldBy
 	names := &ingest.RepNames{Redis: p.redis, Mode: trail.RepNames(c.Company.RepNames), Now: time.Now}
 	p.site, err = dashboards.New(dashboards.Site{
 		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), CRM: p.crmPage(), Budgets: &dashboards.Budgets{New: p.budgets.New, Links: p.links, Address: c.pages()}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Access: p.access, Now: p.clock, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
+		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), Erase: p.eraser.Erase, CRM: p.crmPage(), Budgets: &dashboards.Budgets{New: p.budgets.New, Links: p.links, Address: c.pages()}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Access: p.access, Now: p.clock, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
 	})
 	if err != nil {
 		return err
@@ -212,7 +219,7 @@ func (p *program) open(ctx context.Context) (err error) {
 	p.server = &api.Server{
 		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Feeds: p.feeds, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
 		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Outbox: p.outboxActions(), Corrector: p.corrector, Budgets: p.budgetActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: p.clock, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
+		Outbox: p.outboxActions(), Corrector: p.corrector, Budgets: p.budgetActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Eraser: p.eraser, Processing: p.processing, Backup: p.backup, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: p.clock, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
 	}
 	return nil
 }
@@ -222,6 +229,7 @@ func (p *program) openPipe(dir string) (err error) {
 	p.buffer = ingest.NewBuffer(p.redis, p.log)
 	p.buffer.Reserve = int64(p.config.Redis.ReserveMB) << 20
 	p.buffer.Visible = p.db.Wrote
+	p.buffer.Tombstones = p.tombstones
 	o := ingest.SpoolOptions{Dir: filepath.Join(dir, "spool"), MaxBytes: int64(p.config.Data.SpoolMB) << 20, Log: p.log}
 	if p.buffer.Spool, err = ingest.OpenSpool(o); err != nil {
 		return err
@@ -343,7 +351,7 @@ func (p *program) runJobs(ctx context.Context) error {
 		layouts := func(ctx context.Context) error {
 			return p.db.KeepLayouts(ctx, p.zone, !p.roles.has("web"), p.buffer.Settle)
 		}
-		if err := all(ctx, layouts, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run, p.runReviewFiles, p.outbox.Run, p.access.Run); err != nil {
+		if err := all(ctx, layouts, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run, p.runReviewFiles, p.outbox.Run, p.access.Run, p.eraser.Run, p.retention().Run); err != nil {
 			p.log.Error("jobs stopped, beginning again", "err", err)
 		}
 	})
@@ -354,7 +362,7 @@ func (p *program) runJobs(ctx context.Context) error {
 func (p *program) run(ctx context.Context, started func(context.Context) error) (err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	sinks := []func(context.Context) error{p.buffer.Run, p.catalogue.Run, p.consents.Run, p.visitors.Run, p.nodes.Run, p.acquaintances.Run, p.mailboxes.Run}
+	sinks := []func(context.Context) error{p.buffer.Run, p.catalogue.Run, p.consents.Run, p.visitors.Run, p.nodes.Run, p.acquaintances.Run, p.mailboxes.Run, p.tombstones.Run}
 	if p.roles.has("load") {
 		sinks = append(sinks, p.loader.Run)
 	}

@@ -84,6 +84,7 @@ func (p *program) status(ctx context.Context) (trail.Status, error) {
 	}
 	p.tellStore(ctx, &s, trouble)
 	p.tellCRMs(ctx, trouble)
+	p.tellBackup(ctx, &s, trouble)
 	told, _ := ingest.Troubles(ctx, p.redis) // that Redis does not answer was told
 	for _, t := range told {
 		trouble("%s", t.Text)

@@ -59,6 +59,7 @@ type Importer struct {
 	SubjectsOf func(ctx context.Context, source string, kind trail.Kind) ([]string, error)
 	FactsOf    func(ctx context.Context, source string, kinds ...trail.Kind) ([]trail.ID, error)
 
+	Erased   func(trail.ContactID) bool // who was erased and is not kept again; nil: nobody
 	Contacts trail.ContactKey
 	Zone     *time.Location   // of dates without a zone; nil is UTC
 	Now      func() time.Time // nil is time.Now
@@ -130,7 +131,7 @@ func (im *Importer) load(ctx context.Context, table, name string, r io.Reader, j
 	if zone == nil {
 		zone = time.UTC
 	}
-	j.convert = &converter{table: t, zone: zone, contacts: im.Contacts, now: j.now}
+	j.convert = &converter{table: t, zone: zone, contacts: im.Contacts, erased: im.erased, now: j.now}
 	j.convert.setColumns(s.used)
 
 	if im.Settle != nil {
@@ -153,3 +154,6 @@ func (im *Importer) now() time.Time {
 	}
 	return now.UTC().Truncate(time.Millisecond)
 }
+
+// erased reports whether a person was erased and is not kept again.
+func (im *Importer) erased(c trail.ContactID) bool { return im.Erased != nil && im.Erased(c) }

@@ -40,6 +40,9 @@ func (c *converter) fact(r *row, v values, refuse func(name, reason string)) {
 	e.Kind, e.Content, e.Rep, e.Agent = trail.Kind(v["kind"]), v["content"], v["rep"], trail.Agent(v["agent"])
 	if address := v["contact"]; address != "" {
 		e.Contact, e.Person = c.contacts.ID(address), &trail.Person{Address: address}
+		if c.erased(e.Contact) { // its ID is as it was, so that a touch that is known is not told again
+			r.erased = 1
+		}
 	}
 	need := func(name, value string) {
 		if value == "" {

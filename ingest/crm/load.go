@@ -67,7 +67,10 @@ func (j *job) loadRows(ctx context.Context, twins *twins) error {
 			return nil
 		}
 		delete(twins.survivors, r.subject)
-		if copied {
+		if r.erased > 0 {
+			j.convert.notes.erased++
+		}
+		if copied || r.erased > 0 && j.sheet.table.kind == trail.ContactKind {
 			j.report.Unchanged++
 			return nil
 		}

@@ -120,7 +120,10 @@ func (j *job) compare(ctx context.Context) (err error) {
 			return fmt.Errorf("look up all %s: %w", t.name, err)
 		}
 		p.there = len(p.subjects)
-		p.subjects = slices.DeleteFunc(p.subjects, func(s string) bool { return has((&row{subject: s}).key()) })
+		// Who was erased has no row that could be told from others, and is gone already.
+		p.subjects = slices.DeleteFunc(p.subjects, func(s string) bool {
+			return trail.ContactID(s).Erased() && t.kind == trail.ContactKind || has((&row{subject: s}).key())
+		})
 		return nil
 	}
 	if p.facts, err = j.FactsOf(ctx, csvSource, t.facts...); err != nil {

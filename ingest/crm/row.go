@@ -16,6 +16,7 @@ type row struct {
 	given   map[string]string // of a state: the attrs that the file has; an empty value clears
 	person  map[string]string // of a contact: address, and name and title if the file has them
 	people  []string          // of a deal: its contacts' addresses
+	erased  int               // how many people it names who were erased: of a contact, of a touch, or on a deal
 	into    string            // of a deal: the one that it was merged into; all else is empty then
 	event   trail.Event       // of a fact: complete but for ReceivedAt
 }
@@ -25,6 +26,7 @@ type converter struct {
 	table    *table
 	zone     *time.Location
 	contacts trail.ContactKey
+	erased   func(trail.ContactID) bool
 	now      time.Time
 	told     bool // by a CRM, which says itself what a stage means
 	columns  []*used
@@ -39,6 +41,7 @@ type notes struct {
 	expected  int // close dates of open deals
 	undated   int // won deals without a close date
 	future    int // facts that lie ahead
+	erased    int // rows that are about somebody who was erased, or name them
 	nowhere   int // content without URL and file
 	namedOnly int // owners without an address
 }
@@ -226,8 +229,13 @@ func (c *converter) people(r *row, v values, u *used, cell string) (reason strin
 		if !ok {
 			return "has something that is not a mail address; separate several with ;"
 		}
+		id := c.contacts.ID(address)
+		if c.erased(id) {
+			r.erased++
+			continue
+		}
 		r.people = append(r.people, address)
-		ids = append(ids, string(c.contacts.ID(address)))
+		ids = append(ids, string(id))
 	}
 	slices.Sort(ids)
 	v[u.name] = strings.Join(slices.Compact(ids), " ")
@@ -240,6 +248,9 @@ func (c *converter) state(r *row, v values, refuse func(name, reason string)) {
 	case trail.ContactKind:
 		address := v["email"]
 		r.subject = string(c.contacts.ID(address))
+		if c.erased(trail.ContactID(r.subject)) {
+			r.erased = 1
+		}
 		r.person = map[string]string{"address": address}
 		if title, has := v["title"]; has {
 			r.person["title"] = title
@@ -307,6 +318,11 @@ func (c *converter) after(before trail.State, r row) trail.State {
 		return before.Without(r.into)
 	}
 	after := before.With(r.given)
+	for k, v := range after.Attrs {
+		if stillErased(before.Attrs[k], v) {
+			after.Attrs[k] = before.Attrs[k]
+		}
+	}
 	switch c.table.kind {
 	case trail.ContactKind:
 		p := trail.Person{}
@@ -322,6 +338,7 @@ func (c *converter) after(before trail.State, r row) trail.State {
 		}
 		after.Person = &p
 	case trail.DealKind:
+		after.Attrs = keepErased(before.Attrs["contacts"], after.Attrs, r)
 		// CRMs give the date expected as the close date of an open deal.
 		if after.Attrs["status"] == "open" && after.Attrs["closed_at"] != "" {
 			delete(after.Attrs, "closed_at")
@@ -334,6 +351,50 @@ func (c *converter) after(before trail.State, r row) trail.State {
 		if after.Attrs["url"] == "" && after.Attrs["file"] == "" {
 			c.notes.nowhere++
 		}
+	}
+	return after
+}
+
+// stillErased reports whether a text is the one in which somebody was erased, as the
+// file still has it: what stands around them is the same.
+func stillErased(before, now string) bool {
+	parts := strings.Split(before, trail.ErasedText)
+	if len(parts) < 2 || before == now || !strings.HasPrefix(now, parts[0]) || !strings.HasSuffix(now, parts[len(parts)-1]) {
+		return false
+	}
+	for _, part := range parts {
+		_, rest, found := strings.Cut(now, part)
+		if !found {
+			return false
+		}
+		now = rest
+	}
+	return true
+}
+
+// keepErased returns what a row says of a deal, with those of its contacts who were
+// erased: the file may name them, and nobody can tell who they were. A file read again
+// changes nothing.
+func keepErased(before string, after map[string]string, r row) map[string]string {
+	if _, has := r.given["contacts"]; !has {
+		return after
+	}
+	ids := strings.Fields(after["contacts"])
+	erased := 0
+	for _, id := range strings.Fields(before) {
+		if trail.ContactID(id).Erased() {
+			ids = append(ids, id)
+			erased++
+		}
+	}
+	if erased == 0 {
+		return after
+	}
+	was := strings.Fields(before)
+	slices.Sort(ids)
+	slices.Sort(was)
+	if after["contacts"] = strings.Join(ids, " "); slices.Equal(ids, was) {
+		after["contacts"] = before
 	}
 	return after
 }
@@ -352,6 +413,7 @@ func (c *converter) warnings() (w []string) {
 	add(n.expected, "open deals have a close date; it is the one expected and was left out.")
 	add(n.undated, "won deals have no close date; reports over a period leave them out.")
 	add(n.future, "rows lie in the future.")
+	add(n.erased, "rows name people who were erased; nothing is kept of them again.")
 	add(n.nowhere, "pieces of content have neither URL nor file yet; links to them lead nowhere.")
 	return w
 }

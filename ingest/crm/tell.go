@@ -45,7 +45,7 @@ func (im *Importer) Tell(ctx context.Context, source string, told []Told) (Repor
 			return report, err
 		}
 		j.sheet = &sheet{table: t}
-		j.convert = &converter{table: t, zone: cmp.Or(im.Zone, time.UTC), contacts: im.Contacts, now: j.now, told: true}
+		j.convert = &converter{table: t, zone: cmp.Or(im.Zone, time.UTC), contacts: im.Contacts, erased: im.erased, now: j.now, told: true}
 		rows, gone := j.read(told, warned)
 		if t.kind == trail.ContactKind {
 			for _, r := range rows {

@@ -1,0 +1,66 @@
+package ingest_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"dealtrail/ingest"
+	"dealtrail/trail"
+)
+
+// What is old is forgotten once a day: people of whom nothing was heard, and files of
+// reviews; nothing else.
+func TestWhatIsOldIsForgottenOnceADay(t *testing.T) {
+	p := newPipe(t)
+	p.load(t)
+	dir := t.TempDir()
+	now := time.Now()
+	for name, age := range map[string]time.Duration{"review-old.xlsx": 500, "review-new.xlsx": 10, "letter-old.txt": 500} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now, now.Add(-age*24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := mailTo("old@buyer.test", 1)
+	old.At, old.ReceivedAt = now.AddDate(-2, 0, 0).UTC(), now.AddDate(-2, 0, 0).UTC()
+	fresh := mailTo("fresh@buyer.test", 2)
+	p.append(t, old, fresh)
+	p.settle(t)
+	r := &ingest.Retention{Redis: p.rdb, DB: p.db, PersonMonths: 13, FileMonths: 13, Reviews: dir, Log: quiet(), Now: func() time.Time { return now }}
+	for range 2 {
+		if err := r.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if people := p.text(t, "SELECT address FROM people FINAL"); !slices.Equal(people, []string{"fresh@buyer.test"}) {
+			t.Errorf("people: %v", people)
+		}
+	}
+	if n := p.text(t, "SELECT toString(count()) FROM events FINAL WHERE contact NOT IN (SELECT contact FROM people) AND startsWith(contact, '0')"); n[0] != "1" {
+		t.Errorf("%s events are of who was forgotten", n[0])
+	}
+	whose, err := ingest.Whose(t.Context(), &ingest.Consents{Redis: p.rdb}, old.Share)
+	if _, known := whose[erasureKey.ID("old@buyer.test")]; err != nil || known || len(whose) != 1 {
+		t.Errorf("the link is of %v, %v", whose, err)
+	}
+	var left []string
+	files, err := os.ReadDir(dir)
+	for _, f := range files {
+		left = append(left, f.Name())
+	}
+	if err != nil || !slices.Equal(left, []string{"letter-old.txt", "review-new.xlsx"}) {
+		t.Errorf("files: %v, %v", left, err)
+	}
+	// The person may come again: there is no tombstone.
+	again := mailTo("old@buyer.test", 3)
+	p.append(t, again)
+	p.settle(t)
+	if n := p.text(t, "SELECT toString(count()) FROM people FINAL WHERE contact = '"+string(trail.ContactID(erasureKey.ID("old@buyer.test")))+"'"); n[0] != "1" {
+		t.Error("who comes again is not known")
+	}
+}

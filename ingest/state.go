@@ -1,0 +1,208 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"dealtrail/trail"
+)
+
+// StateKey is one key of Redis as a backup has it: whole, whatever its type.
+type StateKey struct {
+	Key     string            `json:"key"`
+	Expires time.Time         `json:"expires,omitzero"`
+	String  []byte            `json:"string,omitempty"`
+	Hash    map[string][]byte `json:"hash,omitempty"`
+	Set     [][]byte          `json:"set,omitempty"`
+	Scores  map[string]string `json:"scores,omitempty"` // of a sorted set: member to score
+	List    [][]byte          `json:"list,omitempty"`
+}
+
+// notBackedUp begin the keys that no backup has: what belongs to running processes, to
+// people who are signed in, what must not outlive its hours, and what is worked out from
+// the store again.
+var notBackedUp = []string{
+	"dealtrail:{p", "dealtrail:lease:", "dealtrail:members:", nodesKey, balanceKey, reloadKey, namedKey,
+	"dealtrail:session:", "dealtrail:sessions:", "dealtrail:signin:", "dealtrail:throttle:", visitorKey, ownKey, recipientsPrefix, sharesPrefix, recipientsReady, acquaintancesKey,
+}
+
+// backedUp reports whether a backup has a key.
+func backedUp(key string) bool {
+	return !slices.ContainsFunc(notBackedUp, func(begin string) bool { return strings.HasPrefix(key, begin) })
+}
+
+// DumpState hands over every key that a backup has.
+func DumpState(ctx context.Context, rdb redis.UniversalClient, take func(StateKey) error) error {
+	err := eachKey(ctx, rdb, "dealtrail:*", func(key string) error {
+		if !backedUp(key) {
+			return nil
+		}
+		k, err := readState(ctx, rdb, key)
+		if errors.Is(err, redis.Nil) { // it ended meanwhile
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return take(k)
+	})
+	if err != nil {
+		return fmt.Errorf("dump the state: %w", err)
+	}
+	return nil
+}
+
+func readState(ctx context.Context, rdb redis.UniversalClient, key string) (k StateKey, err error) {
+	k.Key = key
+	kind, err := rdb.Type(ctx, key).Result()
+	if err != nil {
+		return k, err
+	}
+	ttl, err := rdb.PTTL(ctx, key).Result()
+	if err != nil {
+		return k, err
+	}
+	if ttl > 0 {
+		k.Expires = time.Now().Add(ttl).UTC()
+	}
+	raw := func(all []string) (out [][]byte) {
+		for _, s := range all {
+			out = append(out, []byte(s))
+		}
+		return out
+	}
+	switch kind {
+	case "string":
+		k.String, err = rdb.Get(ctx, key).Bytes()
+	case "hash":
+		fields, failed := rdb.HGetAll(ctx, key).Result()
+		err = failed
+		k.Hash = map[string][]byte{}
+		for f, v := range fields {
+			k.Hash[f] = []byte(v)
+		}
+	case "set":
+		all, failed := rdb.SMembers(ctx, key).Result()
+		k.Set, err = raw(all), failed
+	case "list":
+		all, failed := rdb.LRange(ctx, key, 0, -1).Result()
+		k.List, err = raw(all), failed
+	case "zset":
+		all, failed := rdb.ZRangeWithScores(ctx, key, 0, -1).Result()
+		err = failed
+		k.Scores = map[string]string{}
+		for _, z := range all {
+			k.Scores[fmt.Sprint(z.Member)] = fmt.Sprint(z.Score)
+		}
+	case "none":
+		return k, redis.Nil
+	default:
+		return k, fmt.Errorf("%s is a %s, which no backup knows", key, kind)
+	}
+	return k, err
+}
+
+// LoadState writes a key that DumpState read, unless it would have ended by now.
+func LoadState(ctx context.Context, rdb redis.UniversalClient, k StateKey) error {
+	if !backedUp(k.Key) || !strings.HasPrefix(k.Key, "dealtrail:") {
+		return fmt.Errorf("load the state: %q is no key of a backup", k.Key)
+	}
+	if !k.Expires.IsZero() && !k.Expires.After(time.Now()) {
+		return nil
+	}
+	anys := func(all [][]byte) (out []any) {
+		for _, b := range all {
+			out = append(out, b)
+		}
+		return out
+	}
+	_, err := rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		switch {
+		case k.Hash != nil:
+			for f, v := range k.Hash {
+				p.HSet(ctx, k.Key, f, v)
+			}
+		case k.Set != nil:
+			for some := range slices.Chunk(anys(k.Set), sweepChunk) { // Redis takes a million at once, at most
+				p.SAdd(ctx, k.Key, some...)
+			}
+		case k.List != nil:
+			for some := range slices.Chunk(anys(k.List), sweepChunk) {
+				p.RPush(ctx, k.Key, some...)
+			}
+		case k.Scores != nil:
+			for member, score := range k.Scores {
+				p.Do(ctx, "ZADD", k.Key, score, member)
+			}
+		default:
+			p.Set(ctx, k.Key, k.String, 0)
+		}
+		if !k.Expires.IsZero() {
+			p.PExpireAt(ctx, k.Key, k.Expires)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load the state: %s: %w", k.Key, err)
+	}
+	return nil
+}
+
+// HasState reports whether a Redis has anything of an installation.
+func HasState(ctx context.Context, rdb redis.UniversalClient) (bool, error) {
+	found := errors.New("found")
+	err := eachKey(ctx, rdb, "dealtrail:*", func(string) error { return found })
+	if errors.Is(err, found) {
+		return true, nil
+	}
+	return false, err
+}
+
+// DumpWaiting hands over the raw events that were accepted and are not loaded yet. What
+// is loaded meanwhile may be among them: IDs make that harmless.
+func (b *Buffer) DumpWaiting(ctx context.Context, take func(raw string) error) error {
+	all, err := b.progressOf(ctx, allPartitions)
+	if err != nil {
+		return fmt.Errorf("dump what waits: %w", err)
+	}
+	for _, p := range allPartitions {
+		for at := all[p].loaded; ; {
+			found, err := b.rdb.XRangeN(ctx, streamKey(p), "("+at.String(), "+", sweepChunk).Result()
+			if err != nil {
+				return fmt.Errorf("dump what waits: %w", err)
+			}
+			for _, m := range found {
+				if raw, ok := m.Values[streamField].(string); ok {
+					if err := take(raw); err != nil {
+						return err
+					}
+				}
+			}
+			if len(found) < sweepChunk || parseStreamID(found[len(found)-1].ID).compare(all[p].newest) >= 0 {
+				break
+			}
+			at = parseStreamID(found[len(found)-1].ID)
+		}
+	}
+	return nil
+}
+
+// CleanRaw returns a raw event without who was erased.
+func (t *Tombstones) CleanRaw(raw string) string {
+	clean, _ := (&Eraser{Tombstones: t}).cleanEntry(func(s string) string { return t.Text(s) })(raw)
+	return clean
+}
+
+// Instead returns what takes the place of a contact that was erased, the same each time:
+// a backup that is restored has them in many rows.
+func (t *Tombstones) Instead(c trail.ContactID) trail.ContactID {
+	stone := t.Key.Tombstone(c)
+	becomes, _ := t.becomes.LoadOrStore(stone, trail.NewErased())
+	return becomes.(trail.ContactID)
+}

@@ -1,0 +1,2 @@
+-- A row is somebody who is being erased.
+INSERT INTO erasing (was, becomes, pattern)

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"dealtrail/trail"
+)
+
+// expireAtOnce is how many contacts are forgotten by one statement.
+const expireAtOnce = 20_000
+
+// Expire forgets who the contacts are of whom nothing was heard since a time: their
+// names and addresses go, and each of them becomes a random contact, so that counts and
+// credits stay. Whom the CRM has, who is on an open deal and who chose something about
+// tracking stays. It returns the contacts that it forgot; layouts and snapshots begun
+// before it are for DropStale. Repeating it is harmless.
+func (db *DB) Expire(ctx context.Context, before time.Time) (forgotten []trail.ContactID, err error) {
+	for {
+		some, err := query(ctx, db, "ExpiredContacts", func(rows driver.Rows, c *trail.ContactID) error { return rows.Scan((*string)(c)) },
+			instant("as_of", forever), instant("before", before), clickhouse.Named("limit", uint64(expireAtOnce)))
+		if err != nil || len(some) == 0 {
+			return forgotten, err
+		}
+		if err := db.expire(ctx, some); err != nil {
+			return forgotten, fmt.Errorf("forget who contacts are: %w", err)
+		}
+		if forgotten = append(forgotten, some...); len(some) < expireAtOnce {
+			return forgotten, nil
+		}
+	}
+}
+
+func (db *DB) expire(ctx context.Context, contacts []trail.ContactID) (err error) {
+	if err := db.Exec(ctx, "TRUNCATE TABLE expiring"); err != nil {
+		return err
+	}
+	defer func() {
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		err = errors.Join(err, db.Exec(clean, "TRUNCATE TABLE expiring"))
+	}()
+	err = insert(ctx, db, "InsertExpiring", contacts, func(b driver.Batch, c trail.ContactID) error {
+		return b.Append(string(c), string(trail.NewErased()))
+	})
+	if err != nil {
+		return err
+	}
+	if err := db.rewrite(ctx, "events", "ExpireEvents"); err != nil {
+		return err
+	}
+	return db.rewrite(ctx, "people", "ExpirePeople")
+}
