@@ -112,7 +112,7 @@ func (c *Config) secretFiles() (all []string) {
 	for _, x := range c.Chats {
 		add(x.URLFile, x.SecretFile)
 	}
-	for _, x := range c.CRM {
+	for _, x := range c.CRMs {
 		add(x.TokenFile, x.SecretFile, x.ClientSecretFile, x.PasswordFile)
 	}
 	add(c.OIDC.ClientSecretFile)

@@ -114,6 +114,7 @@ type Config struct {
 		Since          Past     `toml:"since" default:"12 months" doc:"How far back a mailbox is read when it is first connected, as \"30 days\", \"12 months\" or a date such as \"2026-01-01\". A year tells on the first day what is sent, never sent and part of won deals."`
 		Exclude        []string `toml:"exclude" default:"[]" doc:"Addresses and domains whose mail leaves no trace, such as doctor@clinic.example or family.example: a mail with one of them as sender or recipient is not kept."`
 		ExcludeFolders []string `toml:"exclude_folders" default:"[]" doc:"Folders, or Gmail labels, whose mail leaves no trace wherever else it lies, such as Private."`
+		AllowPrivate   bool     `toml:"allow_private" default:"false" doc:"true: mailboxes that are added by file, API or page may be on servers of a private network or this machine. Those in [[mailbox]] and [[provider]] always may."`
 		DailyMB        int      `toml:"daily_mb" default:"2000" doc:"Megabytes that are read from one mailbox a day at most: Gmail locks a mailbox for a day at 2500. The rest is read the next day."`
 	} `toml:"mailboxes"`
 	Models    []CreditModel `toml:"model"`

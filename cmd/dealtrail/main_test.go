@@ -69,6 +69,7 @@ func startProgram(t *testing.T, path string, p *program, edit func(*Config)) *ru
 	c.Server.PublicURL = "http://" + c.Server.Listen
 	c.Tracking.AllowLocal = true
 	c.Mailboxes.Every = Duration(200 * time.Millisecond)
+	c.Mailboxes.AllowPrivate = true // Dovecot is on this machine
 	if edit != nil {
 		edit(c)
 	}

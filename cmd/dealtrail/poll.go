@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"time"
 
 	"dealtrail/ingest"
 	"dealtrail/ingest/mailbox"
+	"dealtrail/outbox/guard"
 	"dealtrail/trail"
 )
 
@@ -17,7 +21,30 @@ func (p *program) newPoller(keys *trail.Keyring, contacts trail.ContactKey) *mai
 	return &mailbox.Poller{
 		Boxes: c.boxes(contacts, p.providers), Emit: p.buffer.Append, Memory: mailMemory(p.redis, namesErased(p.tombstones)), Every: time.Duration(c.Mailboxes.Every),
 		CatalogueVersion: p.mailMeaning, Now: time.Now, Log: p.log, Share: p.shareMailboxes,
-		Reader: reader, ExcludeFolders: c.Mailboxes.ExcludeFolders,
+		Reader: reader, ExcludeFolders: c.Mailboxes.ExcludeFolders, Dial: c.mailDialer(),
+	}
+}
+
+// mailDialer dials the servers that this file names, and of those that somebody added
+// only public ones: nobody may make this program knock at the doors of its neighbours.
+func (c *Config) mailDialer() func(ctx context.Context, network, address string) (net.Conn, error) {
+	named := map[string]bool{}
+	for _, m := range c.Boxes {
+		named[m.Host] = true
+	}
+	for _, x := range c.Providers {
+		named[x.Host] = true
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := guard.Dialer(c.Mailboxes.AllowPrivate || named[host]).DialContext(ctx, network, address)
+		if refused := (*guard.Refused)(nil); errors.As(err, &refused) {
+			return nil, fmt.Errorf("%w; if the mail server is there, set mailboxes.allow_private", refused)
+		}
+		return conn, err
 	}
 }
 
