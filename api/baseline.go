@@ -21,5 +21,8 @@ func (s *Server) baseline(c echo.Context) error {
 	if st, err := s.Status(ctx); err == nil {
 		both.Now.Mailboxes = st.MailboxesRead()
 	}
+	if format := c.QueryParam("format"); format != "" && format != "json" {
+		return s.rows(c, "baseline", *both.Now)
+	}
 	return c.JSON(http.StatusOK, both)
 }

@@ -25,7 +25,22 @@ func (s *Server) quality(c echo.Context) error {
 		return err
 	}
 	viewOf(c).Quality(q)
-	return c.JSON(http.StatusOK, q)
+	if format := c.QueryParam("format"); format == "" || format == "json" {
+		return c.JSON(http.StatusOK, q)
+	}
+	var file struct{ Rows []qualityLine }
+	for _, g := range q.Groups {
+		for _, r := range g.Rows {
+			file.Rows = append(file.Rows, qualityLine{g.Code, r})
+		}
+	}
+	return s.rows(c, "quality", file)
+}
+
+// qualityLine is one thing that is wrong as a row of a file.
+type qualityLine struct {
+	Code string `json:"code"`
+	trail.QualityRow
 }
 
 // assignmentBody is what POST /v1/assignments takes: who belongs to a deal, or does

@@ -126,8 +126,12 @@ func (db *DB) Baselines(ctx context.Context, since, now time.Time) (both trail.B
 	if k := both.Kept; k != nil && !k.From.IsZero() {
 		from = now.Add(-k.To.Sub(k.From))
 	}
-	both.Now, err = once(ctx, db, fmt.Sprint("baseline ", now.Sub(from).Round(time.Hour)), func(ctx context.Context) (*trail.Baseline, error) {
+	found, err := once(ctx, db, fmt.Sprint("baseline ", now.Sub(from).Round(time.Hour)), func(ctx context.Context) (*trail.Baseline, error) {
 		return db.Baseline(ctx, from, now)
 	})
+	if err == nil {
+		own := *found // the caller may add to it
+		both.Now = &own
+	}
 	return both, err
 }
