@@ -43,7 +43,9 @@ func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail
 	var earned map[string]sum
 	var events []trail.TrailRow
 	var deals []string
+	var versions []trail.ContentVersion
 	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { versions, err = db.versions(asking, f, id); return err })
 	g.Go(func() (err error) { rows, err = db.contents(asking, f, r, id); return err })
 	g.Go(func() (err error) { earned, err = db.sums(asking, f, r, "ContentDeals", id); return err })
 	g.Go(func() (err error) {
@@ -60,7 +62,7 @@ func (db *DB) Content(ctx context.Context, id trail.ContentID, f Filter) (*trail
 	if len(rows) == 0 || id == "" {
 		return nil, trail.Problemf(trail.NotFound, "There is no content %q.", id)
 	}
-	detail := &trail.ContentDetail{ContentRow: rows[0], Events: events}
+	detail := &trail.ContentDetail{ContentRow: rows[0], Events: events, Versions: versions}
 	for deal := range earned {
 		deals = append(deals, deal)
 	}

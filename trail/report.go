@@ -109,8 +109,20 @@ type TrailRow struct {
 type ContentDetail struct {
 	Agents Level `json:"agents"` // whose clicks the numbers count
 	ContentRow
-	DealRows []DealRow  `json:"deal_rows"`
-	Events   []TrailRow `json:"events"`
+	DealRows []DealRow        `json:"deal_rows"`
+	Events   []TrailRow       `json:"events"`
+	Versions []ContentVersion `json:"versions"` // what it was, the newest first
+}
+
+// ContentVersion is what a content was from one registration to the next that changed its
+// version, its file or where it leads.
+type ContentVersion struct {
+	Version  string    `json:"version"` // what it was called; empty: nothing
+	Since    time.Time `json:"since"`
+	URL      string    `json:"url,omitzero"`
+	FileName string    `json:"file_name,omitzero"`
+	Sent     uint64    `json:"sent"`  // how often it was sent in that time, whatever version
+	Stale    uint64    `json:"stale"` // of these as an older one
 }
 
 // DealRow is one deal as the CRM last told us.

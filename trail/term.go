@@ -36,6 +36,7 @@ const (
 var terms = []Term{
 	// What was sent, and what came of it.
 	{"sent", "Sent", "How often a content went to somebody.", "Different pairs of mail and recipient with the content, by tracked link, plain link or file", "sends", "Mail within the company; addresses and folders that are excluded", "/deals", "docs/models.md#what-goes-in"},
+	{"stale", "Older versions", "How often a content went out in a version that a newer one had replaced.", "Sends whose file or plain link is that of a version before the newest one of that time", "sends", "Tracked links, which lead to the newest version by themselves", "/content/found", "docs/models.md#what-goes-in"},
 	{"mails", "Mails", "In how many mails a thing was seen.", "Different mails; several recipients of one are one mail", "mails", "Mail within the company", "/content/found", "docs/mailboxes.md#mailboxes"},
 	{"people", "People", "To how many different people it went.", "Different recipients", "people", "", "/baseline", "docs/models.md#what-goes-in"},
 	{"reps", "Reps", "How many different reps sent it.", "Different senders on our side", "reps", "Whose mailbox is not read", "/reps", "docs/mailboxes.md#mailboxes"},
