@@ -77,6 +77,14 @@ func (v View) Own(rep string, at time.Time) bool {
 	})
 }
 
+// Reps calls add for each rep whose deals one sees, with when they must have closed: from
+// first on and before last, zero for no bound. Who sees all asks nobody in particular.
+func (v View) Reps(add func(rep string, first, last time.Time)) {
+	for _, s := range v.reps {
+		add(s.rep, s.from, s.to)
+	}
+}
+
 // Sees reports whether a deal is to be seen. Whose it is, is looked at when it closed,
 // or today while it is open.
 func (v View) Sees(d trail.DealRow) bool { return v.All || v.Own(d.Owner, d.ClosedAt) }

@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"cmp"
+	"math"
 	"math/big"
 	"net/http"
 	"slices"
@@ -35,37 +36,23 @@ func (s *Site) deals(c echo.Context) error {
 	}
 	order := readSorting(c, "-touched")
 	l.Orders, l.Order = dealOrders, order.String()
-	f := l.filter()
-	f.Limit = everything
-	rows, err := s.source.Deals(c.Request().Context(), f)
-	if err != nil {
-		return err
-	}
 	page := dealsPage{frame: s.frame(c, "How did our deals go?", "deals", l), Status: c.QueryParam("status"), Sort: order}
-	sortDeals(rows, page.Sort)
-	for _, d := range rows {
-		if !l.covers(d) {
-			continue
-		}
-		page.Counts.All++
-		switch d.Status {
-		case "won":
-			page.Counts.Won++
-		case "lost":
-			page.Counts.Lost++
-		default:
-			page.Counts.Open++
-		}
-		if page.Status == "" || d.Status == page.Status {
-			page.Rows = append(page.Rows, d)
-		}
+	f := l.filter()
+	f.Limit = math.MaxInt32
+	if !wantsFile(c) && c.QueryParam("all") == "" {
+		f.Limit = dealsAtFirst
+	}
+	var n store.DealSums
+	if page.Rows, n, err = s.source.Deals(c.Request().Context(), store.DealQuery{Status: page.Status, Order: page.Sort.String()}, f); err != nil {
+		return err
 	}
 	if wantsFile(c) {
 		return s.sendRows(c, "deals", dealsCSV(page.Rows))
 	}
-	if len(page.Rows) > dealsAtFirst && c.QueryParam("all") == "" {
-		page.More = len(page.Rows)
-		page.Rows = page.Rows[:dealsAtFirst]
+	page.Counts = dealCounts{All: n.All, Open: n.All - n.Won - n.Lost, Won: n.Won, Lost: n.Lost}
+	listed := map[string]uint64{"": page.Counts.All, "open": page.Counts.Open, "won": page.Counts.Won, "lost": page.Counts.Lost}[page.Status]
+	if listed > uint64(len(page.Rows)) {
+		page.More = int(listed)
 	}
 	return s.render(c, http.StatusOK, "deals", page)
 }
@@ -73,36 +60,6 @@ func (s *Site) deals(c echo.Context) error {
 var dealOrders = []choice{
 	{Value: "-touched", Label: "Last touch, newest first"}, {Value: "-value", Label: "Amount, most first"}, {Value: "-closed", Label: "Closed, newest first"},
 	{Value: "-touches", Label: "Touches, most first"}, {Value: "name", Label: "Name, A to Z"}, {Value: "owner", Label: "Owner, A to Z"},
-}
-
-// covers reports whether a deal closed in the lens's period. Without a period
-// open deals are there too.
-func (l lens) covers(d trail.DealRow) bool {
-	if l.from.IsZero() && l.to.IsZero() {
-		return true
-	}
-	return !d.ClosedAt.IsZero() && !d.ClosedAt.Before(l.from) && (l.to.IsZero() || d.ClosedAt.Before(l.to))
-}
-
-func sortDeals(rows []trail.DealRow, s sorting) {
-	words := func(get func(trail.DealRow) string) func(a, b trail.DealRow) int {
-		return func(a, b trail.DealRow) int { return strings.Compare(strings.ToLower(get(a)), strings.ToLower(get(b))) }
-	}
-	by := map[string]func(a, b trail.DealRow) int{
-		"name":    words(func(d trail.DealRow) string { return d.Name }),
-		"account": words(accountName),
-		"status":  words(func(d trail.DealRow) string { return d.Status }),
-		"stage":   words(func(d trail.DealRow) string { return d.Stage }),
-		"owner":   words(func(d trail.DealRow) string { return d.Owner }),
-		"value":   func(a, b trail.DealRow) int { return amount(a.Value).Cmp(amount(b.Value)) },
-		"closed":  func(a, b trail.DealRow) int { return a.ClosedAt.Compare(b.ClosedAt) },
-		"touches": func(a, b trail.DealRow) int { return cmp.Compare(a.Touches, b.Touches) },
-		"touched": func(a, b trail.DealRow) int { return a.LastTouch.Compare(b.LastTouch) },
-	}[s.Key]
-	if by == nil {
-		return
-	}
-	slices.SortStableFunc(rows, func(a, b trail.DealRow) int { return s.less(by(a, b)) })
 }
 
 func dealsCSV(rows []trail.DealRow) [][]string {

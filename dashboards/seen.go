@@ -15,9 +15,13 @@ import (
 func (s *source) seen() {
 	view := func(ctx context.Context) access.View { return access.From(ctx).View }
 	if get := s.Deals; get != nil {
-		s.Deals = func(ctx context.Context, f store.Filter) ([]trail.DealRow, error) {
-			rows, err := get(ctx, f)
-			return view(ctx).Deals(rows), err
+		s.Deals = func(ctx context.Context, q store.DealQuery, f store.Filter) ([]trail.DealRow, store.DealSums, error) {
+			v := view(ctx)
+			q.Every, q.Reps = v.All, nil
+			v.Reps(func(rep string, first, last time.Time) {
+				q.Reps = append(q.Reps, store.Owned{Rep: rep, First: first, Last: last})
+			})
+			return get(ctx, q, f)
 		}
 	}
 	if get := s.Deal; get != nil {

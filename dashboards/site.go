@@ -83,7 +83,7 @@ type source struct {
 	DealCredits func(ctx context.Context, deal string, models []string, f store.Filter) (map[string]map[string]trail.Sum, error)
 	Weeks       func(ctx context.Context, starts []time.Time, f store.Filter) (map[string][]uint64, error)
 	Choices     func(ctx context.Context, names bool, f store.Filter) (store.ContentChoices, error)
-	Deals       func(ctx context.Context, f store.Filter) ([]trail.DealRow, error)
+	Deals       func(ctx context.Context, q store.DealQuery, f store.Filter) ([]trail.DealRow, store.DealSums, error)
 	Deal        func(ctx context.Context, id string, f store.Filter) (*trail.DealDetail, error)
 	Contact     func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error)
 	Account     func(ctx context.Context, domain string, f store.Filter) (*trail.AccountDetail, error)
@@ -138,7 +138,7 @@ func (s *Site) fillSource() {
 	if s.DB != nil {
 		db := s.DB
 		s.source.Contents, s.source.Content, s.source.Weeks, s.source.Choices = db.Contents, db.Content, db.Weeks, db.ContentChoices
-		s.source.Deals, s.source.Deal, s.source.SimilarTo, s.source.DealCredits = db.Deals, db.Deal, db.SimilarTo, db.DealCredits
+		s.source.Deals, s.source.Deal, s.source.SimilarTo, s.source.DealCredits = db.DealList, db.Deal, db.SimilarTo, db.DealCredits
 		s.source.Senders, s.source.SentStages = db.Senders, db.SentStages
 		s.source.Account, s.source.Teams = db.Account, db.Teams
 		s.source.Sighted = db.Sighted

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"dealtrail/trail"
 )
@@ -24,6 +25,61 @@ func (db *DB) Deals(ctx context.Context, f Filter) ([]trail.DealRow, error) {
 		return nil, err
 	}
 	return db.touched(ctx, f, states)
+}
+
+// DealQuery is which deals a list has, and in what order.
+type DealQuery struct {
+	Every  bool    // those of all reps; else of Reps
+	Reps   []Owned // whose deals
+	Status string  // open, won or lost; empty: any
+	Order  string  // touched, closed, touches, value, name, account, status, stage or owner, each with - in front for the other way round; else by ID
+}
+
+// Owned is a rep whose deals are asked for: those that closed from First on and before
+// Last, zero for no bound. A deal that is open is there if Last is zero.
+type Owned struct {
+	Rep         string
+	First, Last time.Time
+}
+
+// DealSums is how many deals a list has whatever their status, and how many of these were
+// won and lost.
+type DealSums struct{ All, Won, Lost uint64 }
+
+// DealList returns the first f.Limit deals of a list that closed in the filter's period,
+// if it has one, and how many there are of any status.
+func (db *DB) DealList(ctx context.Context, q DealQuery, f Filter) (rows []trail.DealRow, n DealSums, err error) {
+	if f, err = f.complete(); err != nil {
+		return nil, n, err
+	}
+	reps, firsts, lasts := []string{}, []int64{}, []int64{}
+	ms := func(t time.Time) int64 {
+		if t.IsZero() {
+			return 0
+		}
+		return t.UnixMilli()
+	}
+	for _, o := range q.Reps {
+		reps, firsts, lasts = append(reps, trail.NormalAddress(o.Rep)), append(firsts, ms(o.First)), append(lasts, ms(o.Last))
+	}
+	args := f.args(clickhouse.Named("every", q.Every), clickhouse.Named("reps", reps), clickhouse.Named("firsts", firsts), clickhouse.Named("lasts", lasts),
+		clickhouse.Named("from_ms", ms(f.From)), clickhouse.Named("to_ms", ms(f.To)))
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		rows, err = query(asking, db, "DealList", func(rows driver.Rows, d *trail.DealRow) error {
+			var told string
+			err := rows.Scan(&d.ID, &d.Name, &d.Account, &d.Domain, &told, &d.Value.Currency, &d.Stage, &d.Status, &d.Owner,
+				when{&d.CreatedAt}, when{&d.ClosedAt}, &d.LossReason, &d.Touches, when{&d.LastTouch})
+			d.Value.Amount = amount(told, d.Value.Currency)
+			return err
+		}, append(args[:len(args):len(args)], clickhouse.Named("status", q.Status), clickhouse.Named("order", q.Order), f.limit(pageLimit))...)
+		return err
+	})
+	g.Go(func() error {
+		_, err := query(asking, db, "DealListSize", func(rows driver.Rows, _ *struct{}) error { return rows.Scan(&n.All, &n.Won, &n.Lost) }, args...)
+		return err
+	})
+	return rows, n, g.Wait()
 }
 
 // deals returns all deals that keys select: by id, contact or domain.
