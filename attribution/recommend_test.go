@@ -23,6 +23,9 @@ func TestWhatIsHeldBackIsNotRecommendedToTheDealNorToNobody(t *testing.T) {
 		events = append(events, deal(fmt.Sprintf("D-%d", i), "status", "open", "stage", "Demo", "name", "The deal"))
 	}
 	insert(t, db, append(events, deal("L", "status", "lost"), touch("early", day, trail.Viewed, "deck", "c", "D-7"))...)
+	if _, err := db.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	ask := func(q attribution.SendQuestion) (ids string, answer *trail.Recommendations) {
 		t.Helper()
 		answer, err := attribution.WhatToSend(t.Context(), j, x, q, store.Filter{})
@@ -48,27 +51,29 @@ func TestWhatIsHeldBackIsNotRecommendedToTheDealNorToNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held := 0
+	asked := map[trail.Arm]int{}
 	for i := range 20 {
 		id := fmt.Sprintf("D-%d", i)
 		want := "case deck "
 		if h.Arm(id) == trail.HeldBack {
 			want = "deck "
-			held++
+		}
+		if asked[h.Arm(id)]++; asked[h.Arm(id)] > 2 {
+			continue
 		}
 		ids, a := ask(attribution.SendQuestion{Deal: id})
 		if ids != want || len(a.Notes) != 0 {
 			t.Errorf("%s is in the arm %s and gets %s%v", id, h.Arm(id), ids, a.Notes)
 		}
 	}
-	if held == 0 || held == 20 {
+	if len(asked) != 2 {
 		t.Fatal("all deals are in one arm: the test tests nothing")
 	}
 	if ids, a := ask(attribution.SendQuestion{Stage: "Demo"}); ids != "deck " || len(a.Notes) != 1 || strings.Contains(a.Notes[0], "case") {
 		t.Errorf("to no deal in particular: %s%v", ids, a.Notes)
 	}
 	// The draws are in the ledger, and it holds until the horizon is over.
-	if ledger, err := db.HoldoutLedger(t.Context(), store.Filter{}, h.ID); err != nil || len(ledger) != 20 {
+	if ledger, err := db.HoldoutLedger(t.Context(), store.Filter{}, h.ID); err != nil || len(ledger) != min(asked[trail.HeldBack], 2)+min(asked[trail.Recommended], 2) {
 		t.Errorf("%d draws, %v", len(ledger), err)
 	}
 	now = now.AddDate(0, 0, 1)

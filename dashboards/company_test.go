@@ -41,6 +41,15 @@ func newJob(db *store.DB) *attribution.Job {
 	return &attribution.Job{DB: db, Options: attribution.Options{Currency: "EUR"}, Now: func() time.Time { return today }}
 }
 
+// layOut lays out what is known by now, so that many pages can be read quickly.
+func layOut(t testing.TB, db *store.DB) {
+	t.Helper()
+	db.Wrote()
+	if _, err := db.Refresh(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // lasting is a test whose end ends nothing: what it opens lasts until the
 // engine stops.
 type lasting struct{ testing.TB }

@@ -26,7 +26,7 @@ func experimenting(t *testing.T, deals int) (*echo.Echo, *attribution.Holdouts, 
 	t.Helper()
 	db := storetest.Open(t)
 	now := today
-	x := &attribution.Holdouts{DB: db, Emit: func(ctx context.Context, events ...trail.Event) error { return db.InsertEvents(ctx, events) }, Now: func() time.Time { return now }}
+	x := &attribution.Holdouts{DB: db, Emit: func(ctx context.Context, events ...trail.Event) error { defer db.Wrote(); return db.InsertEvents(ctx, events) }, Now: func() time.Time { return now }}
 	events := []trail.Event{trail.Registration("csv", trail.ContentKind, "roi", trail.State{}, trail.State{Attrs: map[string]string{"title": "ROI calculator", "url": "https://www.example.com/roi"}}, today)}
 	for i := range deals {
 		events = append(events, trail.Registration("csv", trail.DealKind, fmt.Sprintf("D-%d", i), trail.State{}, trail.State{Attrs: map[string]string{"status": "open", "stage": "Demo"}}, today))
@@ -34,6 +34,7 @@ func experimenting(t *testing.T, deals int) (*echo.Echo, *attribution.Holdouts, 
 	if err := db.InsertEvents(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
+	layOut(t, db)
 	_, e := newSite(t, db, func(s *Site) {
 		s.Holdouts, s.Now = x, x.Now
 		s.SignedIn = func(echo.Context) string { return "mia@lumen.example" }
@@ -92,6 +93,7 @@ func TestAHoldoutIsStartedReadAndEndedOnItsPage(t *testing.T) {
 	if err := x.DB.InsertEvents(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
+	layOut(t, x.DB)
 	*now = now.AddDate(0, 0, 43)
 	says("/holdouts", true, "Not decided yet: so far deals that were recommended it advanced", "points more often within 6 weeks", "not decided", `class="hollow"`, "got it anyway", "more deals", "Permanent link")
 	if answer := post(t, e, "/holdouts/"+h.ID+"/end", nil); answer.Code != http.StatusSeeOther || answer.Header().Get("Location") != "/holdouts?ended=1" {
