@@ -117,6 +117,9 @@ func TestAWholeWeekInABrowser(t *testing.T) {
 	w.command("import", "contacts", w.file("contacts.csv", "email,name,account,domain,status,owner,role\n"+buyer+",Bruno,Buyer Ltd,buyer.test,lead,"+rep+",CISO\n"))
 	w.command("import", "deals", deal("Security", "open", ""))
 
+	for _, x := range [][2]string{{"boss@ours.test", "admin"}, {rep, "rep"}, {marketer, "marketer"}} {
+		w.command("user", "add", x[0], "--role", x[1])
+	}
 	w.askAndAnswer(rep, marketer)
 	link := w.findAndSend(rep, buyer, server)
 
