@@ -49,6 +49,10 @@ fuzz: deps ## fuzz each parser for FUZZTIME (default 30s)
 build: deps ## build bin/dealtrail
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/dealtrail ./cmd/dealtrail
 
+release: build ## make dist/: a tarball and a Debian package with the engine, licences and a bill of materials
+	rm -rf dist && go run ./cmd/audit -o dist/bundle -version $(VERSION)
+	packaging/release.sh $(VERSION) bin/dealtrail node_modules/@chdb/lib-linux-x64-gnu/libchdb.so dist/bundle dist
+
 run: build ## start on ./dealtrail.toml, which `bin/dealtrail init` writes
 	bin/dealtrail serve
 
@@ -58,9 +62,9 @@ deps-test: deps ## add what only tests and benchmarks need
 	@$(MAKE) --no-print-directory debian DEBIAN='$(DEBIAN_TEST)'
 
 clean: ## remove what was built and copied, keep what was installed
-	rm -rf bin $(VENDOR)/*.js ingest/lists/*.txt ingest/track/lists/*.json ingest/track/lists/networks.txt
+	rm -rf bin dist $(VENDOR)/*.js ingest/lists/*.txt ingest/track/lists/*.json ingest/track/lists/networks.txt
 
-.PHONY: help demo test race soak bench bench-attribution bench-pages bench-mail fuzz build run deps deps-test clean debian assets modules
+.PHONY: help demo test race release soak bench bench-attribution bench-pages bench-mail fuzz build run deps deps-test clean debian assets modules
 
 debian:
 	@missing=''; for pair in $(DEBIAN); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \

@@ -11,7 +11,8 @@ import (
 )
 
 type initCmd struct {
-	Yes bool `short:"y" help:"Take every default without asking."`
+	Yes  bool   `short:"y" help:"Take every default without asking."`
+	Data string `help:"Folder of what will be stored: data.dir and, in it, review.dir. Default: beside the configuration."`
 }
 
 // question is what only a person knows, with its consequence.
@@ -49,6 +50,9 @@ var questions = []question{
 func (cmd initCmd) Run(e *env) error {
 	c := defaults()
 	c.path = e.Config
+	if cmd.Data != "" {
+		c.Data.Dir, c.Review.Dir = cmd.Data, filepath.Join(cmd.Data, "exports")
+	}
 	if !cmd.Yes && isTerminal(os.Stdin) && e.tty {
 		if err := ask(c, os.Stdin, e.err); err != nil {
 			return err

@@ -161,6 +161,9 @@ func (cmd serveCmd) Run(e *env) error {
 		if e.tty && p.roles.has("web") {
 			fmt.Fprintf(e.err, "Dashboards: %s (sign in with a link from: dealtrail user add EMAIL)\n", c.address())
 		}
+		if err := tellSystemd("READY=1"); err != nil {
+			p.log.Warn("cannot tell systemd that we serve", "err", err)
+		}
 		return nil
 	})
 }

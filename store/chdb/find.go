@@ -50,7 +50,7 @@ func libraryPatterns() []string {
 			exe = real
 		}
 		dir := filepath.Dir(exe)
-		patterns = append(patterns, filepath.Join(filepath.Dir(dir), "lib", "libchdb.so"), filepath.Join(dir, "libchdb.so"))
+		patterns = append(patterns, filepath.Join(filepath.Dir(dir), "lib", "libchdb.so"), filepath.Join(filepath.Dir(dir), "lib", "dealtrail", "libchdb.so"), filepath.Join(dir, "libchdb.so"))
 		starts = append(starts, dir)
 	}
 	if dir, err := os.Getwd(); err == nil {
