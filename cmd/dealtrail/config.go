@@ -111,6 +111,10 @@ type Config struct {
 		ExcludeFolders []string `toml:"exclude_folders" default:"[]" doc:"Folders, or Gmail labels, whose mail leaves no trace wherever else it lies, such as Private."`
 		DailyMB        int      `toml:"daily_mb" default:"2000" doc:"Megabytes that are read from one mailbox a day at most: Gmail locks a mailbox for a day at 2500. The rest is read the next day."`
 	} `toml:"mailboxes"`
+	Log struct {
+		Format string `toml:"format" default:"text" doc:"How lines of the log are written: text, or json for programs that collect logs."`
+		Level  string `toml:"level" default:"info" doc:"What is logged: error, warn, info, or debug."`
+	} `toml:"log"`
 	Models    []CreditModel `toml:"model"`
 	Providers []Provider    `toml:"provider"`
 	Boxes     []Mailbox     `toml:"mailbox"`
@@ -303,7 +307,15 @@ func (c *Config) override(environ []string) (err error) {
 	}
 	eachKey(c, func(section, key string, field reflect.Value, _ reflect.StructTag) {
 		name := "DEALTRAIL_" + strings.ToUpper(section+"_"+key)
-		if text, ok := env[name]; ok {
+		text, ok := env[name]
+		if file, secret := env[name+"_FILE"]; secret && !ok {
+			b, e := os.ReadFile(file)
+			if e != nil && err == nil {
+				err = fmt.Errorf("environment %s_FILE: %w", name, e)
+			}
+			text, ok = strings.TrimRight(string(b), "\r\n"), e == nil
+		}
+		if ok {
 			if e := setText(field, text); e != nil && err == nil {
 				err = fmt.Errorf("environment %s=%q: expected %s", name, text, kindName(field))
 			}
@@ -371,7 +383,8 @@ func (c *Config) check() error {
 		return err
 	}
 	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on"),
-		oneOf("company.rep_names", c.Company.RepNames, "teams", "names")); err != nil {
+		oneOf("company.rep_names", c.Company.RepNames, "teams", "names"),
+		oneOf("log.format", c.Log.Format, "text", "json"), oneOf("log.level", c.Log.Level, "error", "warn", "info", "debug")); err != nil {
 		return err
 	}
 	return errors.Join(c.checkService(), c.checkMailboxes())

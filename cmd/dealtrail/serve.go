@@ -337,7 +337,9 @@ func (p *program) openStore(ctx context.Context, dir string) error {
 func (p *program) runJobs(ctx context.Context) error {
 	leases := &ingest.Leases{Redis: p.redis, Node: p.node, Group: "jobs", Names: []string{ingest.JobsLease}, Log: p.log}
 	return leases.Each(ctx, func(ctx context.Context, _ string) {
-		layouts := func(ctx context.Context) error { return p.db.KeepLayouts(ctx, p.zone, !p.roles.has("web"), p.buffer.Settle) }
+		layouts := func(ctx context.Context) error {
+			return p.db.KeepLayouts(ctx, p.zone, !p.roles.has("web"), p.buffer.Settle)
+		}
 		if err := all(ctx, layouts, p.job.Run, p.auditor.Run, p.corrector.Run, p.acquaintances.Fill, p.measurer().Run, p.holdouts.Run, p.runReviewFiles, p.outbox.Run); err != nil {
 			p.log.Error("jobs stopped, beginning again", "err", err)
 		}
