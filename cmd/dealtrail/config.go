@@ -32,6 +32,12 @@ type Config struct {
 		TrackingListen string   `toml:"tracking_listen" default:"" doc:"A second address that serves nothing but tracked links and pixels; point public_url at it. Empty: same as listen."`
 		PagesURL       string   `toml:"pages_url" default:"" doc:"How your own people reach the pages, for links in mails and chats, where public_url leads to tracked links alone. Empty: public_url."`
 		TrustedProxies []string `toml:"trusted_proxies" default:"[]" doc:"Addresses or networks of the proxies in front of this server, such as 127.0.0.1 or 10.0.0.0/8. Only they are believed about who asks (X-Forwarded-For)."`
+
+		ACMEDomains   []string `toml:"acme_domains" default:"[]" doc:"Hosts for which dealtrail gets certificates itself (ACME), such as go.example.com and deals.example.com: those of public_url and pages_url. Their names must lead to this machine. Empty: a proxy does TLS."`
+		ACMEEmail     string   `toml:"acme_email" default:"" doc:"Whom the authority writes to about certificates. May be empty."`
+		ACMEDirectory string   `toml:"acme_directory" default:"" doc:"The address of another authority's ACME directory. Empty: Let's Encrypt. Naming domains above accepts the authority's terms."`
+		TLSListen     string   `toml:"tls_listen" default:":443" doc:"With acme_domains: address and port of pages and links over TLS, each by its host."`
+		HTTPListen    string   `toml:"http_listen" default:":80" doc:"With acme_domains: address and port that answers the authority and sends everybody else to TLS. Empty: none."`
 	} `toml:"server"`
 	Data struct {
 		Dir     string `toml:"dir" default:"data" doc:"Folder of everything that is stored here: events, files, state. Relative to this file. Each process has its own."`
@@ -387,7 +393,7 @@ func (c *Config) check() error {
 		oneOf("log.format", c.Log.Format, "text", "json"), oneOf("log.level", c.Log.Level, "error", "warn", "info", "debug")); err != nil {
 		return err
 	}
-	return errors.Join(c.checkService(), c.checkMailboxes())
+	return errors.Join(c.checkCertificates(), c.checkService(), c.checkMailboxes())
 }
 
 func isLoopback(host string) bool {

@@ -169,6 +169,7 @@ func (cmd serveCmd) Run(e *env) error {
 		debug.SetGCPercent(300) // little lives long here: memory is cheaper than looking for it
 	}
 	p := &program{config: c, secrets: s, roles: cmd.Role, log: c.logger(e.err)}
+	slog.SetDefault(p.log) // net/http's own complaints too
 	return serve(e.ctx, p, func(context.Context) error {
 		p.log.Info("serving", "listen", p.main.Addr().String(), "public_url", c.Server.PublicURL, "roles", p.roles.list())
 		if e.tty && p.roles.has("web") {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,9 @@ type program struct {
 
 	main     net.Listener
 	tracking net.Listener // nil: the main one serves links too
+	secure   net.Listener // nil unless we have certificates: pages and links over TLS
+	plain    net.Listener // who came without TLS
+	issuer   *http.Client // who speaks to the authority of certificates; nil: http.DefaultClient
 }
 
 // serve runs the whole program until ctx ends. started runs beside the other
@@ -266,7 +270,7 @@ func (p *program) openListeners() (err error) {
 		}
 		p.cleanup = append(p.cleanup, closeListener(p.tracking))
 	}
-	return nil
+	return p.openTLS()
 }
 
 // closeListener closes a listener that a server may have closed already.
@@ -363,7 +367,8 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 			return err
 		}
 	}
-	sources := []func(context.Context) error{listen(p.main, p.handler())}
+	handler := p.handler()
+	sources := append(p.serveTLS(handler), listen(p.main, handler))
 	if p.tracking != nil {
 		sources = append(sources, listen(p.tracking, p.trackingHandler()))
 	}

@@ -98,7 +98,7 @@ func (p *program) handler() http.Handler {
 		p.tracker.Routes(e.Group(""))
 	}
 	if p.roles.has("web") {
-		g := e.Group("", smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.readers, p.noteReps)
+		g := e.Group("", p.config.onlyTLS, smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.readers, p.noteReps)
 		p.server.Routes(g)
 		p.site.Routes(g)
 		if p.routes != nil {
