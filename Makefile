@@ -28,7 +28,7 @@ race: deps-test ## the tests under the race detector
 	$(MAKE) test TESTFLAGS=-race
 
 soak: deps-test ## the long tests: kills, outages and shared work under load, for some ten minutes
-	DEALTRAIL_SOAK=1 go test -run '^Test(EveryPromised|EveryRedirect|KnownLinks|ProcessesShare|RolesThatCannot|GarbageInAStream)' -count=1 -timeout 90m -v ./cmd/dealtrail
+	DEALTRAIL_SOAK=1 go test -run '^Test(UpgradeLoses|EveryPromised|EveryRedirect|KnownLinks|ProcessesShare|RolesThatCannot|GarbageInAStream)' -count=1 -timeout 90m -v ./cmd/dealtrail
 	DEALTRAIL_SOAK=1 go test -count=1 -timeout 25m -v ./attribution/lift
 
 bench: build deps-test ## measure the pipe against its yardsticks and write docs/bench/pipe.md
