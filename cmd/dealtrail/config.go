@@ -50,6 +50,7 @@ type Config struct {
 	} `toml:"redis"`
 	ClickHouse struct {
 		URL     string `toml:"url" default:"" doc:"A ClickHouse server of your own, as clickhouse://user:password@host:9000/database. Empty: the embedded engine."`
+		Cluster string `toml:"cluster" default:"" doc:"The name of a ClickHouse cluster, as its system.clusters has it: events are then spread over its shards, and everything is kept by each replica. Set it before the first start. Empty: url is one server."`
 		Library string `toml:"library" default:"" doc:"Path of libchdb.so, the embedded engine. Empty: looked for where make deps and the packages put it."`
 	} `toml:"clickhouse"`
 	Tracking struct {
@@ -393,7 +394,7 @@ func (c *Config) check() error {
 		oneOf("log.format", c.Log.Format, "text", "json"), oneOf("log.level", c.Log.Level, "error", "warn", "info", "debug")); err != nil {
 		return err
 	}
-	return errors.Join(c.checkCertificates(), c.checkService(), c.checkMailboxes())
+	return errors.Join(c.checkCertificates(), c.checkCluster(), c.checkService(), c.checkMailboxes())
 }
 
 func isLoopback(host string) bool {

@@ -64,6 +64,9 @@ func TestBadConfigurationNamesTheKeyAndWhatIsExpected(t *testing.T) {
 	refused("[tracking]\nfallback_url = \"www.example.com\"", "tracking.fallback_url", "https://")
 	refused("[attribution]\nwindow_days = -5", "attribution.window_days")
 	refused("[company]\ncurrency = \"123\"", "company.currency")
+	refused("[clickhouse]\ncluster = \"a'b\"", "clickhouse.cluster")
+	refused("[clickhouse]\ncluster = \"prod\"", "clickhouse.url")
+	refused("[log]\nformat = \"xml\"", "log.format", "text, json")
 	refused("not toml", "dealtrail.toml")
 }
 

@@ -311,7 +311,7 @@ func (p *program) openRedis(ctx context.Context, dir string) error {
 
 func (p *program) openStore(ctx context.Context, dir string) error {
 	// Who only answers links or reads mail leaves the schema to the others.
-	o := store.Options{URL: p.config.ClickHouse.URL, Migrate: p.roles.has("load") || p.roles.has("jobs") || p.roles.has("web"), Log: p.log}
+	o := store.Options{URL: p.config.ClickHouse.URL, Cluster: p.config.ClickHouse.Cluster, Migrate: p.roles.has("load") || p.roles.has("jobs") || p.roles.has("web"), Log: p.log}
 	if o.URL == "" {
 		library, err := chdb.FindLibrary(p.config.beside(p.config.ClickHouse.Library))
 		if err != nil {
