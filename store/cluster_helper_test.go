@@ -80,8 +80,10 @@ func startZooKeeper(t *testing.T) int {
 	dir := t.TempDir()
 	write(t, dir+"/zoo.cfg", fmt.Sprintf("tickTime=500\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\nforceSync=no\n", dir, port))
 	write(t, dir+"/log4j.properties", "")
-	s := &server{program: "java", dir: dir, args: []string{"-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true",
-		"-cp", dir + ":/usr/share/java/zookeeper.jar", "org.apache.zookeeper.server.quorum.QuorumPeerMain", dir + "/zoo.cfg"}}
+	s := &server{program: "java", dir: dir, args: []string{
+		"-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true",
+		"-cp", dir + ":/usr/share/java/zookeeper.jar", "org.apache.zookeeper.server.quorum.QuorumPeerMain", dir + "/zoo.cfg",
+	}}
 	t.Cleanup(s.kill)
 	s.start(t)
 	soon(t, "ZooKeeper answers", func() bool {

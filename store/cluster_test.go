@@ -89,8 +89,10 @@ func TestClusterLosesNothingWhenANodeIsKilled(t *testing.T) {
 	for range 40 {
 		for range 500 {
 			at := time.Unix(1_760_000_000+random.Int64N(1_000_000), 0)
-			e := trail.Event{ID: trail.NewID(at), Kind: "clicked", At: at, ReceivedAt: at, Share: trail.ShareID(fmt.Sprint("s", random.IntN(99))), Contact: "c1",
-				Person: &trail.Person{Address: "ann@theirs.test", Name: "Ann"}}
+			e := trail.Event{
+				ID: trail.NewID(at), Kind: "clicked", At: at, ReceivedAt: at, Share: trail.ShareID(fmt.Sprint("s", random.IntN(99))), Contact: "c1",
+				Person: &trail.Person{Address: "ann@theirs.test", Name: "Ann"},
+			}
 			all = append(all, e)
 		}
 	}
@@ -169,8 +171,10 @@ func TestClusterIsToldOfEveryTable(t *testing.T) {
 	if err != nil || len(files) < 40 || len(views) < 10 {
 		t.Fatalf("%d files of schema and %d of view: %v", len(files), len(views), err)
 	}
-	golden := map[string]bool{"0000_migrations.sql": true, "0001_events.sql": true, "0002_people.sql": true, "0006_arrivals.sql": true, "0009_no_bad.sql": true, "0010_evidence.sql": true,
-		"0011_shares.sql": true, "0014_credits.sql": true, "0043_layout_totals.sql": true, "1_facts.sql": true}
+	golden := map[string]bool{
+		"0000_migrations.sql": true, "0001_events.sql": true, "0002_people.sql": true, "0006_arrivals.sql": true, "0009_no_bad.sql": true, "0010_evidence.sql": true,
+		"0011_shares.sql": true, "0014_credits.sql": true, "0043_layout_totals.sql": true, "1_facts.sql": true,
+	}
 	for _, file := range append(files, views...) {
 		statements, err := store.OnCluster("prod", "dealtrail", file)
 		if err != nil {

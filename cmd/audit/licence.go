@@ -160,8 +160,10 @@ func npmParts(root string) ([]part, error) {
 		if l.Dev {
 			continue // tests use it, nobody gets it
 		}
-		p := part{Purl: "pkg:npm/" + strings.Replace(name, "@", "%40", 1) + "@" + l.Version, Name: name, Version: l.Version, Hash: hash,
-			Licence: npmLicence(l.License), Dir: filepath.Join(root, path)}
+		p := part{
+			Purl: "pkg:npm/" + strings.Replace(name, "@", "%40", 1) + "@" + l.Version, Name: name, Version: l.Version, Hash: hash,
+			Licence: npmLicence(l.License), Dir: filepath.Join(root, path),
+		}
 		if err := p.readLicence(); err != nil {
 			return nil, err
 		}

@@ -90,7 +90,7 @@ func TestUpgradeLosesNoClick(t *testing.T) {
 	}
 	proxy := &front{}
 	proxy.lead(old)
-	server := httptest.NewServer(&httputil.ReverseProxy{Transport: proxy, Director: func(*http.Request) {}})
+	server := httptest.NewServer(&httputil.ReverseProxy{Transport: proxy, Rewrite: func(*httputil.ProxyRequest) {}})
 	defer server.Close()
 	people := startLoad(100, server.URL+old.link("deck"))
 	defer people.stop()
@@ -99,8 +99,10 @@ func TestUpgradeLosesNoClick(t *testing.T) {
 
 	next.start()
 	if !soaking {
-		for _, statement := range []string{nextColumn, "CREATE OR REPLACE VIEW facts AS " + nextView + " events FINAL WHERE received_at <= {as_of:DateTime64(3)}",
-			"INSERT INTO migrations VALUES ('9000_next.sql', 'next', now64(3))"} {
+		for _, statement := range []string{
+			nextColumn, "CREATE OR REPLACE VIEW facts AS " + nextView + " events FINAL WHERE received_at <= {as_of:DateTime64(3)}",
+			"INSERT INTO migrations VALUES ('9000_next.sql', 'next', now64(3))",
+		} {
 			sql(t, out.socket(), statement)
 		}
 	}
