@@ -26,7 +26,10 @@ func experimenting(t *testing.T, deals int) (*echo.Echo, *attribution.Holdouts, 
 	t.Helper()
 	db := storetest.Open(t)
 	now := today
-	x := &attribution.Holdouts{DB: db, Emit: func(ctx context.Context, events ...trail.Event) error { defer db.Wrote(); return db.InsertEvents(ctx, events) }, Now: func() time.Time { return now }}
+	x := &attribution.Holdouts{DB: db, Emit: func(ctx context.Context, events ...trail.Event) error {
+		defer db.Wrote()
+		return db.InsertEvents(ctx, events)
+	}, Now: func() time.Time { return now }}
 	events := []trail.Event{trail.Registration("csv", trail.ContentKind, "roi", trail.State{}, trail.State{Attrs: map[string]string{"title": "ROI calculator", "url": "https://www.example.com/roi"}}, today)}
 	for i := range deals {
 		events = append(events, trail.Registration("csv", trail.DealKind, fmt.Sprintf("D-%d", i), trail.State{}, trail.State{Attrs: map[string]string{"status": "open", "stage": "Demo"}}, today))

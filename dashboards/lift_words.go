@@ -12,14 +12,6 @@ import (
 // selection is visible, where nothing is said to move deals.
 type liftWords struct{ won, selected bool }
 
-// did says what became of a deal.
-func (w liftWords) did() string {
-	if w.won {
-		return "were won"
-	}
-	return "advanced"
-}
-
 func (w liftWords) outcome() string {
 	if w.won {
 		return "wins"

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"dealtrail/trail"
 )
@@ -28,7 +30,7 @@ func (db *DB) InsertEvents(ctx context.Context, events []trail.Event) error {
 	if err != nil {
 		return err
 	}
-	return insert(ctx, db, "InsertEvents", events, func(b driver.Batch, e trail.Event) error {
+	return insertByID(ctx, db, "InsertEvents", events, func(e trail.Event) trail.ID { return e.ID }, func(b driver.Batch, e trail.Event) error {
 		return b.Append(e.ID[:], e.Revision, string(e.Kind), moment(e.At), moment(e.ReceivedAt), moment(e.RevisedAt), e.Source,
 			e.Content, string(e.Share), e.Message, string(e.Contact), e.Account, e.Rep, e.Deal, e.Stage,
 			string(e.Agent), e.Probability, list(e.Rules), e.Signal, e.RuleSet, e.Signs, e.Network, e.Origin, e.Device, e.LedTo, string(e.Withheld), e.Note, attrs(b, e.Attrs))
@@ -91,7 +93,7 @@ type Arrival struct {
 
 // InsertArrivals keeps where events came from. It comes after InsertEvents.
 func (db *DB) InsertArrivals(ctx context.Context, arrivals []Arrival) error {
-	return insert(ctx, db, "InsertArrivals", arrivals, func(b driver.Batch, a Arrival) error {
+	return insertByID(ctx, db, "InsertArrivals", arrivals, func(a Arrival) trail.ID { return a.Event }, func(b driver.Batch, a Arrival) error {
 		return b.Append(a.Event[:], a.Revision, a.Entry.Epoch, a.Entry.Partition, a.Entry.Ms, a.Entry.Seq)
 	})
 }
@@ -111,7 +113,41 @@ func insertChunk[T any](ctx context.Context, db *DB, name string, rows []T, put 
 	if err != nil {
 		return err
 	}
-	b, err := conn.PrepareBatch(ctx, db.text.query[name])
+	return send(ctx, conn, db.text.query[name], rows, put)
+}
+
+// insertByID is insert into a table that lies in pieces on a cluster: each shard is sent its
+// own rows, at once.
+func insertByID[T any](ctx context.Context, db *DB, name string, rows []T, id func(T) trail.ID, put func(driver.Batch, T) error) error {
+	_, err := db.connect(ctx)
+	if err != nil {
+		return err
+	}
+	c := db.ready.Load()
+	if len(c.shards) == 0 {
+		return insert(ctx, db, name, rows, put)
+	}
+	into := intoTable.ReplaceAllString(db.text.query[name], "INSERT INTO ${1}_local ")
+	g, ctx := errgroup.WithContext(ctx)
+	for i, part := range byShard(rows, len(c.shards), id) {
+		g.Go(func() error {
+			for chunk := range slices.Chunk(part, insertRows) {
+				if err := send(ctx, c.shards[i], into, chunk, put); err != nil {
+					return fmt.Errorf("insert %d rows with %s into shard %d: %w", len(chunk), name, i+1, explain(err))
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// intoTable is how an insert begins.
+var intoTable = regexp.MustCompile(`^INSERT INTO (\w+) `)
+
+// send inserts rows as one block.
+func send[T any](ctx context.Context, conn driver.Conn, statement string, rows []T, put func(driver.Batch, T) error) error {
+	b, err := conn.PrepareBatch(ctx, statement)
 	if err != nil {
 		return err
 	}

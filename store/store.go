@@ -42,6 +42,7 @@ type Options struct {
 	URL      string                                                   // clickhouse://user:password@host:9000/database, http://host:8123/database or unix:///path of an engine's socket
 	Addr     []string                                                 // host:port of a server's native protocol
 	Database string                                                   // default: the URL's, else "dealtrail"; made when missing
+	Cluster  string                                                   // name of a cluster in system.clusters, on which the tables are made: see cluster
 	Migrate  bool                                                     // bring the schema up to date whenever a connection is made
 	Log      *slog.Logger                                             // nil: nothing is logged
 }
@@ -93,6 +94,7 @@ type DB struct {
 	CRM      string         // where the CRM shows a deal, with {id} for its ID; "": nobody said
 
 	options *clickhouse.Options
+	cluster cluster // of no name: one server
 	migrate bool
 	log     *slog.Logger
 	text    texts
@@ -107,7 +109,10 @@ type DB struct {
 }
 
 // connection is what a database that answered once is spoken to with.
-type connection struct{ driver.Conn }
+type connection struct {
+	driver.Conn
+	shards []driver.Conn // of a cluster
+}
 
 // attempt is one try to connect, which all who ask meanwhile wait for.
 type attempt struct {
@@ -134,7 +139,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{ReviewAt: trail.UsualReview, options: d, migrate: o.Migrate, log: o.Log, text: readTexts()}
+	db := &DB{ReviewAt: trail.UsualReview, options: d, cluster: cluster{o.Cluster, d.Auth.Database}, migrate: o.Migrate, log: o.Log, text: readTexts()}
+	if o.Cluster != "" {
+		db.text.query["Layouts"] = db.cluster.layouts(db.text.query["Layouts"])
+	}
 	if _, err := db.connect(ctx); err != nil && !isAway(err) {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
@@ -170,9 +178,9 @@ func (db *DB) connect(ctx context.Context) (driver.Conn, error) {
 func (db *DB) try(ctx context.Context, a *attempt) {
 	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
-	conn, err := db.dial(ctx)
+	c, err := db.dial(ctx)
 	if err == nil {
-		db.ready.Store(&connection{conn})
+		db.ready.Store(c)
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -180,19 +188,27 @@ func (db *DB) try(ctx context.Context, a *attempt) {
 	close(a.done)
 }
 
-func (db *DB) dial(ctx context.Context) (driver.Conn, error) {
+func (db *DB) dial(ctx context.Context) (*connection, error) {
 	d := *db.options
 	var err error
-	if d.Settings, err = prepare(ctx, d); err != nil {
+	if d.Settings, err = prepare(ctx, d, db.cluster); err != nil {
 		return nil, err
 	}
 	conn, err := clickhouse.Open(&d)
-	if err == nil && db.migrate {
-		if err = db.bringUp(ctx, conn); err != nil {
-			conn.Close()
-		}
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	c := &connection{Conn: conn}
+	if db.cluster.name != "" {
+		c.shards, err = db.cluster.connectShards(ctx, conn, d)
+	}
+	if err == nil && db.migrate {
+		err = db.bringUp(ctx, conn)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close(), closeAll(c.shards))
+	}
+	return c, nil
 }
 
 // wanted are the settings of every query. The defaults of servers differ between
@@ -204,8 +220,12 @@ var wanted = clickhouse.Settings{
 }
 
 // prepare makes the database and returns the settings of every query.
-func prepare(ctx context.Context, d clickhouse.Options) (clickhouse.Settings, error) {
+func prepare(ctx context.Context, d clickhouse.Options, on cluster) (clickhouse.Settings, error) {
 	name := d.Auth.Database
+	wanted := maps.Clone(wanted)
+	if on.name != "" {
+		maps.Copy(wanted, on.wanted())
+	}
 	d.Auth.Database = "" // the driver cannot even say hello in a database that is not there
 	conn, err := clickhouse.Open(&d)
 	if err != nil {
@@ -219,14 +239,21 @@ func prepare(ctx context.Context, d clickhouse.Options) (clickhouse.Settings, er
 		return nil, err
 	}
 	if databases == 0 { // asked first, since making may be forbidden where the database exists
-		if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS {database:Identifier}", clickhouse.Named("database", name)); err != nil {
+		statement := "CREATE DATABASE IF NOT EXISTS {database:Identifier}"
+		if on.name != "" {
+			statement += " ON CLUSTER '" + on.name + "'"
+		}
+		if err := conn.Exec(ctx, statement, clickhouse.Named("database", name)); err != nil {
 			return nil, err
 		}
 	}
 	settings := clickhouse.Settings{}
 	maps.Copy(settings, d.Settings) // those of the URL
 	for _, k := range known {
-		settings[k] = wanted[k]
+		// Servers before 20.1, which know no session_timezone, cannot be sent texts.
+		if _, text := wanted[k].(string); !text || slices.Contains(known, "session_timezone") {
+			settings[k] = wanted[k]
+		}
 	}
 	if slices.Contains(known, "deduplicate_insert") { // it overrules the older one, and both are too many
 		delete(settings, "insert_deduplicate")
@@ -237,7 +264,7 @@ func prepare(ctx context.Context, d clickhouse.Options) (clickhouse.Settings, er
 // Close closes the connections. Nothing that was inserted waits in them.
 func (db *DB) Close() error {
 	if c := db.ready.Load(); c != nil {
-		return c.Close()
+		return errors.Join(c.Close(), closeAll(c.shards))
 	}
 	return nil
 }
@@ -257,7 +284,7 @@ func (db *DB) Exec(ctx context.Context, statement string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	return explain(conn.Exec(ctx, statement, args...))
+	return explain(db.exec(ctx, conn, statement, args...))
 }
 
 // Query runs a statement that returns rows, which the caller closes; args are
@@ -365,7 +392,7 @@ func (db *DB) applied(ctx context.Context, conn driver.Conn) (map[string]string,
 }
 
 func (db *DB) apply(ctx context.Context, conn driver.Conn, file string) error {
-	if err := conn.Exec(ctx, db.text.expand(readFile(file))); err != nil {
+	if err := db.exec(ctx, conn, db.text.expand(readFile(file))); err != nil {
 		return fmt.Errorf("migrate: apply %s: %w", file, err)
 	}
 	return nil

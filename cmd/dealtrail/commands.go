@@ -212,9 +212,14 @@ func (cmd shareCmd) Run(e *env) error {
 
 type statusCmd struct {
 	JSON bool `help:"Print JSON."`
+
+	Ready bool `help:"Only ask whether this process can do its work, without a key, and exit 1 if not: for health checks."`
 }
 
 func (cmd statusCmd) Run(e *env) error {
+	if cmd.Ready {
+		return ready(e)
+	}
 	s, err := get[trail.Status](e, "/v1/status", nil)
 	if err != nil {
 		return err

@@ -32,6 +32,12 @@ type Config struct {
 		TrackingListen string   `toml:"tracking_listen" default:"" doc:"A second address that serves nothing but tracked links and pixels; point public_url at it. Empty: same as listen."`
 		PagesURL       string   `toml:"pages_url" default:"" doc:"How your own people reach the pages, for links in mails and chats, where public_url leads to tracked links alone. Empty: public_url."`
 		TrustedProxies []string `toml:"trusted_proxies" default:"[]" doc:"Addresses or networks of the proxies in front of this server, such as 127.0.0.1 or 10.0.0.0/8. Only they are believed about who asks (X-Forwarded-For)."`
+
+		ACMEDomains   []string `toml:"acme_domains" default:"[]" doc:"Hosts for which dealtrail gets certificates itself (ACME), such as go.example.com and deals.example.com: those of public_url and pages_url. Their names must lead to this machine. Empty: a proxy does TLS."`
+		ACMEEmail     string   `toml:"acme_email" default:"" doc:"Whom the authority writes to about certificates. May be empty."`
+		ACMEDirectory string   `toml:"acme_directory" default:"" doc:"The address of another authority's ACME directory. Empty: Let's Encrypt. Naming domains above accepts the authority's terms."`
+		TLSListen     string   `toml:"tls_listen" default:":443" doc:"With acme_domains: address and port of pages and links over TLS, each by its host."`
+		HTTPListen    string   `toml:"http_listen" default:":80" doc:"With acme_domains: address and port that answers the authority and sends everybody else to TLS. Empty: none."`
 	} `toml:"server"`
 	Data struct {
 		Dir     string `toml:"dir" default:"data" doc:"Folder of everything that is stored here: events, files, state. Relative to this file. Each process has its own."`
@@ -44,6 +50,7 @@ type Config struct {
 	} `toml:"redis"`
 	ClickHouse struct {
 		URL     string `toml:"url" default:"" doc:"A ClickHouse server of your own, as clickhouse://user:password@host:9000/database. Empty: the embedded engine."`
+		Cluster string `toml:"cluster" default:"" doc:"The name of a ClickHouse cluster, as its system.clusters has it: events are then spread over its shards, and everything is kept by each replica. Set it before the first start. Empty: url is one server."`
 		Library string `toml:"library" default:"" doc:"Path of libchdb.so, the embedded engine. Empty: looked for where make deps and the packages put it."`
 	} `toml:"clickhouse"`
 	Tracking struct {
@@ -117,6 +124,10 @@ type Config struct {
 		AllowPrivate   bool     `toml:"allow_private" default:"false" doc:"true: mailboxes that are added by file, API or page may be on servers of a private network or this machine. Those in [[mailbox]] and [[provider]] always may."`
 		DailyMB        int      `toml:"daily_mb" default:"2000" doc:"Megabytes that are read from one mailbox a day at most: Gmail locks a mailbox for a day at 2500. The rest is read the next day."`
 	} `toml:"mailboxes"`
+	Log struct {
+		Format string `toml:"format" default:"text" doc:"How lines of the log are written: text, or json for programs that collect logs."`
+		Level  string `toml:"level" default:"info" doc:"What is logged: error, warn, info, or debug."`
+	} `toml:"log"`
 	Models    []CreditModel `toml:"model"`
 	Providers []Provider    `toml:"provider"`
 	Boxes     []Mailbox     `toml:"mailbox"`
@@ -311,7 +322,15 @@ func (c *Config) override(environ []string) (err error) {
 	}
 	eachKey(c, func(section, key string, field reflect.Value, _ reflect.StructTag) {
 		name := "DEALTRAIL_" + strings.ToUpper(section+"_"+key)
-		if text, ok := env[name]; ok {
+		text, ok := env[name]
+		if file, secret := env[name+"_FILE"]; secret && !ok {
+			b, e := os.ReadFile(file)
+			if e != nil && err == nil {
+				err = fmt.Errorf("environment %s_FILE: %w", name, e)
+			}
+			text, ok = strings.TrimRight(string(b), "\r\n"), e == nil
+		}
+		if ok {
 			if e := setText(field, text); e != nil && err == nil {
 				err = fmt.Errorf("environment %s=%q: expected %s", name, text, kindName(field))
 			}
@@ -379,10 +398,11 @@ func (c *Config) check() error {
 		return err
 	}
 	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on"),
-		oneOf("company.rep_names", c.Company.RepNames, "teams", "names")); err != nil {
+		oneOf("company.rep_names", c.Company.RepNames, "teams", "names"),
+		oneOf("log.format", c.Log.Format, "text", "json"), oneOf("log.level", c.Log.Level, "error", "warn", "info", "debug")); err != nil {
 		return err
 	}
-	return errors.Join(c.checkService(), c.checkMailboxes(), c.checkOIDC())
+	return errors.Join(c.checkCertificates(), c.checkCluster(), c.checkService(), c.checkMailboxes(), c.checkOIDC())
 }
 
 func isLoopback(host string) bool {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -76,6 +77,9 @@ func TestBadConfigurationNamesTheKeyAndWhatIsExpected(t *testing.T) {
 	refused("[crm.attio]\nsecret_file = \"x\"", "crm.attio", "token_file is missing")
 	refused("[crm.close]\ntoken_file = \"x\"\nevery = \"1s\"", "crm.close", "a minute")
 	refused("[crm.close]\ntoken = \"x\"", "crm.close", "unknown key")
+	refused("[clickhouse]\ncluster = \"a'b\"", "clickhouse.cluster")
+	refused("[clickhouse]\ncluster = \"prod\"", "clickhouse.url")
+	refused("[log]\nformat = \"xml\"", "log.format", "text, json")
 	refused("not toml", "dealtrail.toml")
 }
 
@@ -185,5 +189,39 @@ func TestWrongUsageIsTwo(t *testing.T) {
 		if usage := (usageError{}); !errors.As(err, &usage) {
 			t.Errorf("%v: %v (%T)", args, err, err)
 		}
+	}
+}
+
+func TestSecretsComeFromFiles(t *testing.T) {
+	path := writeConfig(t, "")
+	file := filepath.Join(filepath.Dir(path), "url")
+	if err := os.WriteFile(file, []byte("redis://:secret@redis:6379/0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := loadConfig(path, []string{"DEALTRAIL_REDIS_URL_FILE=" + file})
+	if err != nil || c.Redis.URL != "redis://:secret@redis:6379/0" {
+		t.Errorf("redis.url is %q: %v", c.Redis.URL, err)
+	}
+	if c, err = loadConfig(path, []string{"DEALTRAIL_REDIS_URL_FILE=" + file, "DEALTRAIL_REDIS_URL=redis://other"}); err != nil || c.Redis.URL != "redis://other" {
+		t.Errorf("the variable itself loses: %q, %v", c.Redis.URL, err)
+	}
+	if _, err := loadConfig(path, []string{"DEALTRAIL_REDIS_URL_FILE=" + file + "x"}); err == nil || !strings.Contains(err.Error(), "DEALTRAIL_REDIS_URL_FILE") {
+		t.Errorf("a file that is missing: %v", err)
+	}
+}
+
+func TestTheLogIsWrittenAsConfigured(t *testing.T) {
+	c := defaults()
+	c.Log.Format, c.Log.Level = "json", "warn"
+	var b bytes.Buffer
+	log := c.logger(&b)
+	log.Info("unheard")
+	log.Warn("heard", "n", 1)
+	var line struct {
+		Level, Msg string
+		N          int
+	}
+	if err := json.Unmarshal(b.Bytes(), &line); err != nil || line.Level != "WARN" || line.Msg != "heard" || line.N != 1 {
+		t.Errorf("the log has %q: %v", b.String(), err)
 	}
 }

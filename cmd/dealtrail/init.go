@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,11 @@ import (
 )
 
 type initCmd struct {
-	Yes bool `short:"y" help:"Take every default without asking."`
+	Yes  bool   `short:"y" help:"Take every default without asking."`
+	Data string `help:"Folder of what will be stored: data.dir and, in it, review.dir. Default: beside the configuration."`
+	Keep bool   `help:"Leave what is there already as it is, and write only what is missing."`
+
+	Services string `help:"Folder for fresh passwords, and the addresses with them, of a Redis and a ClickHouse whose hosts are called redis and clickhouse. docker-compose.yml uses it."`
 }
 
 // question is what only a person knows, with its consequence.
@@ -49,6 +54,9 @@ var questions = []question{
 func (cmd initCmd) Run(e *env) error {
 	c := defaults()
 	c.path = e.Config
+	if cmd.Data != "" {
+		c.Data.Dir, c.Review.Dir = cmd.Data, filepath.Join(cmd.Data, "exports")
+	}
 	if !cmd.Yes && isTerminal(os.Stdin) && e.tty {
 		if err := ask(c, os.Stdin, e.err); err != nil {
 			return err
@@ -57,14 +65,53 @@ func (cmd initCmd) Run(e *env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	if err := writeNew(e.Config, c.sample(), 0o644); err != nil {
+	_, missing := os.Stat(e.Config)
+	if err := cmd.write(e.Config, c.sample(), 0o644); err != nil {
 		return err
 	}
 	secrets := secretsPath(e.Config)
-	if err := writeNew(secrets, newSecrets().text(), 0o600); err != nil {
+	if err := cmd.write(secrets, newSecrets().text(), 0o600); err != nil {
 		return err
 	}
+	if err := cmd.writeServices(); err != nil {
+		return err
+	}
+	if cmd.Keep && missing == nil {
+		fmt.Fprintf(e.err, "Kept %s.\n", e.Config)
+		return nil
+	}
 	fmt.Fprintf(e.err, "Wrote %s (every key explained) and %s (keys: keep it private, keep a copy).\nNext: dealtrail serve\n", e.Config, secrets)
+	return nil
+}
+
+// write writes a file that must not exist yet, or is kept.
+func (cmd initCmd) write(path string, text []byte, mode os.FileMode) error {
+	if _, err := os.Stat(path); err == nil && cmd.Keep {
+		return nil
+	}
+	return writeNew(path, text, mode)
+}
+
+// writeServices writes a password for each of Redis and ClickHouse, and the address
+// under which we reach them with it. Who runs them has another user than we, so that
+// the folder must be one that only they and we see, as a volume of containers is.
+func (cmd initCmd) writeServices() error {
+	if cmd.Services == "" {
+		return nil
+	}
+	for name, address := range map[string]string{"redis": "redis://:%s@redis:6379/0", "clickhouse": "clickhouse://dealtrail:%s@clickhouse:9000/dealtrail"} {
+		file := filepath.Join(cmd.Services, name+"_password")
+		if err := cmd.write(file, []byte(rand.Text()), 0o644); err != nil {
+			return err
+		}
+		password, err := readPassword(file)
+		if err != nil {
+			return err
+		}
+		if err := cmd.write(filepath.Join(cmd.Services, name+"_url"), fmt.Appendf(nil, address, password), 0o644); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

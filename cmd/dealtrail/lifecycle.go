@@ -48,17 +48,22 @@ func behind(fail context.CancelCauseFunc, sinks ...func(context.Context) error) 
 	return sync.OnceValue(func() error { cancel(); return <-done })
 }
 
+// newServer returns a server that nobody keeps busy by saying little, slowly or too much.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second, // of a TLS handshake too
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
+
 // listen serves on a listener until ctx ends, then lets requests finish.
 func listen(ln net.Listener, h http.Handler) func(context.Context) error {
 	return func(ctx context.Context) error {
-		server := &http.Server{
-			Handler:           h,
-			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       15 * time.Second,
-			WriteTimeout:      60 * time.Second,
-			IdleTimeout:       60 * time.Second,
-			MaxHeaderBytes:    16 << 10,
-		}
+		server := newServer(h)
 		failed := make(chan error, 1)
 		go func() { failed <- server.Serve(ln) }()
 		select {

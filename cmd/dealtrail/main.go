@@ -138,6 +138,19 @@ func logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
 }
 
+// logger writes the log as [log] says.
+func (c *Config) logger(w io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Log.Level)); err == nil { // checked at the start
+		o.Level = level
+	}
+	if c.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
 type versionCmd struct{}
 
 func (versionCmd) Run(e *env) error {
@@ -161,11 +174,15 @@ func (cmd serveCmd) Run(e *env) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(300) // little lives long here: memory is cheaper than looking for it
 	}
-	p := &program{config: c, secrets: s, roles: cmd.Role, log: logger(e.err)}
+	p := &program{config: c, secrets: s, roles: cmd.Role, log: c.logger(e.err)}
+	slog.SetDefault(p.log) // net/http's own complaints too
 	return serve(e.ctx, p, func(ctx context.Context) error {
 		p.log.Info("serving", "listen", p.main.Addr().String(), "public_url", c.Server.PublicURL, "roles", p.roles.list())
 		if e.tty && p.roles.has("web") {
 			fmt.Fprintf(e.err, "Dashboards: %s (sign in with a link from: dealtrail user add EMAIL)\n", c.address())
+		}
+		if err := tellSystemd("READY=1"); err != nil {
+			p.log.Warn("cannot tell systemd that we serve", "err", err)
 		}
 		return p.sayFirstLink(ctx, e.err)
 	})

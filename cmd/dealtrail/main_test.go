@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net"
 	"os"
@@ -18,11 +19,15 @@ import (
 // process of its own.
 const asProgram = "DEALTRAIL_TEST_AS_PROGRAM"
 
+// asVersion is which version it then says it is.
+const asVersion = "DEALTRAIL_TEST_AS_VERSION"
+
 func TestMain(m *testing.M) {
 	if chdb.IsChild() {
 		os.Exit(chdb.ServeChild())
 	}
 	if os.Getenv(asProgram) != "" {
+		version = cmp.Or(os.Getenv(asVersion), version)
 		main()
 	}
 	os.Exit(m.Run())

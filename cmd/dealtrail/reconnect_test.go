@@ -100,8 +100,8 @@ func TestConnectingAgainKeepsWhatTheListSays(t *testing.T) {
 		t.Errorf("added while paused:\n%s", out)
 	}
 	r.command("mailbox", "pause", ana)
-	status, page, own := browser.open(browser.consent(begin))
-	if _, page, _ = browser.open(own); status != http.StatusSeeOther || !strings.Contains(page, "Paused.") {
+	status, _, own := browser.open(browser.consent(begin))
+	if _, page, _ := browser.open(own); status != http.StatusSeeOther || !strings.Contains(page, "Paused.") {
 		t.Errorf("connected while paused: %d\n%s", status, page)
 	}
 }

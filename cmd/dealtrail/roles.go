@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -34,6 +35,22 @@ func (r roles) check(c *Config) error {
 	}
 	if len(r) > 0 && (c.Redis.URL == "" || c.ClickHouse.URL == "") {
 		return usageError{fmt.Errorf("--role needs redis.url and clickhouse.url in %s: processes share them, and only plain serve starts private ones", c.path)}
+	}
+	return nil
+}
+
+// clusterName is what a cluster may be called: the name becomes part of statements.
+var clusterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+
+// checkCluster refuses a cluster that cannot be spoken to.
+func (c *Config) checkCluster() error {
+	switch name := c.ClickHouse.Cluster; {
+	case name == "":
+		return nil
+	case !clusterName.MatchString(name):
+		return fmt.Errorf("%s: clickhouse.cluster is %q; expected a name of letters, digits, - and _, as system.clusters has it", c.path, name)
+	case !strings.HasPrefix(c.ClickHouse.URL, "clickhouse://"):
+		return fmt.Errorf("%s: clickhouse.cluster needs clickhouse.url as clickhouse://user:password@host:9000,host:9000/database", c.path)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 // sample returns dealtrail.toml with every key, its default and what it means.
 func (c *Config) sample() []byte {
 	var b bytes.Buffer
-	b.WriteString("# dealtrail's configuration. Environment variables win over it: DEALTRAIL_SERVER_LISTEN for server.listen.\n")
+	b.WriteString("# dealtrail's configuration. Environment variables win over it: DEALTRAIL_SERVER_LISTEN for server.listen,\n# or DEALTRAIL_REDIS_URL_FILE for a file that holds redis.url.\n")
 	last := ""
 	eachKey(c, func(section, key string, field reflect.Value, tag reflect.StructTag) {
 		if section != last {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -87,6 +88,9 @@ type program struct {
 
 	main     net.Listener
 	tracking net.Listener // nil: the main one serves links too
+	secure   net.Listener // nil unless we have certificates: pages and links over TLS
+	plain    net.Listener // who came without TLS
+	issuer   *http.Client // who speaks to the authority of certificates; nil: http.DefaultClient
 }
 
 // serve runs the whole program until ctx ends. started runs beside the other
@@ -277,7 +281,7 @@ func (p *program) openListeners() (err error) {
 		}
 		p.cleanup = append(p.cleanup, closeListener(p.tracking))
 	}
-	return nil
+	return p.openTLS()
 }
 
 // closeListener closes a listener that a server may have closed already.
@@ -318,7 +322,7 @@ func (p *program) openRedis(ctx context.Context, dir string) error {
 
 func (p *program) openStore(ctx context.Context, dir string) error {
 	// Who only answers links or reads mail leaves the schema to the others.
-	o := store.Options{URL: p.config.ClickHouse.URL, Migrate: p.roles.has("load") || p.roles.has("jobs") || p.roles.has("web"), Log: p.log}
+	o := store.Options{URL: p.config.ClickHouse.URL, Cluster: p.config.ClickHouse.Cluster, Migrate: p.roles.has("load") || p.roles.has("jobs") || p.roles.has("web"), Log: p.log}
 	if o.URL == "" {
 		library, err := chdb.FindLibrary(p.config.beside(p.config.ClickHouse.Library))
 		if err != nil {
@@ -374,7 +378,8 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 			return err
 		}
 	}
-	sources := []func(context.Context) error{listen(p.main, p.handler())}
+	handler := p.handler()
+	sources := append(p.serveTLS(handler), listen(p.main, handler))
 	if p.tracking != nil {
 		sources = append(sources, listen(p.tracking, p.trackingHandler()))
 	}

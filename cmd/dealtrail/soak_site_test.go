@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,9 +73,13 @@ func shortDir(t *testing.T) string {
 // served is dealtrail serve as a process of its own, which can be killed and
 // started again on the same data and address.
 type served struct {
-	t    *testing.T
-	dir  string   // of dealtrail.toml
-	url  string   // where it answers
+	t   *testing.T
+	dir string // of dealtrail.toml
+	url string // where it answers
+
+	program string   // empty: this test, as dealtrail
+	env     []string // beside the test's own
+
 	args []string // after serve
 	api  *api.Client
 
@@ -182,12 +187,15 @@ func (s *served) page(path string) (code int, text string) {
 // command is the program with this configuration.
 func (s *served) command(name string, args ...string) *exec.Cmd {
 	s.t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		s.t.Fatal(err)
+	exe := s.program
+	if exe == "" {
+		var err error
+		if exe, err = os.Executable(); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	cmd := exec.Command(exe, append([]string{"--config", s.config(), name}, args...)...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = slices.Concat(os.Environ(), []string{asProgram + "=1"}, s.env)
 	return cmd
 }
 

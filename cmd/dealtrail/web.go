@@ -103,7 +103,7 @@ func (p *program) mount(e *echo.Echo) {
 		p.tracker.Routes(e.Group(""))
 	}
 	if p.roles.has("web") {
-		g := e.Group("", smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.access.Guard, p.behindGuard, p.readers, p.noteReps)
+		g := e.Group("", p.config.onlyTLS, smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.access.Guard, p.behindGuard, p.readers, p.noteReps)
 		p.server.Routes(g)
 		p.site.Routes(g)
 		if p.routes != nil {

@@ -1,6 +1,7 @@
 package chdb
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,11 +9,16 @@ import (
 	"strings"
 )
 
+var errNoEngine = errors.New("this program was built without the embedded engine; set clickhouse.url to a ClickHouse server")
+
 // FindLibrary returns the absolute path of libchdb: configured when that is not empty, else what the environment variable
 // DEALTRAIL_LIBCHDB names, else the first found beside the program, in node_modules above the program or the
 // working directory, and in the system's places. What was asked for by name and is missing is an error, as is finding
 // nothing; both say what to do.
 func FindLibrary(configured string) (string, error) {
+	if !embedded {
+		return "", errNoEngine
+	}
 	for _, named := range []struct{ by, path string }{
 		{"the configuration", configured},
 		{"DEALTRAIL_LIBCHDB", os.Getenv("DEALTRAIL_LIBCHDB")},
@@ -50,7 +56,7 @@ func libraryPatterns() []string {
 			exe = real
 		}
 		dir := filepath.Dir(exe)
-		patterns = append(patterns, filepath.Join(filepath.Dir(dir), "lib", "libchdb.so"), filepath.Join(dir, "libchdb.so"))
+		patterns = append(patterns, filepath.Join(filepath.Dir(dir), "lib", "libchdb.so"), filepath.Join(filepath.Dir(dir), "lib", "dealtrail", "libchdb.so"), filepath.Join(dir, "libchdb.so"))
 		starts = append(starts, dir)
 	}
 	if dir, err := os.Getwd(); err == nil {

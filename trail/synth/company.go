@@ -226,6 +226,7 @@ func (c *Company) makeAccount(rng *rand.Rand, used, domains map[string]bool) *ac
 		name: name, domain: domain, owner: &c.Reps[rng.IntN(len(c.Reps))], scanned: rng.Float64() < 0.3,
 		provider: pick(rng, []string{"google", "google", "google", "microsoft", "microsoft", "microsoft", "microsoft", "apple", "yahoo", "other"}),
 	}
+	//lint:ignore SA4008 segment moves on, and with it what u is compared to
 	for u := rng.Float64(); u >= segmentShare[a.segment]; a.segment++ {
 	}
 	for _, j := range rng.Perm(len(jobs))[:1+rng.IntN(4)] {

@@ -144,7 +144,7 @@ var kinds = []oddKind{
 			"Content-Type: application/pdf; name=\"a\\\"b.pdf\nContent-Disposition: attachment; filename=\"..\\..\\x.pdf\n\nx")
 	}},
 	{"8-bit header", func(o *odd) io.WriterTo {
-		return o.mail(o.say(), field{"Subject", "Gr\xfc\xdfe \xff\xfe"}, field{"X-Name", "\xe9\x80 ‮ \x7f"}, field{"Content-Type", "text/plain; charset=iso-8859-1; name=\"\xfc.txt\""})
+		return o.mail(o.say(), field{"Subject", "Gr\xfc\xdfe \xff\xfe"}, field{"X-Name", "\xe9\x80 \u202e \x7f"}, field{"Content-Type", "text/plain; charset=iso-8859-1; name=\"\xfc.txt\""})
 	}},
 	{"odd media type", func(o *odd) io.WriterTo {
 		return o.mail(o.say(), field{"Content-Type", o.one("text", "text/", "/plain", "multipart", "text/plain;;;", ";", "text/plain charset=utf-8", "TEXT/PLAIN; CHARSET=\"", "*/*", "multipart/")})
