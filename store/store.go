@@ -42,6 +42,8 @@ type Options struct {
 	URL      string                                                   // clickhouse://user:password@host:9000/database, http://host:8123/database or unix:///path of an engine's socket
 	Addr     []string                                                 // host:port of a server's native protocol
 	Database string                                                   // default: the URL's, else "dealtrail"; made when missing
+	ReadURL  string                                                   // as URL, for a user who may only read (readonly=2): whoever asks with AsReader reads by it; empty: as everybody
+	Memory   uint64                                                   // bytes that one report of a reader may take; 0: what the server allows
 	Migrate  bool                                                     // bring the schema up to date whenever a connection is made
 	Log      *slog.Logger                                             // nil: nothing is logged
 }
@@ -94,6 +96,8 @@ type DB struct {
 
 	options *clickhouse.Options
 	migrate bool
+	reader  *DB                 // whom readers ask; nil: this one
+	limits  clickhouse.Settings // of what a reader asks
 	log     *slog.Logger
 	text    texts
 
@@ -134,7 +138,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{ReviewAt: trail.UsualReview, options: d, migrate: o.Migrate, log: o.Log, text: readTexts()}
+	db := &DB{ReviewAt: trail.UsualReview, options: d, migrate: o.Migrate, log: o.Log, text: readTexts(), limits: limits(o.Memory)}
+	if db.reader, err = o.reader(); err != nil {
+		return nil, fmt.Errorf("open the database for readers: %w", err)
+	}
 	if _, err := db.connect(ctx); err != nil && !isAway(err) {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
@@ -236,6 +243,9 @@ func prepare(ctx context.Context, d clickhouse.Options) (clickhouse.Settings, er
 
 // Close closes the connections. Nothing that was inserted waits in them.
 func (db *DB) Close() error {
+	if db.reader != nil {
+		defer db.reader.Close()
+	}
 	if c := db.ready.Load(); c != nil {
 		return c.Close()
 	}
@@ -263,10 +273,12 @@ func (db *DB) Exec(ctx context.Context, statement string, args ...any) error {
 // Query runs a statement that returns rows, which the caller closes; args are
 // made by clickhouse.Named.
 func (db *DB) Query(ctx context.Context, statement string, args ...any) (driver.Rows, error) {
-	conn, err := db.connect(ctx)
+	limited, db := db.whom(ctx)
+	conn, err := db.connect(ctx) // without limits: it may have to make the schema
 	if err != nil {
 		return nil, err
 	}
+	ctx = limited
 	rows, err := conn.Query(ctx, statement, args...)
 	return rows, explain(err)
 }
