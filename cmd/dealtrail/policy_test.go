@@ -51,7 +51,7 @@ func newGuarded(t *testing.T) *guarded {
 	}
 	p.tracker = &track.Tracker{Stop: (&ingest.Consents{}).Stop, NotFound: func(c echo.Context) error { return c.NoContent(http.StatusNotFound) }}
 	p.server = &api.Server{Access: p.access, Metrics: http.NotFoundHandler()}
-	if p.site, err = dashboards.New(dashboards.Site{Demo: &dashboards.Demo{}, Access: p.access, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut}); err != nil {
+	if p.site, err = dashboards.New(dashboards.Site{Demo: &dashboards.Demo{}, Erase: (&ingest.Eraser{}).Erase, Access: p.access, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut}); err != nil {
 		t.Fatal(err)
 	}
 	p.routes = (&demo{}).landing
