@@ -3,6 +3,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,13 +30,16 @@ type refusals struct {
 	lines  map[int]int // by status, within the minute
 }
 
-// told reports whether a refusal is worth a line: a page that asks for a sign-in is not,
-// nor a page that is not there or a form that has an error.
+// told reports whether a refusal is worth a line: a page that asks for a sign-in is not, nor
+// one that is not there, unless something was to be changed or to be reached by its path,
+// nor a form that has an error.
 func told(c echo.Context, status int) bool {
 	switch status {
 	case http.StatusUnauthorized:
 		return c.Request().Header.Get(echo.HeaderAuthorization) != "" || c.Request().Method != http.MethodGet
-	case http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
+	case http.StatusNotFound:
+		return c.Request().Method != http.MethodGet && c.Request().Method != http.MethodHead || strings.Contains(c.Request().URL.Path, "..")
+	case http.StatusConflict, http.StatusUnprocessableEntity:
 		return false
 	}
 	return status >= 400 && status < 500
