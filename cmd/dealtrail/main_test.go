@@ -35,6 +35,7 @@ type running struct {
 	api    *api.Client
 	config string // path of dealtrail.toml
 	log    *syncBuffer
+	told   syncBuffer // secrets that the test got to know, with spaces between
 	cancel context.CancelFunc
 	done   chan error
 }
@@ -110,6 +111,7 @@ func (r *running) stop() {
 	if err != nil {
 		r.t.Errorf("serve ended with: %v", err)
 	}
+	r.noSecrets()
 	if r.t.Failed() {
 		r.t.Logf("log of the server:\n%s", r.log.String())
 	}
