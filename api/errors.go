@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -39,8 +40,10 @@ var statuses = map[trail.Code]int{
 
 // ErrorHandler is the one place where errors become responses: JSON for
 // programs, page for browsers. A trail.Problem is shown; anything else is
-// logged with the request's ID and shown as an internal error.
+// logged with the request's ID and shown as an internal error. What is refused is logged
+// too, as far as somebody may want to know that it was tried.
 func ErrorHandler(log *slog.Logger, page func(c echo.Context, status int, p *trail.Problem, request string) error) echo.HTTPErrorHandler {
+	refused := &refusals{log: log, now: time.Now}
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {
 			log.Error("response was cut short", "request", requestID(c), "err", err)
@@ -48,8 +51,9 @@ func ErrorHandler(log *slog.Logger, page func(c echo.Context, status int, p *tra
 		}
 		p, status := shown(err)
 		if status == http.StatusInternalServerError {
-			log.Error("request failed", "request", requestID(c), "method", c.Request().Method, "route", c.Path(), "err", err)
+			log.Error("request failed", "request", requestID(c), "method", method(c.Request().Method), "route", c.Path(), "err", err)
 		}
+		refused.note(c, status, p)
 		if status == http.StatusServiceUnavailable {
 			c.Response().Header().Set("Retry-After", "2")
 		}

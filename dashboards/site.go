@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/labstack/echo/v4"
 
@@ -302,9 +303,14 @@ func param(c echo.Context, name string) string {
 	return v
 }
 
-// local returns the path if it stays on this site, else "/".
+// local returns the path if it stays on this site, also for who decodes it once too often
+// or leaves out its dots; else "/".
 func local(path string) string {
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
+	u, err := url.Parse(path)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "\\\r\n\t") {
+		return "/"
+	}
+	if first, _, _ := strings.Cut(u.Path[1:], "/"); u.Path != "/" && (first == "" || first[0] == '.' || first[0] == '\\') || strings.ContainsFunc(u.Path, unicode.IsControl) {
 		return "/"
 	}
 	return path

@@ -72,6 +72,8 @@ func explain(err error) error {
 		return &away{trail.Problem{Code: trail.Unavailable, Text: "The database is restarting; try again in a moment."}, err}
 	case isAway(err):
 		return err
+	case beyond(err) != nil:
+		return beyond(err)
 	case errors.As(err, &lost), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, clickhouse.ErrAcquireConnTimeout):
 		return &away{trail.Problem{Code: trail.Unavailable, Text: "The database does not answer; try again in a moment."}, err}
 	}

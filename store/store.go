@@ -43,6 +43,8 @@ type Options struct {
 	Addr     []string                                                 // host:port of a server's native protocol
 	Database string                                                   // default: the URL's, else "dealtrail"; made when missing
 	Cluster  string                                                   // name of a cluster in system.clusters, on which the tables are made: see cluster
+	ReadURL  string                                                   // as URL, for a user who may only read (readonly=2): whoever asks with AsReader reads by it; empty: as everybody
+	Memory   uint64                                                   // bytes that one report of a reader may take; 0: what the server allows
 	Migrate  bool                                                     // bring the schema up to date whenever a connection is made
 	Log      *slog.Logger                                             // nil: nothing is logged
 }
@@ -96,6 +98,8 @@ type DB struct {
 	options *clickhouse.Options
 	cluster cluster // of no name: one server
 	migrate bool
+	reader  *DB                 // whom readers ask; nil: this one
+	limits  clickhouse.Settings // of what a reader asks
 	log     *slog.Logger
 	text    texts
 
@@ -139,9 +143,15 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{ReviewAt: trail.UsualReview, options: d, cluster: cluster{o.Cluster, d.Auth.Database}, migrate: o.Migrate, log: o.Log, text: readTexts()}
+	db := &DB{ReviewAt: trail.UsualReview, options: d, cluster: cluster{o.Cluster, d.Auth.Database}, migrate: o.Migrate, log: o.Log, text: readTexts(), limits: limits(o.Memory)}
 	if o.Cluster != "" {
 		db.text.query["Layouts"] = db.cluster.layouts(db.text.query["Layouts"])
+	}
+	if db.reader, err = o.reader(); err != nil {
+		return nil, fmt.Errorf("open the database for readers: %w", err)
+	}
+	if db.reader != nil {
+		db.reader.text = db.text
 	}
 	if _, err := db.connect(ctx); err != nil && !isAway(err) {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -263,6 +273,9 @@ func prepare(ctx context.Context, d clickhouse.Options, on cluster) (clickhouse.
 
 // Close closes the connections. Nothing that was inserted waits in them.
 func (db *DB) Close() error {
+	if db.reader != nil {
+		defer db.reader.Close()
+	}
 	if c := db.ready.Load(); c != nil {
 		return errors.Join(c.Close(), closeAll(c.shards))
 	}
@@ -290,10 +303,12 @@ func (db *DB) Exec(ctx context.Context, statement string, args ...any) error {
 // Query runs a statement that returns rows, which the caller closes; args are
 // made by clickhouse.Named.
 func (db *DB) Query(ctx context.Context, statement string, args ...any) (driver.Rows, error) {
-	conn, err := db.connect(ctx)
+	limited, db := db.whom(ctx)
+	conn, err := db.connect(ctx) // without limits: it may have to make the schema
 	if err != nil {
 		return nil, err
 	}
+	ctx = limited
 	rows, err := conn.Query(ctx, statement, args...)
 	return rows, explain(err)
 }

@@ -51,6 +51,7 @@ type Config struct {
 	ClickHouse struct {
 		URL     string `toml:"url" default:"" doc:"A ClickHouse server of your own, as clickhouse://user:password@host:9000/database. Empty: the embedded engine."`
 		Cluster string `toml:"cluster" default:"" doc:"The name of a ClickHouse cluster, as its system.clusters has it: events are then spread over its shards, and everything is kept by each replica. Set it before the first start. Empty: url is one server."`
+		ReadURL string `toml:"read_url" default:"" doc:"The same ClickHouse for a user who may only read (readonly = 2 in the user's profile): reports that people and programs ask for go through it, each for a minute at most. Empty: as url."`
 		Library string `toml:"library" default:"" doc:"Path of libchdb.so, the embedded engine. Empty: looked for where make deps and the packages put it."`
 	} `toml:"clickhouse"`
 	Tracking struct {
@@ -393,6 +394,9 @@ func (c *Config) check() error {
 		if c.Tracking.FallbackURL, err = trail.CleanTarget(f, idna.Lookup.ToASCII); err != nil {
 			return fmt.Errorf("%s: tracking.fallback_url: %w", c.path, err)
 		}
+	}
+	if c.ClickHouse.ReadURL != "" && c.ClickHouse.URL == "" {
+		return fmt.Errorf("%s: clickhouse.read_url is set and clickhouse.url is not; expected both, or neither for the embedded engine, whose reports have their limits by themselves", c.path)
 	}
 	if err := cmp.Or(c.checkReview(), c.checkOutbox(), c.checkCRMs()); err != nil {
 		return err

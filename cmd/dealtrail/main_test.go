@@ -40,6 +40,7 @@ type running struct {
 	api    *api.Client
 	config string // path of dealtrail.toml
 	log    *syncBuffer
+	told   syncBuffer // secrets that the test got to know, with spaces between
 	cancel context.CancelFunc
 	done   chan error
 }
@@ -115,6 +116,7 @@ func (r *running) stop() {
 	if err != nil {
 		r.t.Errorf("serve ended with: %v", err)
 	}
+	r.noSecrets()
 	if r.t.Failed() {
 		r.t.Logf("log of the server:\n%s", r.log.String())
 	}

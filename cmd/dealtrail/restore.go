@@ -148,6 +148,9 @@ func (r *restoring) restore(ctx context.Context, file string, identities []age.I
 
 func (r *restoring) entry(ctx context.Context, name string, size int64, content io.Reader) error {
 	kind, rest, _ := strings.Cut(name, "/")
+	if !filepath.IsLocal(filepath.FromSlash(rest)) && strings.Contains(name, "/") {
+		return fmt.Errorf("it has a file %q that would lie outside the folder of the backup; no backup of ours has that, and nothing of it should be used", name)
+	}
 	if kind == "config" {
 		path := filepath.Join(r.dir, rest)
 		if _, err := os.Stat(path); err == nil {

@@ -322,7 +322,7 @@ func (p *program) openRedis(ctx context.Context, dir string) error {
 
 func (p *program) openStore(ctx context.Context, dir string) error {
 	// Who only answers links or reads mail leaves the schema to the others.
-	o := store.Options{URL: p.config.ClickHouse.URL, Cluster: p.config.ClickHouse.Cluster, Migrate: p.roles.has("load") || p.roles.has("jobs") || p.roles.has("web"), Log: p.log}
+	o := store.Options{URL: p.config.ClickHouse.URL, ReadURL: p.config.ClickHouse.ReadURL, Cluster: p.config.ClickHouse.Cluster, Migrate: p.roles.has("load") || p.roles.has("jobs") || p.roles.has("web"), Log: p.log}
 	if o.URL == "" {
 		library, err := chdb.FindLibrary(p.config.beside(p.config.ClickHouse.Library))
 		if err != nil {
@@ -334,11 +334,11 @@ func (p *program) openStore(ctx context.Context, dir string) error {
 		}
 		p.cleanup = append(p.cleanup, child.Close)
 		p.children = append(p.children, child)
-		o.Dial = child.DialContext
+		o.Dial, o.Memory = child.DialContext, reportMemory()
 	}
 	db, err := store.Open(ctx, o)
 	if err != nil {
-		return fmt.Errorf("clickhouse.url: %w", err)
+		return fmt.Errorf("clickhouse.url or clickhouse.read_url: %w", err)
 	}
 	p.db = db
 	p.cleanup = append(p.cleanup, db.Close)

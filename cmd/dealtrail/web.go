@@ -14,6 +14,7 @@ import (
 
 	"dealtrail/api"
 	"dealtrail/ingest/track"
+	"dealtrail/store"
 	"dealtrail/trail"
 )
 
@@ -29,6 +30,7 @@ func (p *program) newEcho() *echo.Echo {
 		p.log.Error("panic", "route", c.Path(), "err", err, "stack", string(stack))
 		return err
 	}}))
+	e.Use(p.plainly)
 	return e
 }
 
@@ -93,8 +95,49 @@ func strangersAt(burst int) func(address string) bool {
 // none.
 func (p *program) handler() http.Handler {
 	e := p.newEcho()
+	e.Use(sameSite(http.NewCrossOriginProtection()))
 	p.mount(e)
-	return http.NewCrossOriginProtection().Handler(e)
+	return e
+}
+
+// sameSite refuses what a page of another site has a browser change here.
+func sameSite(protection *http.CrossOriginProtection) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if protection.Check(c.Request()) != nil {
+				return trail.Problemf(trail.Forbidden, "This was sent by a page of another site. Open dealtrail itself and do it there.")
+			}
+			return next(c)
+		}
+	}
+}
+
+// strict sets what browsers are told about every answer of pages and API. Pages and
+// files say more of themselves where they are written; what says nothing holds what is
+// nobody else's, and runs nothing.
+func (p *program) strict(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		return next(c)
+	}
+}
+
+// plainly sets what holds for every answer, links and pixels included: no browser
+// guesses what it is, and none comes back without TLS.
+func (p *program) plainly(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		if c.Scheme() == "https" {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		return next(c)
+	}
 }
 
 func (p *program) mount(e *echo.Echo) {
@@ -103,7 +146,7 @@ func (p *program) mount(e *echo.Echo) {
 		p.tracker.Routes(e.Group(""))
 	}
 	if p.roles.has("web") {
-		g := e.Group("", p.config.onlyTLS, smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.access.Guard, p.behindGuard, p.readers, p.noteReps)
+		g := e.Group("", p.strict, p.config.onlyTLS, smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.access.Guard, p.behindGuard, p.readers, p.noteReps)
 		p.server.Routes(g)
 		p.site.Routes(g)
 		if p.routes != nil {
@@ -141,7 +184,7 @@ func (p *program) readers(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		p.db.Asked()
 		whole := c.Request()
-		ctx, cancel := context.WithTimeout(whole.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(store.AsReader(whole.Context()), 20*time.Second)
 		defer cancel()
 		defer c.SetRequest(whole)
 		c.SetRequest(whole.WithContext(ctx))

@@ -95,16 +95,20 @@ func sheetRows(name string, rows *excelize.Rows) records {
 	}
 }
 
-// checkZIP refuses archives that are no workbook, and parts that excelize would
-// hold in memory whole.
+// checkZIP refuses archives that are no workbook, parts that excelize would hold in
+// memory whole, and sizes whose sum no number holds: a sum that begins anew at zero
+// is under every limit.
 func checkZIP(name string, f *os.File, size int64) error {
 	z, err := zip.NewReader(f, size)
 	if err != nil {
 		return damaged(name, err)
 	}
 	var book bool
-	var other uint64
+	var whole, other uint64
 	for _, part := range z.File {
+		if whole += min(part.UncompressedSize64, maxUnzipped+1); whole > maxUnzipped {
+			return trail.Problemf(trail.TooLarge, "%s unpacks into more than %d MB; import it in parts, or as CSV.", name, maxUnzipped>>20)
+		}
 		p := strings.ToLower(strings.ReplaceAll(part.Name, "\\", "/"))
 		book = book || p == "xl/workbook.xml"
 		if !strings.HasPrefix(p, "xl/worksheets/sheet") && p != "xl/sharedstrings.xml" {

@@ -39,8 +39,18 @@ func (t *Tracker) stop(c echo.Context) error {
 func (t *Tracker) stranger(c echo.Context) error {
 	t.unknown.Add(1)
 	if t.Limit != nil && !t.Limit(c.RealIP()) {
+		t.guessed()
 		c.Response().Header().Set("Retry-After", "60")
 		return c.String(http.StatusTooManyRequests, "Too many links that lead nowhere were asked for from your network. Please try again in a minute.\n")
 	}
 	return t.nowhere(c)
+}
+
+// guessed says in the log, once a minute, that somebody seems to try tokens: whose network
+// it is stays unsaid, since most who come here are prospects.
+func (t *Tracker) guessed() {
+	minute := t.now().Unix() / 60
+	if last := t.toldOf.Load(); minute != last && t.toldOf.CompareAndSwap(last, minute) {
+		t.log().Warn("a network asks for many tokens that we never made, and is slowed down", "unknown_since_start", t.unknown.Load())
+	}
 }

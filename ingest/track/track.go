@@ -46,6 +46,7 @@ type Tracker struct {
 	Log      *slog.Logger              // nil: silence
 
 	lost, unknown atomic.Uint64
+	toldOf        atomic.Int64 // the minute in which the log was last told of guesses
 }
 
 // Routes adds /c/:token and /o/:name, each for GET and HEAD and with whatever may

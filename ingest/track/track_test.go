@@ -350,7 +350,7 @@ func TestTokensThatWeNeverMadeAreCountedAndLimited(t *testing.T) {
 	var asked int
 	r := newRig(t, func(t *track.Tracker) { t.Limit = func(string) bool { asked++; return asked <= 2 } })
 	token := r.add(trail.Target{Content: "deck", URL: "https://example.com/deck"})
-	for i, want := range []int{404, 404, 429} {
+	for i, want := range []int{404, 404, 429, 429} {
 		res, _ := r.ask("GET", "/c/"+token[:len(token)-1])
 		if res.StatusCode != want || want == 429 && res.Header.Get("Retry-After") == "" {
 			t.Errorf("request %d is answered %d, want %d", i, res.StatusCode, want)
@@ -362,7 +362,10 @@ func TestTokensThatWeNeverMadeAreCountedAndLimited(t *testing.T) {
 	if res, body := r.ask("GET", "/o/guess.gif"); res.StatusCode != 200 || len(body) != 43 {
 		t.Errorf("a guessed pixel is answered %d", res.StatusCode)
 	}
-	if r.Unknown() != 4 || len(r.taken()) != 1 {
+	if said := r.log.String(); strings.Count(said, "slowed down") != 1 || strings.Contains(said, token[:len(token)-1]) || strings.Contains(said, "127.0.0.1") {
+		t.Errorf("the log says %s", said)
+	}
+	if r.Unknown() != 5 || len(r.taken()) != 1 {
 		t.Errorf("%d tokens are unknown, and %d events were made", r.Unknown(), len(r.taken()))
 	}
 }

@@ -1,0 +1,76 @@
+package crm_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/flate"
+	"context"
+	"errors"
+	"hash/crc32"
+	"math"
+	"strings"
+	"testing"
+
+	"dealtrail/trail"
+)
+
+// part is a file of an archive: what it holds, and how much it says that it does.
+type part struct {
+	name     string
+	content  []byte
+	declared uint64
+}
+
+// forged writes an archive whose parts say of themselves what they like.
+func forged(t *testing.T, parts ...part) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, p := range parts {
+		var packed bytes.Buffer
+		f, err := flate.NewWriter(&packed, flate.BestSpeed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Write(p.content)
+		f.Close()
+		w, err := z.CreateRaw(&zip.FileHeader{Name: p.name, Method: zip.Deflate, CRC32: crc32.ChecksumIEEE(p.content), CompressedSize64: uint64(packed.Len()), UncompressedSize64: p.declared})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write(packed.Bytes())
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestAWorkbookUnpacksIntoNoMoreThanIsAllowed imports archives that say too much, too
+// little, and so much that the sum of it begins anew at zero.
+func TestAWorkbookUnpacksIntoNoMoreThanIsAllowed(t *testing.T) {
+	book := part{"xl/workbook.xml", []byte("<workbook/>"), 11}
+	zeros := make([]byte, 8<<20)
+	l := newLedger(t)
+	for name, c := range map[string]struct {
+		parts []part
+		code  trail.Code
+	}{
+		"a large picture":           {[]part{book, {"xl/media/a.png", nil, 65 << 20}}, trail.TooLarge},
+		"many small pictures":       {[]part{book, {"xl/media/a.png", nil, 40 << 20}, {"xl/media/b.png", nil, 40 << 20}}, trail.TooLarge},
+		"a large sheet":             {[]part{book, {"xl/worksheets/sheet1.xml", zeros, 2 << 30}}, trail.TooLarge},
+		"sizes that add up to zero": {[]part{book, {"xl/worksheets/sheet1.xml", zeros, math.MaxUint64 - 10}}, trail.TooLarge},
+		"pictures that do":          {[]part{book, {"xl/media/a.png", zeros, math.MaxUint64 - 10}}, trail.TooLarge},
+		"a sheet that says less":    {[]part{book, {"xl/worksheets/sheet1.xml", zeros, 100}}, trail.Invalid},
+		"a part that says less":     {[]part{book, {"[Content_Types].xml", zeros, 100}}, trail.Invalid},
+		"a name beside the folder":  {[]part{book, {"../../../tmp/dealtrail-escaped.xml", []byte("x"), 1}}, trail.Invalid},
+	} {
+		_, err := l.importer().Import(context.Background(), "deals", "book.xlsx", strings.NewReader(forged(t, c.parts...)), false)
+		if p := (*trail.Problem)(nil); !errors.As(err, &p) || p.Code != c.code {
+			t.Errorf("%s: %v, want a problem %s", name, err, c.code)
+		}
+	}
+	if n := len(l.states(trail.DealKind)); n != 0 {
+		t.Errorf("%d deals came out of it", n)
+	}
+}
