@@ -128,14 +128,10 @@ func (p *program) strict(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // plainly sets what holds for every answer, links and pixels included: no browser
-// guesses what it is, and none comes back without TLS.
+// guesses what it is.
 func (p *program) plainly(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		if c.Scheme() == "https" {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
-		}
+		c.Response().Header().Set("X-Content-Type-Options", "nosniff")
 		return next(c)
 	}
 }
