@@ -154,14 +154,16 @@ func (db *DB) KnownAt(ctx context.Context) time.Time {
 }
 
 // allLayouts returns the layouts that there are, the newest first, and at the end
-// one without a name.
+// one without a name. What another version of dealtrail laid out is not read: it may
+// lack what this one looks for.
 func (db *DB) allLayouts(ctx context.Context) ([]layout, error) {
-	return query(ctx, db, "Layouts", func(rows driver.Rows, l *layout) error {
+	all, err := query(ctx, db, "Layouts", func(rows driver.Rows, l *layout) error {
 		var took uint64
 		err := rows.Scan(&l.id, when{&l.asOf}, when{&l.at}, &l.ins, &took, &l.now)
 		l.took = time.Duration(took) * time.Millisecond
 		return err
 	})
+	return slices.DeleteFunc(all, func(l layout) bool { return l.id != "" && !strings.HasSuffix(l.id, db.text.laidBy) }), err
 }
 
 // Refresh lays out what the views say now, if anything came since the last time,
@@ -201,7 +203,7 @@ func (db *DB) layOut(ctx context.Context, asOf time.Time, known []layout) (time.
 	if !next.at.After(known[0].at) {
 		next.at = known[0].at.Add(time.Millisecond)
 	}
-	next.id = strconv.FormatInt(next.at.UnixMilli(), 10) + "-layout"
+	next.id = strconv.FormatInt(next.at.UnixMilli(), 10) + db.text.laidBy
 	started := time.Now()
 	for _, part := range layoutParts {
 		if err := db.LayOut(ctx, part, next.id, next.until()); err != nil {
@@ -222,7 +224,8 @@ func (db *DB) layOut(ctx context.Context, asOf time.Time, known []layout) (time.
 	}
 	// What another process makes meanwhile is nobody's yet.
 	abandoned := func(id string) bool {
-		ms, err := strconv.ParseInt(strings.TrimSuffix(id, "-layout"), 10, 64)
+		begun, _, _ := strings.Cut(id, "-")
+		ms, err := strconv.ParseInt(begun, 10, 64)
 		return err == nil && time.Since(time.UnixMilli(ms)) > layoutAbandoned
 	}
 	err = db.dropLayouts(ctx, layoutTables, func(id string) bool {

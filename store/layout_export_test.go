@@ -16,3 +16,6 @@ func LookAgain(db *DB) {
 	defer db.layouts.mu.Unlock()
 	db.layouts.looked = time.Time{}
 }
+
+// LaidBy is how the names of layouts end that are read.
+func LaidBy(db *DB) string { return db.text.laidBy }

@@ -99,7 +99,7 @@ func TestAnOldLayoutIsNotRead(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
 	insert(t, db, company()...)
-	if err := db.Exec(context.Background(), "INSERT INTO layouts (layout, as_of, at, inserts, took_ms) SELECT 'old-layout', toDateTime64(0, 3), now64(3) - 60, 0, 10"); err != nil {
+	if err := db.Exec(context.Background(), "INSERT INTO layouts (layout, as_of, at, inserts, took_ms) SELECT 'old"+store.LaidBy(db)+"', toDateTime64(0, 3), now64(3) - 60, 0, 10"); err != nil {
 		t.Fatal(err)
 	}
 	if id := db.Layout(t.Context()); id != "" {
@@ -107,6 +107,22 @@ func TestAnOldLayoutIsNotRead(t *testing.T) {
 	}
 	if n := len(must(db.Contents(t.Context(), store.Filter{}))(t)); n == 0 {
 		t.Error("there is no content")
+	}
+}
+
+// A version before this one laid out what it knew, and perhaps not all that this one reads.
+func TestWhatAnotherVersionLaidOutIsNotRead(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	insert(t, db, company()...)
+	layOut(t, db)
+	mine := db.Layout(t.Context())
+	if err := db.Exec(t.Context(), "INSERT INTO layouts (layout, as_of, at, inserts, took_ms) SELECT '9999999999999-00000000-layout', as_of, at + 1, inserts, took_ms FROM layouts WHERE layout = '"+mine+"'"); err != nil {
+		t.Fatal(err)
+	}
+	store.LookAgain(db)
+	if id := db.Layout(t.Context()); id != mine || mine == "" {
+		t.Errorf("%q is read, want %q", id, mine)
 	}
 }
 

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"io/fs"
 	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +18,7 @@ type texts struct {
 	layout map[string]string // the statements in layout/, which lay out what the views say
 	laid   map[string]string // of the queries that read what was laid out, as they read that
 	view   map[string]string
+	laidBy string // how the names of layouts end that these statements made
 }
 
 // asOf is the parameter that every view takes.
@@ -48,6 +52,11 @@ func readTexts() texts {
 		}
 		t.layout[name] = using.expand(readFile(file))
 	}
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(t.layout)) {
+		fmt.Fprintln(sum, name, t.layout[name])
+	}
+	t.laidBy = fmt.Sprintf("-%x-layout", sum.Sum(nil)[:4])
 	return t
 }
 
