@@ -29,7 +29,7 @@ demo: build ## run the main job on a made-up company, all on this machine (Ctrl-
 test: deps-test ## run every test, browser and engine included; a skipped test fails
 	go vet ./...
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these files'; exit 1; }
-	go test -count=1 -timeout 25m -v $(TESTFLAGS) ./... 2>&1 | awk -f .ci/count.awk
+	go test -count=1 -timeout 60m -v $(TESTFLAGS) ./... 2>&1 | awk -f .ci/count.awk
 
 check: deps ## what a reviewer's tools say: vet, staticcheck, gofumpt
 	go vet ./...
