@@ -35,7 +35,7 @@ func (b *bench) pages(r *rand.Rand) []string {
 		"/?agents=" + level, "/content/" + content() + "?agents=" + level, "/content/found", "/deals", "/deals/" + deal() + "?agents=" + level,
 		"/contacts/" + url.PathEscape(fmt.Sprintf(address, account*5+r.Uint64N(5), account)), fmt.Sprintf("/accounts/co%d.example", account),
 		"/reps?agents=" + level, "/review?agents=" + level, "/send", "/send?deal=" + deal(), "/share", "/requests", "/notes", "/lift", "/lift/" + content(), "/holdouts",
-		"/runs", "/quality", "/baseline", "/status", "/start", "/models", fmt.Sprintf("/mailbox?rep=rep%d@us.example", r.IntN(200)), "/budget", "/numbers", "/month", "/lists", "/crm",
+		"/runs", "/quality", "/baseline", "/status", "/start", "/models", "/mailbox", "/budget", "/numbers", "/month", "/lists", "/crm",
 		"/content/compare?a=" + content() + "&b=" + content(),
 	}
 }

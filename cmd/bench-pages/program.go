@@ -212,7 +212,7 @@ func (p *program) ready(ctx context.Context, b *bench, listen string) error {
 
 // link makes a link that signs in once.
 func (b *bench) link(ctx context.Context, listen string) (string, error) {
-	text, err := b.run(ctx, listen, "user", "add", "bench@us.example").Output()
+	text, err := b.run(ctx, listen, "user", "add", "rep17@us.example", "--role", "admin", "--role", "rep").Output()
 	if err != nil {
 		return "", fmt.Errorf("user add: %w", err)
 	}
