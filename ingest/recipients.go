@@ -240,6 +240,9 @@ func (c *Consents) fillRecipients(ctx context.Context) error {
 	if ready, err := c.Redis.Exists(ctx, recipientsReady).Result(); err != nil || ready == 1 {
 		return err
 	}
+	if err := c.dropSets(ctx); err != nil {
+		return err
+	}
 	rows, err := c.DB.Recipients(ctx)
 	if err != nil {
 		return err
@@ -253,18 +256,19 @@ func (c *Consents) fillRecipients(ctx context.Context) error {
 			return err
 		}
 	}
-	// Each link was a set of its own before.
-	err = eachKey(ctx, c.Redis, recipientsPrefix+"*", func(key string) error {
+	return c.Redis.Set(ctx, recipientsReady, 1, 0).Err()
+}
+
+// dropSets removes the sets of before links were packed, when each had one, and before
+// the buckets are filled: Redis has no room for both.
+func (c *Consents) dropSets(ctx context.Context) error {
+	return eachKey(ctx, c.Redis, recipientsPrefix+"*", func(key string) error {
 		bucket, field := bucketOf(trail.ShareID(strings.TrimPrefix(key, recipientsPrefix)))
-		if packed, err := c.Redis.HGet(ctx, bucket, field).Result(); err != nil || packed == elsewhere {
+		if packed, err := c.Redis.HGet(ctx, bucket, field).Result(); ignoreNil(err) != nil || packed == elsewhere {
 			return ignoreNil(err)
 		}
 		return c.Redis.Unlink(ctx, key).Err()
 	})
-	if err != nil {
-		return err
-	}
-	return c.Redis.Set(ctx, recipientsReady, 1, 0).Err()
 }
 
 func readChoices(path string) (*choices, error) {

@@ -49,15 +49,19 @@ const maxAnswers = 50
 
 // once returns what ask finds. In a large company it is up to ten minutes old: then it
 // is asked anew while the old answer is told. What was written here must be seen, so
-// that nothing older is. One asks at a time for the same, and others wait. What it
+// that nothing older is, and nothing from before somebody was erased. One asks at a time for the same, and others wait. What it
 // returns is everybody's: nobody may change it.
 func once[T any](ctx context.Context, db *DB, key string, ask func(context.Context) (T, error)) (none T, err error) {
-	if !db.large(ctx) {
+	large, oldest := db.large(ctx)
+	if !large {
 		return ask(ctx)
 	}
 	db.layouts.mu.Lock()
 	wrote := db.layouts.wrote
 	db.layouts.mu.Unlock()
+	if oldest.After(wrote) {
+		wrote = oldest
+	}
 	a := db.answers.of(key, wrote, func(a *answer) {
 		a.value, a.err = ask(context.WithoutCancel(ctx)) // the next reader finds it if this one has no more patience
 		close(a.made)
@@ -106,9 +110,14 @@ func (all *answers) of(key string, wrote time.Time, ask func(*answer)) *answer {
 }
 
 // large reports whether laying out what is known takes so long that what reads
-// everything should not be asked for each page.
-func (db *DB) large(ctx context.Context) bool {
+// everything should not be asked for each page, and when the oldest layout was begun.
+// Erasing somebody removes all layouts, in whatever process: what was found before the
+// oldest may name them.
+func (db *DB) large(ctx context.Context) (large bool, oldest time.Time) {
 	known, err := db.allLayouts(ctx)
-	i := slices.IndexFunc(known, func(one layout) bool { return one.asOf.IsZero() })
-	return err == nil && i >= 0 && known[i].took > layoutSlow
+	if err != nil || len(known) < 2 {
+		return false, oldest
+	}
+	i := slices.IndexFunc(known, func(one layout) bool { return one.asOf.IsZero() && one.id != "" })
+	return i >= 0 && known[i].took > layoutSlow, known[len(known)-2].at
 }

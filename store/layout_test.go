@@ -140,3 +140,30 @@ func TestAMergeHidesNoNewEvent(t *testing.T) {
 		t.Errorf("the new event is not laid out: %v", err)
 	}
 }
+
+// In a large company what is counted over everything is told again, but not what may name somebody who was erased since:
+// their layouts are gone.
+func TestWhatWasCountedBeforeAnErasingIsNotToldAgain(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	insert(t, db, company()...)
+	layout := func(begun string) {
+		t.Helper()
+		if err := db.Exec(t.Context(), "INSERT INTO layouts (layout, as_of, at, inserts, took_ms) SELECT 'x"+store.LaidBy(db)+"', toDateTime64(0, 3), now64(3) "+begun+", 0, 9000"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counted := func(n int) time.Time {
+		t.Helper()
+		return must(db.Quality(t.Context(), store.NewTerms("EUR", nil, nil, day(n)), store.Filter{}))(t).At
+	}
+	layout("- 600")
+	check(t, "at first", counted(20), day(20))
+	check(t, "told again", counted(21), day(20))
+	if err := db.Exec(t.Context(), "TRUNCATE TABLE layouts"); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "while there is no layout", counted(22), day(22))
+	layout("+ 5")
+	check(t, "after an erasing", counted(23), day(23))
+}
