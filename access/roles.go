@@ -49,9 +49,16 @@ type roleName struct {
 
 // roleNames are the words for roles and scopes, in the order of the lists on pages.
 var roleNames = []roleName{
-	{Rep, "rep", "a rep"}, {Manager, "manager", "a manager"}, {Marketer, "marketer", "a marketer"}, {Facilitator, "facilitator", "a facilitator"},
-	{Auditor, "auditor", "an auditor"}, {Admin, "admin", "an admin"},
-	{Ingest, "ingest", "a key with the scope ingest"}, {Read, "read", "a key with the scope read"}, {Named, "people", "a key with the scope people"}, {All, "all", "a key with the scope all"},
+	{Rep, "rep", "a rep"},
+	{Manager, "manager", "a manager"},
+	{Marketer, "marketer", "a marketer"},
+	{Facilitator, "facilitator", "a facilitator"},
+	{Auditor, "auditor", "an auditor"},
+	{Admin, "admin", "an admin"},
+	{Ingest, "ingest", "a key with the scope ingest"},
+	{Read, "read", "a key with the scope read"},
+	{Named, "people", "a key with the scope people"},
+	{All, "all", "a key with the scope all"},
 }
 
 // ParseRoles reads roles of people by name.

@@ -24,8 +24,11 @@ func deals() []trail.DealRow {
 func dealOf(row trail.DealRow) *trail.DealDetail {
 	return &trail.DealDetail{
 		DealRow: row,
-		Contacts: []trail.ContactRow{{Address: "carla@acme.example", Name: "Carla Canary", Title: "CISO", Account: "Acme"}, {Address: "carl@acme.example", Name: "Carl Canary", Title: "CISO", Account: "Acme"},
-			{Address: "dora@acme.example", Name: "Dora Canary", Domain: "acme.example"}},
+		Contacts: []trail.ContactRow{
+			{Address: "carla@acme.example", Name: "Carla Canary", Title: "CISO", Account: "Acme"},
+			{Address: "carl@acme.example", Name: "Carl Canary", Title: "CISO", Account: "Acme"},
+			{Address: "dora@acme.example", Name: "Dora Canary", Domain: "acme.example"},
+		},
 		Events: []trail.TrailRow{{Kind: trail.Clicked, Contacts: []string{"carl@acme.example"}}, {Kind: trail.Clicked, Contacts: []string{"else@gmail.example", "carla@acme.example"}}},
 	}
 }

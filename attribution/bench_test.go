@@ -28,8 +28,10 @@ func grow(b *testing.B, db *store.DB, n, deals int) {
 	}
 	for i := range n {
 		at := closed.Add(-time.Duration(random.IntN(300*24*60)) * time.Minute)
-		e := trail.Event{ID: trail.IDFrom(at, "bench", fmt.Sprint(i)), Kind: trail.Clicked, Source: "track", At: at, ReceivedAt: at,
-			Content: fmt.Sprintf("C%d", random.IntN(500)), Contact: trail.ContactID(fmt.Sprintf("c%d", random.IntN(deals))), Rep: "rep@example.com"}
+		e := trail.Event{
+			ID: trail.IDFrom(at, "bench", fmt.Sprint(i)), Kind: trail.Clicked, Source: "track", At: at, ReceivedAt: at,
+			Content: fmt.Sprintf("C%d", random.IntN(500)), Contact: trail.ContactID(fmt.Sprintf("c%d", random.IntN(deals))), Rep: "rep@example.com",
+		}
 		e.Verdict = trail.Verdict{Agent: trail.Human, Probability: 0.95}
 		events = append(events, e)
 	}

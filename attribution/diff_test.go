@@ -47,14 +47,18 @@ func revised(e trail.Event, change func(*trail.Event)) trail.Event {
 
 // registered returns the registration of a content.
 func registered(content, kind string) trail.Event {
-	return trail.Event{ID: trail.IDFrom(time.Time{}, "test", "content", content, kind), Kind: trail.ContentKind, Source: "csv", At: day, ReceivedAt: day,
-		Content: content, Attrs: map[string]string{"title": "The " + content, "kind": kind}}
+	return trail.Event{
+		ID: trail.IDFrom(time.Time{}, "test", "content", content, kind), Kind: trail.ContentKind, Source: "csv", At: day, ReceivedAt: day,
+		Content: content, Attrs: map[string]string{"title": "The " + content, "kind": kind},
+	}
 }
 
 // contactOf returns the registration of a contact of a company.
 func contactOf(contact, account string, attrs ...string) trail.Event {
-	e := trail.Event{ID: trail.IDFrom(time.Time{}, "test", "contact", contact, fmt.Sprint(attrs)), Kind: trail.ContactKind, Source: "csv", At: day, ReceivedAt: day,
-		Contact: trail.ContactID(contact), Account: account, Attrs: map[string]string{}}
+	e := trail.Event{
+		ID: trail.IDFrom(time.Time{}, "test", "contact", contact, fmt.Sprint(attrs)), Kind: trail.ContactKind, Source: "csv", At: day, ReceivedAt: day,
+		Contact: trail.ContactID(contact), Account: account, Attrs: map[string]string{},
+	}
 	for i := 0; i < len(attrs); i += 2 {
 		e.Attrs[attrs[i]] = attrs[i+1]
 	}
@@ -174,62 +178,122 @@ var differences = []struct {
 	want          string
 	why           string // part of the sentence
 }{
-	{"a deal is won", append(clicks("D", "a A 1h"), deal("D", "status", "open", "amount", "10")), learned(won("D", "10.00", closed)), nil, "", "",
-		"D A deal_won 10.00", "before, it was open"},
-	{"a deal was not known", nil, learned(append(clicks("D", "a A 1h"), won("D", "10.00", closed))...), nil, "", "",
-		"D A deal_won 10.00", "not known"},
-	{"a deal is open again", append(clicks("D", "a A 1h"), won("D", "10.00", closed)), learned(deal("D", "status", "open", "amount", "10")), nil, "", "",
-		"D A deal_gone -10.00", "It is open"},
-	{"a deal is deleted", []trail.Event{won("D", "10.00", closed)}, learned(trail.Event{Kind: trail.Retracted, Source: "csv", Deal: "D"}), nil, "", "",
-		"D (unattributed) deal_gone -10.00", "deleted, merged"},
-	{"an amount changes", append(clicks("D", "a A 1h", "b B 2h"), won("D", "10.00", closed)), learned(won("D", "10.01", closed)), nil, "", "",
-		"D A amount 0.01", "10.01 EUR; before, it was 10.00 EUR"},
-	{"an amount comes", append(clicks("D", "a A 1h"), deal("D", "status", "won", "closed_at", closed.Format(time.RFC3339))), learned(won("D", "10.00", closed)), nil, "", "",
-		"D A amount 10.00", "not usable (no amount)"},
-	{"a rate changes", append(clicks("D", "a A 1h"), deal("D", "status", "won", "amount", "10", "currency", "USD", "closed_at", closed.Format(time.RFC3339))), nil,
-		func(o *attribution.Options) { o.Rates = map[string]string{"USD": "0.8"} }, "", "", "D A amount -1.00", "8.00 EUR"},
-	{"a click comes late", append(clicks("D", "a A 1h"), won("D", "10.00", closed)), learned(clicks("D", "b B 2h")...), nil, "", "",
-		"D A late_events -5.00, D B late_events 5.00", "One touch of its path was received"},
-	{"a click that joins two bursts comes late", append(clicks("D", "a A 0s", "b A 50m", "c C 9h"), won("D", "9.00", closed)), learned(clicks("D", "x A 25m")...), nil, "", "",
-		"D A late_events -1.50, D C late_events 1.50", "part of one burst"},
-	{"a click was a scanner's", append(clicks("D", "a A 1h", "b B 2h"), won("D", "10.00", closed)),
-		[]trail.Event{revised(clicks("D", "b B 2h")[0], func(e *trail.Event) { e.Agent, e.Probability = trail.Scanner, 0.9 })}, nil, "", "",
-		"D A verdict 5.00, D B verdict -5.00", "judged again"},
-	{"a click that joined two bursts was a scanner's", append(clicks("D", "a A 0s", "x A 25m", "b A 50m", "c C 9h"), won("D", "9.00", closed)),
-		[]trail.Event{revised(clicks("D", "x A 25m")[0], func(e *trail.Event) { e.Agent, e.Probability = trail.Scanner, 0.9 })}, nil, "", "",
-		"D A verdict 1.50, D C verdict -1.50", "begins or ends a burst"},
-	{"a click never was", append(clicks("D", "a A 1h", "b B 2h"), won("D", "10.00", closed)), []trail.Event{clicks("D", "b B 2h")[0].Retract(between)}, nil, "", "",
-		"D A removed 5.00, D B removed -5.00", "retracted"},
-	{"a deal closed earlier", append(clicks("D", "a A 1h", "b B 48h"), won("D", "10.00", closed)), learned(won("D", "10.00", day.Add(24*time.Hour))), nil, "", "",
-		"D A close_date 5.00, D B close_date -5.00", "2026-03-03"},
-	{"a deal without a closing date gets one", append(clicks("D", "a A 1h"), deal("D", "status", "won", "amount", "10")), learned(won("D", "10.00", closed)), nil, "", "",
-		"D A close_date 10.00", "not known"},
-	{"a contact joins a deal", []trail.Event{loose("a", day, "A", "p"), contactOf("p", "a.example"), won("D", "10.00", closed)},
+	{
+		"a deal is won", append(clicks("D", "a A 1h"), deal("D", "status", "open", "amount", "10")), learned(won("D", "10.00", closed)), nil, "", "",
+		"D A deal_won 10.00", "before, it was open",
+	},
+	{
+		"a deal was not known", nil, learned(append(clicks("D", "a A 1h"), won("D", "10.00", closed))...), nil, "", "",
+		"D A deal_won 10.00", "not known",
+	},
+	{
+		"a deal is open again", append(clicks("D", "a A 1h"), won("D", "10.00", closed)), learned(deal("D", "status", "open", "amount", "10")), nil, "", "",
+		"D A deal_gone -10.00", "It is open",
+	},
+	{
+		"a deal is deleted",
+		[]trail.Event{won("D", "10.00", closed)},
+		learned(trail.Event{Kind: trail.Retracted, Source: "csv", Deal: "D"}), nil, "", "",
+		"D (unattributed) deal_gone -10.00", "deleted, merged",
+	},
+	{
+		"an amount changes", append(clicks("D", "a A 1h", "b B 2h"), won("D", "10.00", closed)), learned(won("D", "10.01", closed)), nil, "", "",
+		"D A amount 0.01", "10.01 EUR; before, it was 10.00 EUR",
+	},
+	{
+		"an amount comes", append(clicks("D", "a A 1h"), deal("D", "status", "won", "closed_at", closed.Format(time.RFC3339))), learned(won("D", "10.00", closed)), nil, "", "",
+		"D A amount 10.00", "not usable (no amount)",
+	},
+	{
+		"a rate changes", append(clicks("D", "a A 1h"), deal("D", "status", "won", "amount", "10", "currency", "USD", "closed_at", closed.Format(time.RFC3339))), nil,
+		func(o *attribution.Options) { o.Rates = map[string]string{"USD": "0.8"} }, "", "", "D A amount -1.00", "8.00 EUR",
+	},
+	{
+		"a click comes late", append(clicks("D", "a A 1h"), won("D", "10.00", closed)), learned(clicks("D", "b B 2h")...), nil, "", "",
+		"D A late_events -5.00, D B late_events 5.00", "One touch of its path was received",
+	},
+	{
+		"a click that joins two bursts comes late", append(clicks("D", "a A 0s", "b A 50m", "c C 9h"), won("D", "9.00", closed)), learned(clicks("D", "x A 25m")...), nil, "", "",
+		"D A late_events -1.50, D C late_events 1.50", "part of one burst",
+	},
+	{
+		"a click was a scanner's", append(clicks("D", "a A 1h", "b B 2h"), won("D", "10.00", closed)),
+		[]trail.Event{revised(clicks("D", "b B 2h")[0], func(e *trail.Event) { e.Agent, e.Probability = trail.Scanner, 0.9 })},
+		nil, "", "",
+		"D A verdict 5.00, D B verdict -5.00", "judged again",
+	},
+	{
+		"a click that joined two bursts was a scanner's", append(clicks("D", "a A 0s", "x A 25m", "b A 50m", "c C 9h"), won("D", "9.00", closed)),
+		[]trail.Event{revised(clicks("D", "x A 25m")[0], func(e *trail.Event) { e.Agent, e.Probability = trail.Scanner, 0.9 })},
+		nil, "", "",
+		"D A verdict 1.50, D C verdict -1.50", "begins or ends a burst",
+	},
+	{
+		"a click never was", append(clicks("D", "a A 1h", "b B 2h"), won("D", "10.00", closed)),
+		[]trail.Event{clicks("D", "b B 2h")[0].Retract(between)},
+		nil, "", "",
+		"D A removed 5.00, D B removed -5.00", "retracted",
+	},
+	{
+		"a deal closed earlier", append(clicks("D", "a A 1h", "b B 48h"), won("D", "10.00", closed)), learned(won("D", "10.00", day.Add(24*time.Hour))), nil, "", "",
+		"D A close_date 5.00, D B close_date -5.00", "2026-03-03",
+	},
+	{
+		"a deal without a closing date gets one", append(clicks("D", "a A 1h"), deal("D", "status", "won", "amount", "10")), learned(won("D", "10.00", closed)), nil, "", "",
+		"D A close_date 10.00", "not known",
+	},
+	{
+		"a contact joins a deal",
+		[]trail.Event{loose("a", day, "A", "p"), contactOf("p", "a.example"), won("D", "10.00", closed)},
 		learned(deal("D", "status", "won", "amount", "10.00", "currency", "EUR", "closed_at", closed.Format(time.RFC3339Nano), "contacts", "p")), nil, "", "",
-		"D (unattributed) moved -10.00, D A moved 10.00", "One touch of its path is tied otherwise"},
-	{"a contact moves to another deal", []trail.Event{loose("a", day, "A", "p"), contactOf("p", "a.example"), won("D", "10.00", closed), wonWith("E", "p")},
+		"D (unattributed) moved -10.00, D A moved 10.00", "One touch of its path is tied otherwise",
+	},
+	{
+		"a contact moves to another deal",
+		[]trail.Event{loose("a", day, "A", "p"), contactOf("p", "a.example"), won("D", "10.00", closed), wonWith("E", "p")},
 		learned(wonWith("D", "p"), wonWith("E", "")), nil, "", "",
-		"D (unattributed) moved -10.00, D A moved 10.00, E (unattributed) moved 10.00, E A moved -10.00", "merges"},
-	{"a content is of another kind", append(clicks("D", "a A 1h"), won("D", "10.00", closed), registered("A", "page")), learned(registered("A", "deck")), nil, "", "kind",
-		"D deck content 10.00, D page content -10.00", "registration"},
-	{"a share is of another content", []trail.Event{made("A"), sharedClick(), won("D", "10.00", closed)},
-		[]trail.Event{revised(made("A"), func(e *trail.Event) { e.Content = "B" })}, nil, "", "",
-		"D A content -10.00, D B content 10.00", "registration"},
-	{"a deal has another owner", append(clicks("D", "a A 1h"), owned("D", "rita")), learned(owned("D", "sam")), nil, "", "owner",
-		"D rita regrouped -10.00, D sam regrouped 10.00", "another key"},
-	{"the window is shorter", append(clicks("D", "a A 1h", "b B 480h"), won("D", "10.00", closed)), nil, func(o *attribution.Options) { o.Window = 20 * 24 * time.Hour }, "", "",
-		"D A settings -5.00, D B settings 5.00", "Settings"},
-	{"bursts are longer", append(clicks("D", "a A 1h", "b A 2h", "c C 5h"), won("D", "9.00", closed)), nil, func(o *attribution.Options) { o.Burst = 2 * time.Hour }, "", "",
-		"D A settings -1.50, D C settings 1.50", "Settings"},
-	{"opens earn", append(clicks("D", "a A 1h"), won("D", "10.00", closed), touch("b", day, trail.Opened, "B", "p", "D")), nil,
-		func(o *attribution.Options) { o.Kinds = append(o.Kinds, trail.Opened) }, "", "", "D A settings -5.00, D B settings 5.00", "Settings"},
-	{"the half-life is longer", append(clicks("D", "a A 0h", "b B 168h"), won("D", "9.00", closed)), nil, func(o *attribution.Options) { o.HalfLife = 168 * time.Hour / 2 }, "decay", "",
-		"D A settings -1.20, D B settings 1.20", "Settings"},
-	{"a model learns from other deals", slices.Concat(clicks("D", "a A 1h", "b B 2h"), clicks("E", "c A 1h"), []trail.Event{won("D", "10.00", closed), won("E", "10.00", closed)}),
+		"D (unattributed) moved -10.00, D A moved 10.00, E (unattributed) moved 10.00, E A moved -10.00", "merges",
+	},
+	{
+		"a content is of another kind", append(clicks("D", "a A 1h"), won("D", "10.00", closed), registered("A", "page")), learned(registered("A", "deck")), nil, "", "kind",
+		"D deck content 10.00, D page content -10.00", "registration",
+	},
+	{
+		"a share is of another content",
+		[]trail.Event{made("A"), sharedClick(), won("D", "10.00", closed)},
+		[]trail.Event{revised(made("A"), func(e *trail.Event) { e.Content = "B" })},
+		nil, "", "",
+		"D A content -10.00, D B content 10.00", "registration",
+	},
+	{
+		"a deal has another owner", append(clicks("D", "a A 1h"), owned("D", "rita")), learned(owned("D", "sam")), nil, "", "owner",
+		"D rita regrouped -10.00, D sam regrouped 10.00", "another key",
+	},
+	{
+		"the window is shorter", append(clicks("D", "a A 1h", "b B 480h"), won("D", "10.00", closed)), nil, func(o *attribution.Options) { o.Window = 20 * 24 * time.Hour }, "", "",
+		"D A settings -5.00, D B settings 5.00", "Settings",
+	},
+	{
+		"bursts are longer", append(clicks("D", "a A 1h", "b A 2h", "c C 5h"), won("D", "9.00", closed)), nil, func(o *attribution.Options) { o.Burst = 2 * time.Hour }, "", "",
+		"D A settings -1.50, D C settings 1.50", "Settings",
+	},
+	{
+		"opens earn", append(clicks("D", "a A 1h"), won("D", "10.00", closed), touch("b", day, trail.Opened, "B", "p", "D")), nil,
+		func(o *attribution.Options) { o.Kinds = append(o.Kinds, trail.Opened) }, "", "", "D A settings -5.00, D B settings 5.00", "Settings",
+	},
+	{
+		"the half-life is longer", append(clicks("D", "a A 0h", "b B 168h"), won("D", "9.00", closed)), nil, func(o *attribution.Options) { o.HalfLife = 168 * time.Hour / 2 }, "decay", "",
+		"D A settings -1.20, D B settings 1.20", "Settings",
+	},
+	{
+		"a model learns from other deals", slices.Concat(clicks("D", "a A 1h", "b B 2h"), clicks("E", "c A 1h"), []trail.Event{won("D", "10.00", closed), won("E", "10.00", closed)}),
 		learned(append(clicks("F", "d B 1h"), deal("F", "status", "lost", "closed_at", closed.Format(time.RFC3339)))...), nil, "markov", "",
-		"D A weights, D B weights", "other deals"},
-	{"a deal began at another time", append(clicks("D", "a A 1h", "b B 2h", "c C 3h"), begun("D", day.Add(150*time.Minute))), learned(begun("D", day.Add(90*time.Minute))), nil, "w", "",
-		"D A milestones 5.00, D B milestones -5.00", "another time"},
+		"D A weights, D B weights", "other deals",
+	},
+	{
+		"a deal began at another time", append(clicks("D", "a A 1h", "b B 2h", "c C 3h"), begun("D", day.Add(150*time.Minute))), learned(begun("D", day.Add(90*time.Minute))), nil, "w", "",
+		"D A milestones 5.00, D B milestones -5.00", "another time",
+	},
 }
 
 // wonWith is a deal of 10.00 EUR with a contact on it.

@@ -155,8 +155,10 @@ func cells(of, everyone []spells) []lift.Cell {
 	var all []lift.Cell
 	add := func(g group, week int, seen bool, n count) {
 		if n.atRisk > 0 {
-			all = append(all, lift.Cell{Stage: g.stage, Segment: g.segment, Week: int64(week), Seen: seen, Covariates: []int64{classCounts[g.class]},
-				AtRisk: n.atRisk, Advanced: n.advanced, Lost: n.lost})
+			all = append(all, lift.Cell{
+				Stage: g.stage, Segment: g.segment, Week: int64(week), Seen: seen, Covariates: []int64{classCounts[g.class]},
+				AtRisk: n.atRisk, Advanced: n.advanced, Lost: n.lost,
+			})
 		}
 	}
 	bySaw := func(s spells) group { return group{s.stage, s.segment, s.saw} }

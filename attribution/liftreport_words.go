@@ -124,8 +124,14 @@ func many(n int, one, more string) string { return fmt.Sprintf("%d %s", n, verb(
 // filters are the parts of a question that restrict, with their words.
 func (q LiftQuestion) filters() []filterWords {
 	return []filterWords{
-		{"stage", "in the stage", q.Stage}, {"segment", "of the segment", q.Segment}, {"size", "of the size", q.Size}, {"owner", "owned by", q.Owner},
-		{"team", "of the team", q.Team}, {"source", "from the source", q.Source}, {"kind", "of the kind", q.Kind}, {"persona", "for the persona", q.Persona},
+		{"stage", "in the stage", q.Stage},
+		{"segment", "of the segment", q.Segment},
+		{"size", "of the size", q.Size},
+		{"owner", "owned by", q.Owner},
+		{"team", "of the team", q.Team},
+		{"source", "from the source", q.Source},
+		{"kind", "of the kind", q.Kind},
+		{"persona", "for the persona", q.Persona},
 	}
 }
 

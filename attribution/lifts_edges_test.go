@@ -168,10 +168,14 @@ func TestWhatIsNotDefinedIsZeroWithANote(t *testing.T) {
 	}{
 		"all who saw it advanced, nobody else": {deals(60, "won@5 Qualified@0 a@0.5;open Qualified@0"), map[string]string{"a": "too little data"}},
 		"in each stage all or nobody advanced": {deals(60, "open Qualified@0 Demo@2 a@0.5 a@2.5 b@2.6;open Qualified@0 Demo@2"), map[string]string{"a": "no odds", "b": "too little data"}},
-		"nobody was lost, and there is one content": {deals(40, "won@3 Qualified@0 a@0.5;open Qualified@0 a@1.5;won@2 Qualified@0;open Qualified@0"),
-			map[string]string{"a": "no odds of being lost"}},
-		"two contents that are always seen together": {deals(40, "won@3 Qualified@0 a@-1 b@-1;lost@4 Qualified@0 a@-1 b@-1;won@2 Qualified@0;open Qualified@0"),
-			map[string]string{"a": "its own part cannot be told", "b": "its own part cannot be told"}},
+		"nobody was lost, and there is one content": {
+			deals(40, "won@3 Qualified@0 a@0.5;open Qualified@0 a@1.5;won@2 Qualified@0;open Qualified@0"),
+			map[string]string{"a": "no odds of being lost"},
+		},
+		"two contents that are always seen together": {
+			deals(40, "won@3 Qualified@0 a@-1 b@-1;lost@4 Qualified@0 a@-1 b@-1;won@2 Qualified@0;open Qualified@0"),
+			map[string]string{"a": "its own part cannot be told", "b": "its own part cannot be told"},
+		},
 		"seen after the landmark only": {deals(40, "won@9 Qualified@0 a@3.5;lost@8 Qualified@0 a@3.5;won@9 Qualified@0;open Qualified@0"), map[string]string{"a": "no odds of being lost"}},
 		"one deal":                     {deals(1, "won@9 Qualified@0 a@0.5"), map[string]string{"a": "too little data"}},
 	} {

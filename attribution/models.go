@@ -52,32 +52,54 @@ type Custom struct {
 
 // builtin are the models that there are always, in the order in which they are shown.
 var builtin = []Model{
-	{Name: "first", Title: "First touch", rule: Weights{First: 1},
-		Meaning: "What opened the door: the whole deal goes to the first content that the buyer clicked, read or answered."},
-	{Name: "last", Title: "Last touch", rule: Weights{Last: 1},
-		Meaning: "What was there at the end: the whole deal goes to the last content that the buyer clicked, read or answered before the close."},
-	{Name: "linear", Title: "Linear", rule: Weights{Others: 1},
-		Meaning: "What was part of it: every click, view and reply on the way to the close gets an equal part of the deal."},
-	{Name: "decay", Title: "Time decay", decay: true,
-		Meaning: "What was there lately: a touch counts half as much for each half-life that it was before the last one."},
-	{Name: "u", Title: "U-shaped", rule: Weights{First: 40, Last: 40, Others: 20},
-		Meaning: "Opening and closing: 40 % each to the first and the last touch, 20 % to those between."},
-	{Name: "w", Title: "W-shaped", rule: Weights{First: 30, Lead: 30, Opportunity: 30, Others: 10, EarlyOnly: true},
-		Meaning: "Making the deal: 30 % each to the first touch, the one that led to the lead and the one that led to the deal, 10 % to the others until then."},
-	{Name: "full", Title: "Full path", rule: Weights{First: 22.5, Lead: 22.5, Opportunity: 22.5, Last: 22.5, Others: 10},
-		Meaning: "All milestones: 22.5 % each to the first touch, those that led to the lead and to the deal, and the last; 10 % to all others."},
-	{Name: "markov", Title: "Markov", Driven: true, order: 1,
-		Meaning: "What would be missed: the more wins a chain of all won and lost deals loses without a content, the more that content gets of each deal it was part of."},
-	{Name: "shapley", Title: "Shapley", Driven: true, order: 1,
-		Meaning: "What adds most in any company: each content gets what it adds to the chance to win, averaged over every set of the others."},
+	{
+		Name: "first", Title: "First touch", rule: Weights{First: 1},
+		Meaning: "What opened the door: the whole deal goes to the first content that the buyer clicked, read or answered.",
+	},
+	{
+		Name: "last", Title: "Last touch", rule: Weights{Last: 1},
+		Meaning: "What was there at the end: the whole deal goes to the last content that the buyer clicked, read or answered before the close.",
+	},
+	{
+		Name: "linear", Title: "Linear", rule: Weights{Others: 1},
+		Meaning: "What was part of it: every click, view and reply on the way to the close gets an equal part of the deal.",
+	},
+	{
+		Name: "decay", Title: "Time decay", decay: true,
+		Meaning: "What was there lately: a touch counts half as much for each half-life that it was before the last one.",
+	},
+	{
+		Name: "u", Title: "U-shaped", rule: Weights{First: 40, Last: 40, Others: 20},
+		Meaning: "Opening and closing: 40 % each to the first and the last touch, 20 % to those between.",
+	},
+	{
+		Name: "w", Title: "W-shaped", rule: Weights{First: 30, Lead: 30, Opportunity: 30, Others: 10, EarlyOnly: true},
+		Meaning: "Making the deal: 30 % each to the first touch, the one that led to the lead and the one that led to the deal, 10 % to the others until then.",
+	},
+	{
+		Name: "full", Title: "Full path", rule: Weights{First: 22.5, Lead: 22.5, Opportunity: 22.5, Last: 22.5, Others: 10},
+		Meaning: "All milestones: 22.5 % each to the first touch, those that led to the lead and to the deal, and the last; 10 % to all others.",
+	},
+	{
+		Name: "markov", Title: "Markov", Driven: true, order: 1,
+		Meaning: "What would be missed: the more wins a chain of all won and lost deals loses without a content, the more that content gets of each deal it was part of.",
+	},
+	{
+		Name: "shapley", Title: "Shapley", Driven: true, order: 1,
+		Meaning: "What adds most in any company: each content gets what it adds to the chance to win, averaged over every set of the others.",
+	},
 }
 
 // onDemand are models that runs compute only when they are asked for by name.
 var onDemand = []Model{
-	{Name: "markov:2", Title: "Markov, order 2", Driven: true, order: 2,
-		Meaning: "As Markov, but remembering two steps, over kinds of content instead of single ones."},
-	{Name: "markov:3", Title: "Markov, order 3", Driven: true, order: 3,
-		Meaning: "As Markov, but remembering three steps, over kinds of content instead of single ones."},
+	{
+		Name: "markov:2", Title: "Markov, order 2", Driven: true, order: 2,
+		Meaning: "As Markov, but remembering two steps, over kinds of content instead of single ones.",
+	},
+	{
+		Name: "markov:3", Title: "Markov, order 3", Driven: true, order: 3,
+		Meaning: "As Markov, but remembering three steps, over kinds of content instead of single ones.",
+	},
 }
 
 // Models returns the models that every run computes unless some are chosen, in

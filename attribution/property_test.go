@@ -147,8 +147,10 @@ func (c *company) drawDeal(t *rapid.T, name string) {
 	c.other = append(c.other, before)
 	if oneIn(t, 12, "gone") {
 		c.gone[name] = true
-		c.other = append(c.other, trail.Event{ID: trail.IDFrom(day, "test", "gone", name), Kind: trail.Retracted, Source: "csv", At: day.Add(time.Hour), ReceivedAt: day.Add(time.Hour),
-			Deal: name, Attrs: map[string]string{"into": pick(t, "into", "", "D0", "D1", "D7")}})
+		c.other = append(c.other, trail.Event{
+			ID: trail.IDFrom(day, "test", "gone", name), Kind: trail.Retracted, Source: "csv", At: day.Add(time.Hour), ReceivedAt: day.Add(time.Hour),
+			Deal: name, Attrs: map[string]string{"into": pick(t, "into", "", "D0", "D1", "D7")},
+		})
 	}
 	for range upTo(t, "stages", 3) {
 		at, stage := within(t, "entered", 57, 100*time.Minute), pick(t, "stage", "Demo", "Proposal")
@@ -205,8 +207,10 @@ func (c *company) drawPeople(t *rapid.T) {
 // drawTouch draws one touch: through a link, as the answer to a mail, or by a contact that another tool names.
 func (c *company) drawTouch(t *rapid.T, i int) {
 	at := within(t, "at", 576, 10*time.Minute)
-	e := trail.Event{ID: trail.IDFrom(at, "test", fmt.Sprint(i)), Source: "csv", At: at, ReceivedAt: at.Add(time.Duration(upTo(t, "delay", 60)) * time.Minute),
-		Kind: trail.Kind(pick(t, "kind", "clicked", "clicked", "viewed", "opened", "replied"))}
+	e := trail.Event{
+		ID: trail.IDFrom(at, "test", fmt.Sprint(i)), Source: "csv", At: at, ReceivedAt: at.Add(time.Duration(upTo(t, "delay", 60)) * time.Minute),
+		Kind: trail.Kind(pick(t, "kind", "clicked", "clicked", "viewed", "opened", "replied")),
+	}
 	switch {
 	case e.Kind != trail.Replied && oneIn(t, 4, "through a link"):
 		e.Share = trail.ShareID(pick(t, "share", "s0", "s1", "s2"))

@@ -80,9 +80,17 @@ func TestContentOfAnotherStageFitsWhereDealsSawItHere(t *testing.T) {
 		wanted, who             string
 		fits                    bool
 	}{
-		{"a", "", "", "Demo", "", true}, {"a", "demo", "", "Demo", "", true}, {"a", "Proposal", "", "Demo", "", false}, {"seen", "Proposal", "", "Demo", "", true},
-		{"a", "Awareness", "", "Demo", "", true}, {"a", "Proposal", "", "", "CFO", true},
-		{"a", "", "cfo", "", "CFO", true}, {"a", "", "Everybody", "", "CFO", true}, {"a", "", "CISO", "", "CFO", false}, {"a", "", "CISO", "Demo", "", true}, {"seen", "Proposal", "CISO", "Demo", "CFO", false},
+		{"a", "", "", "Demo", "", true},
+		{"a", "demo", "", "Demo", "", true},
+		{"a", "Proposal", "", "Demo", "", false},
+		{"seen", "Proposal", "", "Demo", "", true},
+		{"a", "Awareness", "", "Demo", "", true},
+		{"a", "Proposal", "", "", "CFO", true},
+		{"a", "", "cfo", "", "CFO", true},
+		{"a", "", "Everybody", "", "CFO", true},
+		{"a", "", "CISO", "", "CFO", false},
+		{"a", "", "CISO", "Demo", "", true},
+		{"seen", "Proposal", "CISO", "Demo", "CFO", false},
 	} {
 		if got := fits(trail.ContentRow{ID: x.content, Stage: x.stage, Persona: x.persona}, x.wanted, x.who, stages, known); got != x.fits {
 			t.Errorf("%+v: %v", x, got)

@@ -127,13 +127,29 @@ func TestPagesShowEachRoleWhatIsTheirs(t *testing.T) {
 		status            int
 		named             bool
 	}{
-		{"the owner", owner, "/deals/" + d.ID, 200, true}, {"another rep", other, "/deals/" + d.ID, 404, false}, {"a marketer", marketer, "/deals/" + d.ID, 200, false},
-		{"an auditor", auditor, "/deals/" + d.ID, 403, false}, {"an admin", admin, "/deals/" + d.ID, 200, true}, {"nobody", "", "/deals/" + d.ID, 401, false},
-		{"the owner", owner, "/deals/" + d.ID + "?format=csv", 200, true}, {"a marketer", marketer, "/deals/" + d.ID + "?format=csv", 200, false},
-		{"the owner", owner, "/contacts/" + person.Address, 200, true}, {"a marketer", marketer, "/contacts/" + person.Address, 403, false}, {"another rep", other, "/contacts/" + person.Address, 404, false},
-		{"a marketer", marketer, "/accounts/" + d.Domain, 200, false}, {"another rep", other, "/accounts/" + d.Domain, 404, false}, {"a marketer", marketer, "/quality", 200, false},
-		{"a marketer", marketer, "/review?week=2026-W47", 200, false}, {"a marketer", marketer, "/review?week=2026-W47&format=csv", 200, false}, {"an auditor", auditor, "/", 200, false},
-		{"a rep", owner, "/mailbox?rep=somebody@lumen.example", 403, false}, {"an admin", admin, "/mailbox?rep=" + d.Owner, 403, false}, {"a rep", owner, "/people", 403, false}, {"another rep", other, "/send?deal=" + d.ID, 404, false}, {"the owner", owner, "/send?deal=" + d.ID, 200, false}, {"an auditor", auditor, "/people", 200, false},
+		{"the owner", owner, "/deals/" + d.ID, 200, true},
+		{"another rep", other, "/deals/" + d.ID, 404, false},
+		{"a marketer", marketer, "/deals/" + d.ID, 200, false},
+		{"an auditor", auditor, "/deals/" + d.ID, 403, false},
+		{"an admin", admin, "/deals/" + d.ID, 200, true},
+		{"nobody", "", "/deals/" + d.ID, 401, false},
+		{"the owner", owner, "/deals/" + d.ID + "?format=csv", 200, true},
+		{"a marketer", marketer, "/deals/" + d.ID + "?format=csv", 200, false},
+		{"the owner", owner, "/contacts/" + person.Address, 200, true},
+		{"a marketer", marketer, "/contacts/" + person.Address, 403, false},
+		{"another rep", other, "/contacts/" + person.Address, 404, false},
+		{"a marketer", marketer, "/accounts/" + d.Domain, 200, false},
+		{"another rep", other, "/accounts/" + d.Domain, 404, false},
+		{"a marketer", marketer, "/quality", 200, false},
+		{"a marketer", marketer, "/review?week=2026-W47", 200, false},
+		{"a marketer", marketer, "/review?week=2026-W47&format=csv", 200, false},
+		{"an auditor", auditor, "/", 200, false},
+		{"a rep", owner, "/mailbox?rep=somebody@lumen.example", 403, false},
+		{"an admin", admin, "/mailbox?rep=" + d.Owner, 403, false},
+		{"a rep", owner, "/people", 403, false},
+		{"another rep", other, "/send?deal=" + d.ID, 404, false},
+		{"the owner", owner, "/send?deal=" + d.ID, 200, false},
+		{"an auditor", auditor, "/people", 200, false},
 	} {
 		r := a.do(c.cookie, "GET", c.path, nil)
 		if r.Code != c.status {

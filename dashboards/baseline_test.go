@@ -70,8 +70,14 @@ func TestAPartChangesInPointsAndAWholeInNumbers(t *testing.T) {
 		part                bool
 		want                string
 	}{
-		{10, 0, 12, 0, false, "+2"}, {1200, 0, 0, 0, false, "−1,200"}, {3, 0, 3, 0, false, "same"},
-		{10, 100, 15, 100, true, "+5 points"}, {10, 100, 20, 400, true, "−5 points"}, {10, 100, 20, 200, true, "same"}, {0, 0, 1, 2, true, "–"}, {1, 2, 0, 0, true, "–"},
+		{10, 0, 12, 0, false, "+2"},
+		{1200, 0, 0, 0, false, "−1,200"},
+		{3, 0, 3, 0, false, "same"},
+		{10, 100, 15, 100, true, "+5 points"},
+		{10, 100, 20, 400, true, "−5 points"},
+		{10, 100, 20, 200, true, "same"},
+		{0, 0, 1, 2, true, "–"},
+		{1, 2, 0, 0, true, "–"},
 	} {
 		if got := change(x.then, x.from, x.now, x.of, x.part); got != x.want {
 			t.Errorf("%+v: %q", x, got)

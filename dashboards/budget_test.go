@@ -45,8 +45,10 @@ func budgeting(t testing.TB) (db *store.DB, e *echo.Echo, now *time.Time) {
 		clock := func() time.Time { return at }
 		s.Now = clock
 		s.SignedIn = func(c echo.Context) string { return c.Request().Header.Get("Test-User") }
-		budgets := &attribution.Budgets{DB: db, Job: s.Job, Holdouts: s.Holdouts, Zone: s.Zone, Now: clock,
-			Emit: func(ctx context.Context, events ...trail.Event) error { return db.InsertEvents(ctx, events) }}
+		budgets := &attribution.Budgets{
+			DB: db, Job: s.Job, Holdouts: s.Holdouts, Zone: s.Zone, Now: clock,
+			Emit: func(ctx context.Context, events ...trail.Event) error { return db.InsertEvents(ctx, events) },
+		}
 		s.Budgets = &Budgets{New: budgets.New, Links: &ingest.Links{Redis: rdb, Now: clock}, Address: "https://pages.example.com"}
 	})
 	return db, e, &at
@@ -283,11 +285,15 @@ func checkSharing(t *testing.T, e http.Handler, now *time.Time, b trail.Budget, 
 func longBudget() trail.Budget {
 	money := func(amount string) *trail.Money { return &trail.Money{Amount: amount, Currency: "EUR"} }
 	long := strings.Repeat("Whitepaper_without_end_", 9)
-	row := trail.BudgetRow{Key: "deck", Title: long, Kind: long[:60], Contents: 999, Deals: 999, Cost: money("123456789.00"), Value: *money("1234567890.12"), Low: money("-234567890.12"), High: money("12345678901.12"),
-		PerCost: &trail.PerCost{Per: 12345.678, PerLow: -2345.6, PerHigh: 99999.9}, State: trail.NeverUsed, Lift: &trail.BudgetLift{Verdict: trail.For, Lift: .1234, Low: .01, High: .2345}, Proof: trail.ProvenFor}
-	b := trail.Budget{By: longRep, Title: strings.Repeat("W", 120), Note: strings.Repeat(strings.Repeat("W", 71)+"\n", 7) + strings.Repeat("W", 96), Zone: "Europe/Berlin", Run: trail.NewID(today).String(), Model: "linear", ModelTitle: "Linear",
+	row := trail.BudgetRow{
+		Key: "deck", Title: long, Kind: long[:60], Contents: 999, Deals: 999, Cost: money("123456789.00"), Value: *money("1234567890.12"), Low: money("-234567890.12"), High: money("12345678901.12"),
+		PerCost: &trail.PerCost{Per: 12345.678, PerLow: -2345.6, PerHigh: 99999.9}, State: trail.NeverUsed, Lift: &trail.BudgetLift{Verdict: trail.For, Lift: .1234, Low: .01, High: .2345}, Proof: trail.ProvenFor,
+	}
+	b := trail.Budget{
+		By: longRep, Title: strings.Repeat("W", 120), Note: strings.Repeat(strings.Repeat("W", 71)+"\n", 7) + strings.Repeat("W", 96), Zone: "Europe/Berlin", Run: trail.NewID(today).String(), Model: "linear", ModelTitle: "Linear",
 		Agents: trail.Likely, AsOf: today, Currency: "EUR", Deals: 12345, Total: trail.Sum{Value: *money("1234567890.12")}, Unattributed: trail.Sum{Value: *money("234567890.12")}, Spent: trail.Spent{Contents: 9999, Cost: *money("123456789.00")},
-		NeverSent: trail.Spent{Contents: 999, Cost: *money("3456789.00")}, NeverUsed: trail.Spent{Contents: 999, Cost: *money("3456789.00")}, Rest: &row, Warning: strings.Repeat("Selection is visible. ", 10)}
+		NeverSent: trail.Spent{Contents: 999, Cost: *money("3456789.00")}, NeverUsed: trail.Spent{Contents: 999, Cost: *money("3456789.00")}, Rest: &row, Warning: strings.Repeat("Selection is visible. ", 10),
+	}
 	for range trail.BudgetContents {
 		b.Contents = append(b.Contents, row)
 	}

@@ -91,8 +91,14 @@ func (s *Site) compare(c echo.Context) error {
 
 func (p *comparePage) fill(l lens, r contentsRead) {
 	a, b := *p.A, *p.B
-	p.Counts = []countLine{{"Sent", a.Sent, b.Sent}, {"People reached", a.Reached, b.Reached}, {"Reps who send it", a.Reps, b.Reps},
-		{"Deals it touched", a.Deals, b.Deals}, {"of these won", a.Won, b.Won}, {"of these lost", a.Lost, b.Lost}}
+	p.Counts = []countLine{
+		{"Sent", a.Sent, b.Sent},
+		{"People reached", a.Reached, b.Reached},
+		{"Reps who send it", a.Reps, b.Reps},
+		{"Deals it touched", a.Deals, b.Deals},
+		{"of these won", a.Won, b.Won},
+		{"of these lost", a.Lost, b.Lost},
+	}
 	for _, x := range []struct {
 		name         string
 		hitsA, hitsB uint64

@@ -132,8 +132,10 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 		title = d.ID
 	}
 	l.path = join("content", id) // also after the form below it was posted
-	page := contentPage{frame: s.frame(c, title, "content", l), Content: d, Models: models, Form: forms.Share, Change: forms.Change, Noting: forms.Note,
-		New: c.QueryParam("new") != "", Changed: c.QueryParam("changed") != "", Noted: c.QueryParam("noted") != ""}
+	page := contentPage{
+		frame: s.frame(c, title, "content", l), Content: d, Models: models, Form: forms.Share, Change: forms.Change, Noting: forms.Note,
+		New: c.QueryParam("new") != "", Changed: c.QueryParam("changed") != "", Noted: c.QueryParam("noted") != "",
+	}
 	if forms.Change.Problem == "" {
 		page.Change = s.changeFormOf(d.ContentRow)
 	}

@@ -56,8 +56,14 @@ type sendCounts struct {
 func (s sendCounts) Partly() bool { return s.Observable < s.Sent }
 
 var contentOrders = []choice{
-	{Value: "-value", Label: "Credit, most first"}, {Value: "-clicked", Label: "Clicked, most first"}, {Value: "-sent", Label: "Sent, most first"},
-	{Value: "-replied", Label: "Replied, most first"}, {Value: "-engaged", Label: "Engaged in 12 weeks, most first"}, {Value: "-deals", Label: "Deals, most first"}, {Value: "-won", Label: "Won, most first"}, {Value: "title", Label: "Title, A to Z"},
+	{Value: "-value", Label: "Credit, most first"},
+	{Value: "-clicked", Label: "Clicked, most first"},
+	{Value: "-sent", Label: "Sent, most first"},
+	{Value: "-replied", Label: "Replied, most first"},
+	{Value: "-engaged", Label: "Engaged in 12 weeks, most first"},
+	{Value: "-deals", Label: "Deals, most first"},
+	{Value: "-won", Label: "Won, most first"},
+	{Value: "title", Label: "Title, A to Z"},
 }
 
 // sums is how the won amount divides.

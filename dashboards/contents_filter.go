@@ -110,8 +110,10 @@ func (f *contentFilter) offer(c echo.Context, v trail.Viewer, there store.Conten
 		name, label, any string
 		choices          []string
 	}{
-		{"segment", "Segment", "Every segment", there.Segments}, {"size", "Size of deal", "Every size", there.Sizes},
-		{"rep", "Rep", "Every rep", reps}, {"team", "Team", "Every team", teamsOf(there).Names()},
+		{"segment", "Segment", "Every segment", there.Segments},
+		{"size", "Size of deal", "Every size", there.Sizes},
+		{"rep", "Rep", "Every rep", reps},
+		{"team", "Team", "Every team", teamsOf(there).Names()},
 	} {
 		f.add(sel.name, sel.label, sel.any, c.QueryParam(sel.name), sel.choices)
 	}

@@ -78,16 +78,20 @@ func per(p *trail.PerCost, currency string) string {
 // contentsCSV is the table as a file, with what no content earned and the total
 // as last rows, so that it adds up there too.
 func contentsCSV(rows []trail.ContentRow, earned map[string]trail.CreditRow, spend trail.Spend, a *trail.Attribution, weeks map[string][]uint64) [][]string {
-	out := [][]string{{"id", "title", "kind", "url", "sent", "reached", "opened", "opens", "clicked", "clicks", "clicks_without_person", "replied", "machine", "deals", "won", "lost", "credit", "value", "currency", "stale", "observable", "observed",
-		"low", "high", "value_low", "value_high", "rank", "effect", "effect_low", "effect_high", "model_value", "model_value_low", "model_value_high", "cost", "credit_per_cost", "credit_per_cost_low", "credit_per_cost_high", "reps", "engaged", "engaged_by_week"}}
+	out := [][]string{{
+		"id", "title", "kind", "url", "sent", "reached", "opened", "opens", "clicked", "clicks", "clicks_without_person", "replied", "machine", "deals", "won", "lost", "credit", "value", "currency", "stale", "observable", "observed",
+		"low", "high", "value_low", "value_high", "rank", "effect", "effect_low", "effect_high", "model_value", "model_value_low", "model_value_high", "cost", "credit_per_cost", "credit_per_cost_low", "credit_per_cost_high", "reps", "engaged", "engaged_by_week",
+	}}
 	costs := map[string]trail.SpendRow{}
 	for _, r := range spend.Rows {
 		costs[r.Content] = r
 	}
 	for _, r := range rows {
 		line := make([]string, len(out[0]))
-		copy(line, []string{r.ID, r.Title, r.Kind, r.URL, count(r.Sent), count(r.Reached), count(r.Opened), count(r.Opens), count(r.Clicked), count(r.Clicks), count(r.Nameless),
-			count(r.Replied), count(r.Machine), count(r.Deals), count(r.Won), count(r.Lost), "", "", "", count(r.Stale), count(r.Observable), count(r.Observed)})
+		copy(line, []string{
+			r.ID, r.Title, r.Kind, r.URL, count(r.Sent), count(r.Reached), count(r.Opened), count(r.Opens), count(r.Clicked), count(r.Clicks), count(r.Nameless),
+			count(r.Replied), count(r.Machine), count(r.Deals), count(r.Won), count(r.Lost), "", "", "", count(r.Stale), count(r.Observable), count(r.Observed),
+		})
 		if r.Credit != nil {
 			line[16], line[17], line[18] = decimal(r.Credit.Credit), r.Credit.Value.Amount, r.Credit.Value.Currency
 		}

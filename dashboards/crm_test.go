@@ -24,13 +24,15 @@ func crmSite(t testing.TB) (e *echo.Echo, said *map[string]trail.CRMMeaning, ask
 		s.CRM = &CRM{
 			Sources: func(context.Context) ([]trail.CRMSource, error) {
 				return []trail.CRMSource{
-					{Name: "hubspot", Kind: "hubspot", Pulls: true, Address: "https://go.example.com/v1/webhooks/hubspot", Deals: 43, DeliveredAt: today, PulledAt: today, FullAt: today, NextAt: today.Add(time.Hour), Refused: 2, Aside: 1, Waiting: 3,
+					{
+						Name: "hubspot", Kind: "hubspot", Pulls: true, Address: "https://go.example.com/v1/webhooks/hubspot", Deals: 43, DeliveredAt: today, PulledAt: today, FullAt: today, NextAt: today.Add(time.Hour), Refused: 2, Aside: 1, Waiting: 3,
 						Trouble: "hubspot does not accept the token; make a new one and put it into the file.", Note: "amount was left out: amount \"many\" is not a number.",
 						Pipelines: []trail.CRMPipeline{{ID: "default", Name: "Sales", Stages: []trail.CRMStage{
 							{ID: "1", Name: "Demo", Here: "First call", Means: "open", Probability: 0.2},
 							{ID: "3", Name: "Offer", Here: "Offer", Means: "open", Probability: 0.5},
 							{ID: "2", Name: long, Here: long, Means: "open", HereMeans: "won", Probability: -1},
-						}}}},
+						}}},
+					},
 					{Name: "shop", Kind: "standard", Address: "https://go.example.com/v1/webhooks/shop"},
 				}, nil
 			},
@@ -38,9 +40,11 @@ func crmSite(t testing.TB) (e *echo.Echo, said *map[string]trail.CRMMeaning, ask
 				if name != "hubspot" {
 					return nil, trail.Problemf(trail.Invalid, "%s is not asked.", name)
 				}
-				return &trail.Reconciliation{Source: name, From: from, To: to, AsOf: today, FullAt: today,
+				return &trail.Reconciliation{
+					Source: name, From: from, To: to, AsOf: today, FullAt: today,
 					Counts: []trail.ReconciledCount{{Pipeline: "Sales", Status: "won", CRM: 43, Here: 41}},
-					Rows:   []trail.ReconciledDeal{{ID: "7", Name: long, Pipeline: "Sales", CRM: "won", Reason: "It is not here."}, {ID: "=8", Name: "=1+1", Pipeline: "Sales", CRM: "won", Here: "lost", Reason: "A file spoke of it later."}}}, nil
+					Rows:   []trail.ReconciledDeal{{ID: "7", Name: long, Pipeline: "Sales", CRM: "won", Reason: "It is not here."}, {ID: "=8", Name: "=1+1", Pipeline: "Sales", CRM: "won", Here: "lost", Reason: "A file spoke of it later."}},
+				}, nil
 			},
 			SetStages: func(_ context.Context, name string, set map[string]trail.CRMMeaning) error { *said = set; return nil },
 			Ask: func(_ context.Context, name string, full bool) error {

@@ -29,8 +29,10 @@ func TestADealsPeopleAreMetOrMissing(t *testing.T) {
 	if want := "b answered, a was sent mail, c was sent mail, d never reached"; strings.Join(got, ", ") != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	found := store.Similar{Size: "under 10k", Won: 6, Seen: []store.SimilarContent{{Content: "case", Deals: 6}, {Content: "faq", Deals: 3}},
-		Roles: []store.SimilarRole{{Role: "CFO", Deals: 6}, {Role: "CTO", Deals: 5}, {Role: "Legal", Deals: 3}, {Role: "IT", Deals: 2}}}
+	found := store.Similar{
+		Size: "under 10k", Won: 6, Seen: []store.SimilarContent{{Content: "case", Deals: 6}, {Content: "faq", Deals: 3}},
+		Roles: []store.SimilarRole{{Role: "CFO", Deals: 6}, {Role: "CTO", Deals: 5}, {Role: "Legal", Deals: 3}, {Role: "IT", Deals: 2}},
+	}
 	s := newSimilar(found, d, trail.Likely)
 	if got := fmt.Sprint(s.Missing, s.Rows[0].Here, s.Rows[1].Here, s.Rows[1].Width); got != "[{Legal 3}] true false50.00" {
 		t.Errorf("similar: %s", got)

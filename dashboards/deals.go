@@ -58,15 +58,21 @@ func (s *Site) deals(c echo.Context) error {
 }
 
 var dealOrders = []choice{
-	{Value: "-touched", Label: "Last touch, newest first"}, {Value: "-value", Label: "Amount, most first"}, {Value: "-closed", Label: "Closed, newest first"},
-	{Value: "-touches", Label: "Touches, most first"}, {Value: "name", Label: "Name, A to Z"}, {Value: "owner", Label: "Owner, A to Z"},
+	{Value: "-touched", Label: "Last touch, newest first"},
+	{Value: "-value", Label: "Amount, most first"},
+	{Value: "-closed", Label: "Closed, newest first"},
+	{Value: "-touches", Label: "Touches, most first"},
+	{Value: "name", Label: "Name, A to Z"},
+	{Value: "owner", Label: "Owner, A to Z"},
 }
 
 func dealsCSV(rows []trail.DealRow) [][]string {
 	out := [][]string{{"id", "name", "account", "domain", "amount", "currency", "stage", "status", "owner", "created_at", "closed_at", "loss_reason", "touches", "last_touch"}}
 	for _, d := range rows {
-		out = append(out, []string{d.ID, d.Name, d.Account, d.Domain, d.Value.Amount, d.Value.Currency, d.Stage, d.Status, d.Owner,
-			stamp(d.CreatedAt), stamp(d.ClosedAt), d.LossReason, count(d.Touches), stamp(d.LastTouch)})
+		out = append(out, []string{
+			d.ID, d.Name, d.Account, d.Domain, d.Value.Amount, d.Value.Currency, d.Stage, d.Status, d.Owner,
+			stamp(d.CreatedAt), stamp(d.ClosedAt), d.LossReason, count(d.Touches), stamp(d.LastTouch),
+		})
 	}
 	return out
 }
@@ -246,8 +252,10 @@ func newTrailTable(l lens, events []trail.TrailRow, of string, people ...trail.C
 func trailCSV(events []trail.TrailRow) [][]string {
 	out := [][]string{{"id", "at", "kind", "content", "title", "contacts", "rep", "deal", "stage", "verdict", "probability", "rules", "source", "rule", "credit", "value", "currency", "signal", "led_to", "withheld"}}
 	for _, e := range events {
-		line := []string{e.ID.String(), stamp(e.At), string(e.Kind), e.Content, e.Title, strings.Join(e.Contacts, "; "), e.Rep, e.Deal, e.Stage,
-			string(e.Verdict), "", strings.Join(e.Rules, "; "), e.Source, e.Rule, "", "", "", e.Signal, e.LedTo, string(e.Withheld)}
+		line := []string{
+			e.ID.String(), stamp(e.At), string(e.Kind), e.Content, e.Title, strings.Join(e.Contacts, "; "), e.Rep, e.Deal, e.Stage,
+			string(e.Verdict), "", strings.Join(e.Rules, "; "), e.Source, e.Rule, "", "", "", e.Signal, e.LedTo, string(e.Withheld),
+		}
 		if e.Verdict != "" {
 			line[10] = decimal(float64(e.Probability))
 		}

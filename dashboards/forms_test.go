@@ -227,7 +227,8 @@ func TestTheTourTicksItselfFromTheTrail(t *testing.T) {
 	const link = "https://go.example.com/c/k7"
 	var sent [2]string
 	site, e := newSite(t, db, func(s *Site) {
-		s.Demo = &Demo{Loved: synth.Popular,
+		s.Demo = &Demo{
+			Loved: synth.Popular,
 			Send: func(_ context.Context, contact, content string) (string, error) {
 				sent = [2]string{contact, content}
 				return link, nil
@@ -237,7 +238,8 @@ func TestTheTourTicksItselfFromTheTrail(t *testing.T) {
 					t.Errorf("the scanner follows %q", url)
 				}
 				return nil
-			}}
+			},
+		}
 	})
 	contents, err := db.Contents(t.Context(), store.Filter{}) // the tour needs their titles only
 	if err != nil {

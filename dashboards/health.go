@@ -25,8 +25,10 @@ func machineShares(h *trail.Health) (all []choice) {
 		label string
 		of    func(trail.Traffic) uint64
 	}{
-		{"Clicks, 7 days", func(t trail.Traffic) uint64 { return t.Clicks7 }}, {"Opens, 7 days", func(t trail.Traffic) uint64 { return t.Opens7 }},
-		{"Clicks, 30 days", func(t trail.Traffic) uint64 { return t.Clicks30 }}, {"Opens, 30 days", func(t trail.Traffic) uint64 { return t.Opens30 }},
+		{"Clicks, 7 days", func(t trail.Traffic) uint64 { return t.Clicks7 }},
+		{"Opens, 7 days", func(t trail.Traffic) uint64 { return t.Opens7 }},
+		{"Clicks, 30 days", func(t trail.Traffic) uint64 { return t.Clicks30 }},
+		{"Opens, 30 days", func(t trail.Traffic) uint64 { return t.Opens30 }},
 	} {
 		n, of := h.Share(column.of)
 		all = append(all, choice{Value: outOf(n, of), Label: column.label})

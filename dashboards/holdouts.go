@@ -255,8 +255,10 @@ func (s *Site) holdout(c echo.Context) error {
 }
 
 func holdoutsCSV(all []trail.Readout) [][]string {
-	out := [][]string{{"id", "name", "content", "stage", "part", "outcome", "weeks", "by", "started_at", "ended_at", "verdict", "difference", "low", "high", "p", "q", "method", "mde",
-		"recommended", "recommended_over", "recommended_reached", "recommended_got", "held_back", "held_back_over", "held_back_reached", "held_back_got", "deals_planned", "deals_more", "expected_at"}}
+	out := [][]string{{
+		"id", "name", "content", "stage", "part", "outcome", "weeks", "by", "started_at", "ended_at", "verdict", "difference", "low", "high", "p", "q", "method", "mde",
+		"recommended", "recommended_over", "recommended_reached", "recommended_got", "held_back", "held_back_over", "held_back_reached", "held_back_got", "deals_planned", "deals_more", "expected_at",
+	}}
 	for _, r := range all {
 		effect := make([]string, 6)
 		if e := r.Effect; e != nil {

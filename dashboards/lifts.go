@@ -253,8 +253,10 @@ func (s *Site) lift(c echo.Context) error {
 }
 
 func liftsCSV(r *trail.LiftReport) [][]string {
-	out := [][]string{{"content", "title", "kind", "persona", "verdict", "sentence", "group", "lift", "low", "high", "shrunk", "with", "without", "p", "q", "minimum_detectable", "e_value", "e_value_limit",
-		"seen", "exposed", "exposed_advanced", "control", "control_advanced", "more_deals", "expected_at", "hazard_odds", "hazard_low", "hazard_high", "hazard_note", "placebo_z", "placebo_p"}}
+	out := [][]string{{
+		"content", "title", "kind", "persona", "verdict", "sentence", "group", "lift", "low", "high", "shrunk", "with", "without", "p", "q", "minimum_detectable", "e_value", "e_value_limit",
+		"seen", "exposed", "exposed_advanced", "control", "control_advanced", "more_deals", "expected_at", "hazard_odds", "hazard_low", "hazard_high", "hazard_note", "placebo_z", "placebo_p",
+	}}
 	for _, row := range r.Rows {
 		line := []string{row.Content, row.Title, row.Kind, row.Persona, row.Verdict, row.Text, strconv.Itoa(row.Group)}
 		for _, f := range []*float64{row.Lift, row.Low, row.High, row.Shrunk, row.With, row.Without, row.P, row.Q, row.MDE, row.EValue, row.ELimit} {

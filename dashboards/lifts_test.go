@@ -84,8 +84,10 @@ func TestTheLiftPagesLeadWithWhatTheDataCanBear(t *testing.T) {
 func checkLiftForm(t *testing.T, e http.Handler) {
 	t.Helper()
 	page := html.UnescapeString(read(t, e, "/lift?outcome=won&stage=Demo&kind=<i>film</i>&owner=nobody&from=2026-01-01&agents=likely"))
-	for _, part := range []string{`<option value="won" selected>`, "<option selected>Demo</option>", "<option selected><i>film</i></option>", "<option selected>nobody</option>", `<details class="others" open>`,
-		`name="from" value="2026-01-01"`, "lift is over deals of any time", `No deal that is compared here is owned by "nobody"; there are: `} {
+	for _, part := range []string{
+		`<option value="won" selected>`, "<option selected>Demo</option>", "<option selected><i>film</i></option>", "<option selected>nobody</option>", `<details class="others" open>`,
+		`name="from" value="2026-01-01"`, "lift is over deals of any time", `No deal that is compared here is owned by "nobody"; there are: `,
+	} {
 		if !strings.Contains(page, part) {
 			t.Errorf("the page of a selection lacks %q", part)
 		}

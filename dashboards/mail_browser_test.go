@@ -30,8 +30,10 @@ func mailSite(t testing.TB) http.Handler {
 	}
 	parked := trail.MailboxStatus{Name: "box", Rep: longRep, State: "parked", Reason: "Microsoft refused the sign-in for " + longRep + ": IMAP must be on for the mailbox (Set-CASMailbox -Identity " + longRep + " -ImapEnabled $true)."}
 	site, e := newSite(t, storetest.Open(t), func(s *Site) {
-		s.Connect = &Connect{Since: "12 months", Excluded: []string{"Private"}, Sealer: sealer, Providers: []ConnectProvider{{Name: "google", Title: "Google"}, {Name: "microsoft", Title: "Microsoft"}},
-			State: func(context.Context, string) (trail.MailboxStatus, error) { return parked, nil }}
+		s.Connect = &Connect{
+			Since: "12 months", Excluded: []string{"Private"}, Sealer: sealer, Providers: []ConnectProvider{{Name: "google", Title: "Google"}, {Name: "microsoft", Title: "Microsoft"}},
+			State: func(context.Context, string) (trail.MailboxStatus, error) { return parked, nil },
+		}
 		s.Status = func(context.Context) (trail.Status, error) {
 			return trail.Status{Mailboxes: []trail.MailboxStatus{parked, {Rep: "ok@example.com", State: "ok"}}}, nil
 		}
@@ -53,15 +55,19 @@ func longFound(at time.Time) []trail.SightedRow {
 	long := "https://www.ours.example/" + strings.Repeat("a-very-long-path-segment-without-end_", 6)
 	const file = "Acme_Platform_Security_and_Compliance_Whitepaper_for_Financial_Services_2026_EN_final_final_v2.pdf"
 	return []trail.SightedRow{
-		{Found: trail.OldVersion, Content: "deck", Title: "The Deck", Mails: 4000, Reps: 200, At: at}, {Found: trail.NearCopy, What: "file", Name: file, Size: 123_456_789, Content: "deck", Title: "The Deck", Reps: 1, At: at},
-		{Found: trail.Unregistered, What: "link", URL: long, Reps: 12, At: at}, {Found: trail.Unregistered, What: "file", Name: file, Size: 123_456_789, Reps: 12, At: at},
+		{Found: trail.OldVersion, Content: "deck", Title: "The Deck", Mails: 4000, Reps: 200, At: at},
+		{Found: trail.NearCopy, What: "file", Name: file, Size: 123_456_789, Content: "deck", Title: "The Deck", Reps: 1, At: at},
+		{Found: trail.Unregistered, What: "link", URL: long, Reps: 12, At: at},
+		{Found: trail.Unregistered, What: "file", Name: file, Size: 123_456_789, Reps: 12, At: at},
 		{Found: trail.Unregistered, What: "link", URL: long + "x", Reps: 3, At: at, Dismissed: true},
 	}
 }
 
 func longBaselines(at time.Time) trail.Baselines {
-	b := trail.Baseline{At: at, From: at.AddDate(-1, 0, 0), To: at, Mailboxes: 1200, Contents: 1240, Unsent: 700, Sends: 3_456_000, Tracked: 2, Files: 2_100_000, PlainLinks: 1_354_000, Stale: 310_000, Observable: 12, Reps: 400,
-		Recipients: 900_000, Written: 2_000_000, Unanswered: 900_000, Won: 90_000, WonWith: 30_000, Unregistered: 7, NearCopies: 9}
+	b := trail.Baseline{
+		At: at, From: at.AddDate(-1, 0, 0), To: at, Mailboxes: 1200, Contents: 1240, Unsent: 700, Sends: 3_456_000, Tracked: 2, Files: 2_100_000, PlainLinks: 1_354_000, Stale: 310_000, Observable: 12, Reps: 400,
+		Recipients: 900_000, Written: 2_000_000, Unanswered: 900_000, Won: 90_000, WonWith: 30_000, Unregistered: 7, NearCopies: 9,
+	}
 	for i := range 5 {
 		b.Rows = append(b.Rows, trail.BaselineRow{Content: fmt.Sprint("security-whitepaper-", i), Sends: 12_345_678, Reps: 400, Recipients: 999_999, Stale: 123_456, Won: 3000})
 	}

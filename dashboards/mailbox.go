@@ -310,6 +310,8 @@ func keptLine(f keptFact) []string {
 	if f.Verdict != "" {
 		probability = decimal(float64(f.Probability))
 	}
-	return []string{f.ID.String(), stamp(f.At), what(f.Row()), string(f.Kind), f.Content, f.Title, strings.Join(addresses, "; "), strings.Join(names, "; "), strings.Join(slices.Compact(accounts), "; "),
-		f.Deal, string(f.Verdict), probability, why(f.Rules), was, by, f.Source, f.Message}
+	return []string{
+		f.ID.String(), stamp(f.At), what(f.Row()), string(f.Kind), f.Content, f.Title, strings.Join(addresses, "; "), strings.Join(names, "; "), strings.Join(slices.Compact(accounts), "; "),
+		f.Deal, string(f.Verdict), probability, why(f.Rules), was, by, f.Source, f.Message,
+	}
 }

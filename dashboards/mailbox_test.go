@@ -38,8 +38,10 @@ func keeping(t testing.TB, rep string) (kept keptSite, user *string) {
 		t.Fatal(err)
 	}
 	insert := func(ctx context.Context, events ...trail.Event) error { return db.InsertEvents(ctx, events) }
-	corrector := &ingest.Corrector{Redis: rdb, DB: db, Emit: insert, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return today },
-		Settle: func(context.Context) error { db.Wrote(); return nil }}
+	corrector := &ingest.Corrector{
+		Redis: rdb, DB: db, Emit: insert, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return today },
+		Settle: func(context.Context) error { db.Wrote(); return nil },
+	}
 	by, excluded, off := "", []trail.Exclusion{}, false
 	who := rep
 	user = &who
@@ -125,8 +127,10 @@ func TestARepSeesEveryFactAndCorrectsAClick(t *testing.T) {
 	const rep = "anna@us.example"
 	e, user := keeping(t, rep)
 	page := html.UnescapeString(read(t, e, "/mailbox"))
-	for _, w := range []string{"No text and no subject", bad, "CFO, Acme <b>Ltd</b>", "The Deck", "surely a person", "it names a language", "a machine", "a mail you sent", "a tracked link",
-		"mail " + contactKey.MessageHash("<1@ours>")[:8], "Pause the reading", "No more daily digests", "You have excluded nobody", `<td class="n" data-l="Facts">51</td>`} {
+	for _, w := range []string{
+		"No text and no subject", bad, "CFO, Acme <b>Ltd</b>", "The Deck", "surely a person", "it names a language", "a machine", "a mail you sent", "a tracked link",
+		"mail " + contactKey.MessageHash("<1@ours>")[:8], "Pause the reading", "No more daily digests", "You have excluded nobody", `<td class="n" data-l="Facts">51</td>`,
+	} {
 		if !strings.Contains(page, w) {
 			t.Errorf("the page lacks %q", w)
 		}
@@ -191,9 +195,12 @@ func checkSaid(t *testing.T, e http.Handler, rep, click string) {
 func checkReading(t *testing.T, e http.Handler, rep string) {
 	t.Helper()
 	for _, step := range []struct{ to, do, who, said, shows string }{
-		{"reading", "pause", "", "paused#reading", "by anna@us.example"}, {"reading", "resume", "", "resumed#reading", "✓ read"},
-		{"exclusions", "exclude", "@Clinic.example", "excluded#excluded", "clinic.example"}, {"exclusions", "include", "clinic.example", "included#excluded", "You have excluded nobody"},
-		{"digest", "end", "", "digest#reading", "Send me the daily digest"}, {"digest", "begin", "", "digest#reading", "No more daily digests"},
+		{"reading", "pause", "", "paused#reading", "by anna@us.example"},
+		{"reading", "resume", "", "resumed#reading", "✓ read"},
+		{"exclusions", "exclude", "@Clinic.example", "excluded#excluded", "clinic.example"},
+		{"exclusions", "include", "clinic.example", "included#excluded", "You have excluded nobody"},
+		{"digest", "end", "", "digest#reading", "Send me the daily digest"},
+		{"digest", "begin", "", "digest#reading", "No more daily digests"},
 	} {
 		answer := post(t, e, "/mailbox/"+step.to, url.Values{"rep": {rep}, "do": {step.do}, "who": {step.who}})
 		if to := answer.Header().Get("Location"); answer.Code != http.StatusSeeOther || !strings.HasSuffix(to, "said="+step.said) {

@@ -87,8 +87,12 @@ func TestAllNumbersOfAPageComeFromOneRun(t *testing.T) {
 		page, run string
 		want      []string
 	}{
-		{"/", newest.ID, []string{"contents", "attribution"}}, {"/content/" + synth.Popular, newest.ID, []string{"content", "credits"}}, {deal, newest.ID, []string{"deal"}},
-		{"/" + nobodys, "none", []string{"contents"}}, {"/content/" + synth.Popular + nobodys, "none", []string{"content"}}, {deal + nobodys, "none", []string{"deal"}},
+		{"/", newest.ID, []string{"contents", "attribution"}},
+		{"/content/" + synth.Popular, newest.ID, []string{"content", "credits"}},
+		{deal, newest.ID, []string{"deal"}},
+		{"/" + nobodys, "none", []string{"contents"}},
+		{"/content/" + synth.Popular + nobodys, "none", []string{"content"}},
+		{deal + nobodys, "none", []string{"deal"}},
 	} {
 		clear(asked)
 		read(t, e, x.page)
@@ -166,8 +170,10 @@ func TestMoneyIsShownExactly(t *testing.T) {
 func TestReviewCSVIsHarmlessInSpreadsheets(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	row := trail.ReviewRow{Section: "won", Deal: trail.DealRow{ID: "=1+1", Name: "@SUM(A1)", Account: "+49", Owner: "-x", Value: trail.Money{Amount: "-12.50", Currency: "EUR"}},
-		Contacts: []string{"\tMarie"}, Contributed: []trail.Touched{{Title: "=HYPERLINK(1)", Touches: 2, Credit: .5}, {Content: "faq", Touches: 1}}}
+	row := trail.ReviewRow{
+		Section: "won", Deal: trail.DealRow{ID: "=1+1", Name: "@SUM(A1)", Account: "+49", Owner: "-x", Value: trail.Money{Amount: "-12.50", Currency: "EUR"}},
+		Contacts: []string{"\tMarie"}, Contributed: []trail.Touched{{Title: "=HYPERLINK(1)", Touches: 2, Credit: .5}, {Content: "faq", Touches: 1}},
+	}
 	if err := ReviewCSV(&b, trail.Review{Week: "2026-W47", Rows: []trail.ReviewRow{row}}); err != nil {
 		t.Fatal(err)
 	}

@@ -33,8 +33,10 @@ func (s *Site) contact(c echo.Context) error {
 	if title == "" {
 		title = d.Address
 	}
-	return s.render(c, http.StatusOK, "contact", contactPage{frame: s.frame(c, title, "deals", l), Contact: d,
-		Tracking: s.trackingForm("this person", link("", "contacts", d.Address, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "contact"), MayErase: s.Erase != nil && d.Address != ""})
+	return s.render(c, http.StatusOK, "contact", contactPage{
+		frame: s.frame(c, title, "deals", l), Contact: d,
+		Tracking: s.trackingForm("this person", link("", "contacts", d.Address, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "contact"), MayErase: s.Erase != nil && d.Address != "",
+	})
 }
 
 type accountPage struct {
@@ -63,6 +65,8 @@ func (s *Site) account(c echo.Context) error {
 			title = deal.Account
 		}
 	}
-	return s.render(c, http.StatusOK, "account", accountPage{frame: s.frame(c, title, "deals", l), Account: d,
-		Tracking: s.trackingForm("this company", link("", "accounts", d.Domain, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "account", d.Contacts...)})
+	return s.render(c, http.StatusOK, "account", accountPage{
+		frame: s.frame(c, title, "deals", l), Account: d,
+		Tracking: s.trackingForm("this company", link("", "accounts", d.Domain, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "account", d.Contacts...),
+	})
 }

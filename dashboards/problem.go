@@ -25,8 +25,10 @@ func (s *Site) Error(c echo.Context, status int, p *trail.Problem, requestID str
 	if status == http.StatusUnauthorized && c.Request().Method == http.MethodGet && c.Path() != "/signin" && s.SignedIn != nil && s.SignedIn(c) == "" {
 		return s.renderSignIn(c, status, signInPage{Next: c.Request().URL.RequestURI()})
 	}
-	page := errorPage{Status: status, RequestID: requestID, Text: "Something went wrong on our side.",
-		Advice: "It is in the log under the number below. Try again; if it stays, tell whoever runs dealtrail the number."}
+	page := errorPage{
+		Status: status, RequestID: requestID, Text: "Something went wrong on our side.",
+		Advice: "It is in the log under the number below. Try again; if it stays, tell whoever runs dealtrail the number.",
+	}
 	title := "This did not work"
 	if p != nil {
 		page.Text, page.Advice = p.Text, ""

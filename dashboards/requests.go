@@ -130,8 +130,10 @@ func (s *Site) readRequests(c echo.Context, page *requestsPage) error {
 }
 
 func (s *Site) renderRequests(c echo.Context, status int, l lens, form requestForm, answer answerForm) error {
-	page := requestsPage{frame: s.frame(c, "What do reps miss?", "requests", l), Query: strings.TrimSpace(c.QueryParam("q")), State: c.QueryParam("state"),
-		Days: cmp.Or(s.Registry.AnswerDays, trail.AnswerDays), Form: form, Answer: answer}
+	page := requestsPage{
+		frame: s.frame(c, "What do reps miss?", "requests", l), Query: strings.TrimSpace(c.QueryParam("q")), State: c.QueryParam("state"),
+		Days: cmp.Or(s.Registry.AnswerDays, trail.AnswerDays), Form: form, Answer: answer,
+	}
 	switch {
 	case c.QueryParam("asked") != "":
 		page.Said = "Asked. Marketing sees it here, with what waits for it."
@@ -214,8 +216,10 @@ func (s *Site) answer(c echo.Context) error {
 func requestsCSV(all []trail.Request) [][]string {
 	out := [][]string{{"id", "at", "rep", "text", "deal", "deal_name", "deal_status", "amount", "currency", "stage", "persona", "state", "due_at", "late", "answered_at", "answered_by", "answer", "content"}}
 	for _, q := range all {
-		line := []string{q.ID.String(), stamp(q.At), q.Rep, q.Text, q.Deal, q.DealName, q.DealStatus, q.DealValue.Amount, q.DealValue.Currency, q.Stage, q.Persona,
-			string(q.State), stamp(q.DueAt), map[bool]string{true: "yes", false: "no"}[q.Late], "", "", "", ""}
+		line := []string{
+			q.ID.String(), stamp(q.At), q.Rep, q.Text, q.Deal, q.DealName, q.DealStatus, q.DealValue.Amount, q.DealValue.Currency, q.Stage, q.Persona,
+			string(q.State), stamp(q.DueAt), map[bool]string{true: "yes", false: "no"}[q.Late], "", "", "", "",
+		}
 		if a := q.Answer; a != nil {
 			line[14], line[15], line[16], line[17] = stamp(a.At), a.By, a.Text, a.Content
 		}

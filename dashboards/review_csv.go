@@ -19,25 +19,31 @@ func ReviewCSV(w io.Writer, r trail.Review) error { return typed("review", revie
 var decisionColumns = []string{"quality", "needs", "state", "reason", "decision", "decision_owner", "due", "done"}
 
 func reviewRows(r trail.Review) [][]string {
-	head := []string{"week", "section", "deal", "name", "account", "value", "currency", "status", "stage", "owner",
+	head := []string{
+		"week", "section", "deal", "name", "account", "value", "currency", "status", "stage", "owner",
 		"stages_entered", "contacts", "sent", "clicks", "replies", "last_touch", "contributed",
-		"lead", "email", "lead_status", "why", "seen", "last_mail", "loss_reason", "crm_url"}
+		"lead", "email", "lead_status", "why", "seen", "last_mail", "loss_reason", "crm_url",
+	}
 	rows := [][]string{append(append(head, decisionColumns...), "kept")}
 	for _, l := range r.Leads {
 		var d trail.DealRow
 		if l.Deal != nil {
 			d = *l.Deal
 		}
-		line := []string{r.Week, "lead", d.ID, d.Name, leadAccount(l), d.Value.Amount, d.Value.Currency, d.Status, d.Stage, l.Owner,
+		line := []string{
+			r.Week, "lead", d.ID, d.Name, leadAccount(l), d.Value.Amount, d.Value.Currency, d.Status, d.Stage, l.Owner,
 			"", leadName(l), count(l.Sent), count(l.Clicks), count(l.Replies), zoned(l.LastTouch), contributedTexts(l.Contributed),
-			leadName(l), l.Address, l.Status, l.Why, seenTexts(l.Seen), zoned(l.LastMail), d.LossReason, l.CRM}
+			leadName(l), l.Address, l.Status, l.Why, seenTexts(l.Seen), zoned(l.LastMail), d.LossReason, l.CRM,
+		}
 		rows = append(rows, append(line, decisionCells(l.Decision)...))
 	}
 	for _, row := range r.Rows {
 		d := row.Deal
-		line := []string{r.Week, row.Section, d.ID, d.Name, accountName(d), d.Value.Amount, d.Value.Currency, d.Status, d.Stage, d.Owner,
+		line := []string{
+			r.Week, row.Section, d.ID, d.Name, accountName(d), d.Value.Amount, d.Value.Currency, d.Status, d.Stage, d.Owner,
 			strings.Join(row.Stages, "; "), strings.Join(row.Contacts, "; "), count(row.Sent), count(row.Clicks), count(row.Replies),
-			zoned(row.LastTouch), contributedTexts(row.Contributed), "", "", "", "", "", zoned(row.LastMail), d.LossReason, row.CRM}
+			zoned(row.LastTouch), contributedTexts(row.Contributed), "", "", "", "", "", zoned(row.LastMail), d.LossReason, row.CRM,
+		}
 		rows = append(rows, append(line, decisionCells(row.Decision)...))
 	}
 	for _, d := range r.Earlier {

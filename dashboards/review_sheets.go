@@ -68,9 +68,23 @@ func reviewSheets(r trail.Review) []sheet {
 func leadSheet(r trail.Review) sheet {
 	s := sheet{Name: "Leads", Columns: []sheetColumn{{Name: "lead", Width: 22}, {Name: "email", Width: 28}, {Name: "account", Width: 20}, {Name: "lead_status", Width: 12}, {Name: "owner", Width: 22}, {Name: "why", Width: 48}}}
 	s.Columns = append(append(s.Columns, decisionSheet()...), []sheetColumn{
-		{Name: "deal", Width: 12}, {Name: "name", Width: 24}, {Name: "value", Width: 12}, {Name: "currency", Width: 9}, {Name: "status", Width: 8}, {Name: "stage", Width: 14}, {Name: "loss_reason", Width: 20},
-		{Name: "sent", Width: 7}, {Name: "clicks", Width: 7}, {Name: "views", Width: 7}, {Name: "replies", Width: 8}, {Name: "last_touch", Width: 17}, {Name: "last_mail", Width: 17},
-		{Name: "seen", Width: 48}, {Name: "contributed", Width: 40}, {Name: "crm_url", Width: 24}}...)
+		{Name: "deal", Width: 12},
+		{Name: "name", Width: 24},
+		{Name: "value", Width: 12},
+		{Name: "currency", Width: 9},
+		{Name: "status", Width: 8},
+		{Name: "stage", Width: 14},
+		{Name: "loss_reason", Width: 20},
+		{Name: "sent", Width: 7},
+		{Name: "clicks", Width: 7},
+		{Name: "views", Width: 7},
+		{Name: "replies", Width: 8},
+		{Name: "last_touch", Width: 17},
+		{Name: "last_mail", Width: 17},
+		{Name: "seen", Width: 48},
+		{Name: "contributed", Width: 40},
+		{Name: "crm_url", Width: 24},
+	}...)
 	for _, l := range r.Leads {
 		var d trail.DealRow
 		if l.Deal != nil {
@@ -94,10 +108,28 @@ func leadKey(l trail.Lead) string {
 }
 
 func dealSheet(r trail.Review, section string) sheet {
-	s := sheet{Name: strings.ToUpper(section[:1]) + section[1:], Columns: []sheetColumn{{Name: "deal", Width: 12}, {Name: "name", Width: 24}, {Name: "account", Width: 20}, {Name: "value", Width: 12}, {Name: "currency", Width: 9},
-		{Name: "status", Width: 8}, {Name: "stage", Width: 14}, {Name: "owner", Width: 22}, {Name: "loss_reason", Width: 20}}}
-	s.Columns = append(append(s.Columns, decisionSheet()...), []sheetColumn{{Name: "stages_entered", Width: 24}, {Name: "contacts", Width: 28}, {Name: "sent", Width: 7}, {Name: "clicks", Width: 7}, {Name: "replies", Width: 8},
-		{Name: "last_touch", Width: 17}, {Name: "last_mail", Width: 17}, {Name: "contributed", Width: 40}, {Name: "crm_url", Width: 24}}...)
+	s := sheet{Name: strings.ToUpper(section[:1]) + section[1:], Columns: []sheetColumn{
+		{Name: "deal", Width: 12},
+		{Name: "name", Width: 24},
+		{Name: "account", Width: 20},
+		{Name: "value", Width: 12},
+		{Name: "currency", Width: 9},
+		{Name: "status", Width: 8},
+		{Name: "stage", Width: 14},
+		{Name: "owner", Width: 22},
+		{Name: "loss_reason", Width: 20},
+	}}
+	s.Columns = append(append(s.Columns, decisionSheet()...), []sheetColumn{
+		{Name: "stages_entered", Width: 24},
+		{Name: "contacts", Width: 28},
+		{Name: "sent", Width: 7},
+		{Name: "clicks", Width: 7},
+		{Name: "replies", Width: 8},
+		{Name: "last_touch", Width: 17},
+		{Name: "last_mail", Width: 17},
+		{Name: "contributed", Width: 40},
+		{Name: "crm_url", Width: 24},
+	}...)
 	for _, row := range r.Rows {
 		if row.Section != section {
 			continue

@@ -53,7 +53,8 @@ func aLead(address, name, dealID string, at time.Time) []trail.Event {
 	before := at.AddDate(0, 0, -20)
 	who := trail.Registration("csv", trail.ContactKind, string(contact), trail.State{}, trail.State{Attrs: map[string]string{"status": "lead", "domain": trail.Domain(address)}, Person: &trail.Person{Address: address, Name: name}}, before)
 	deal := trail.Registration("csv", trail.DealKind, dealID, trail.State{}, trail.State{Attrs: map[string]string{
-		"name": "Deal of " + name, "status": "lost", "closed_at": at.UTC().Format(time.RFC3339), "created_at": before.UTC().Format(time.RFC3339), "amount": "100", "currency": "EUR", "loss_reason": "of " + name, "contacts": string(contact)}}, before)
+		"name": "Deal of " + name, "status": "lost", "closed_at": at.UTC().Format(time.RFC3339), "created_at": before.UTC().Format(time.RFC3339), "amount": "100", "currency": "EUR", "loss_reason": "of " + name, "contacts": string(contact),
+	}}, before)
 	events := []trail.Event{who, deal}
 	for i := range 2 {
 		when := at.Add(time.Duration(i) * time.Second)

@@ -152,8 +152,10 @@ func (s *Site) stopRun(c echo.Context) error {
 func runsCSV(runs []trail.Run) [][]string {
 	out := [][]string{{"run", "agents", "from", "to", "as_of", "started_at", "finished_at", "version", "config", "models", "events", "deals", "touches", "left_out", "currency", "asked", "reasons"}}
 	for _, r := range runs {
-		out = append(out, []string{r.ID, string(r.Agents), stamp(r.From), stamp(r.To), stamp(r.AsOf), stamp(r.StartedAt), stamp(r.FinishedAt), r.Version, r.Config,
-			strings.Join(r.Models, " "), count(r.Events), count(r.Deals), count(r.Touches), count(r.LeftOut), r.Currency, fmt.Sprint(r.Asked), strings.Join(runRow{Run: r}.Why(), "; ")})
+		out = append(out, []string{
+			r.ID, string(r.Agents), stamp(r.From), stamp(r.To), stamp(r.AsOf), stamp(r.StartedAt), stamp(r.FinishedAt), r.Version, r.Config,
+			strings.Join(r.Models, " "), count(r.Events), count(r.Deals), count(r.Touches), count(r.LeftOut), r.Currency, fmt.Sprint(r.Asked), strings.Join(runRow{Run: r}.Why(), "; "),
+		})
 	}
 	return out
 }
@@ -208,8 +210,13 @@ var byWords = map[string]string{
 
 // inputWords are the counts of what went into a run, in order.
 var inputWords = []choice{
-	{Value: "events", Label: "Events"}, {Value: "deals", Label: "Deals known"}, {Value: "won", Label: "Won deals divided"}, {Value: "touches", Label: "Touches on won deals"},
-	{Value: "left_out", Label: "Won deals left out"}, {Value: "lost", Label: "Lost deals"}, {Value: "touches_of_lost", Label: "Touches on lost deals"},
+	{Value: "events", Label: "Events"},
+	{Value: "deals", Label: "Deals known"},
+	{Value: "won", Label: "Won deals divided"},
+	{Value: "touches", Label: "Touches on won deals"},
+	{Value: "left_out", Label: "Won deals left out"},
+	{Value: "lost", Label: "Lost deals"},
+	{Value: "touches_of_lost", Label: "Touches on lost deals"},
 }
 
 // noContent names what no content earned.

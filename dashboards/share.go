@@ -199,8 +199,10 @@ func findContent(rows []trail.ContentRow, query, only string, now time.Time) (al
 func sharesCSV(links []trail.ShareRow) [][]string {
 	out := [][]string{{"share", "at", "content", "title", "deal", "contacts", "opened", "clicks", "clicked", "clicked_by", "replied", "replied_by"}}
 	for _, r := range links {
-		out = append(out, []string{string(r.Share), stamp(r.At), r.Content, r.Title, r.Deal, strings.Join(r.Contacts, "; "), stamp(r.Opened), count(r.Clicks),
-			stamp(r.Clicked), strings.Join(r.ClickedBy, "; "), stamp(r.Replied), strings.Join(r.RepliedBy, "; ")})
+		out = append(out, []string{
+			string(r.Share), stamp(r.At), r.Content, r.Title, r.Deal, strings.Join(r.Contacts, "; "), stamp(r.Opened), count(r.Clicks),
+			stamp(r.Clicked), strings.Join(r.ClickedBy, "; "), stamp(r.Replied), strings.Join(r.RepliedBy, "; "),
+		})
 	}
 	return out
 }
@@ -268,8 +270,10 @@ func (s *Site) openSearch(c echo.Context) error {
 		Description   string
 		InputEncoding string
 		URL           target `xml:"Url"`
-	}{ShortName: "dealtrail", Description: "Find content and copy its tracked link", InputEncoding: "UTF-8",
-		URL: target{"text/html", "get", at.String() + "/share?q={searchTerms}"}}, "", "  ")
+	}{
+		ShortName: "dealtrail", Description: "Find content and copy its tracked link", InputEncoding: "UTF-8",
+		URL: target{"text/html", "get", at.String() + "/share?q={searchTerms}"},
+	}, "", "  ")
 	if err != nil {
 		return err
 	}

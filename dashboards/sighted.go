@@ -38,7 +38,8 @@ func (n foundCounts) String() string {
 		n         uint64
 		one, many string
 	}{
-		{n.Old, "piece of content in an old version", "pieces of content in old versions"}, {n.Near, "file that is nearly a registered one", "files that are nearly registered ones"},
+		{n.Old, "piece of content in an old version", "pieces of content in old versions"},
+		{n.Near, "file that is nearly a registered one", "files that are nearly registered ones"},
 		{n.New, "link or file that is not registered", "links or files that are not registered"},
 	} {
 		if p.n > 0 {

@@ -34,8 +34,10 @@ func TestWhatRepsSendUnregisteredIsRegisteredOrDismissedByAClick(t *testing.T) {
 	e, r := registering(t, func(s *Site) { // no two clicks are at once
 		s.Now = func() time.Time { return today.Add(time.Duration(clicks.Add(1)) * time.Millisecond) }
 	})
-	stale := trail.Event{ID: trail.NewID(today), Kind: trail.Sent, Source: "mail", At: today.AddDate(0, 0, -5), ReceivedAt: today, Content: "deck", Contact: contactKey.ID("marie@bolt.example"), Rep: "anna@example.com", Message: "m1",
-		Verdict: trail.Verdict{Rules: []string{trail.RuleFile, trail.RuleStale}}}
+	stale := trail.Event{
+		ID: trail.NewID(today), Kind: trail.Sent, Source: "mail", At: today.AddDate(0, 0, -5), ReceivedAt: today, Content: "deck", Contact: contactKey.ID("marie@bolt.example"), Rep: "anna@example.com", Message: "m1",
+		Verdict: trail.Verdict{Rules: []string{trail.RuleFile, trail.RuleStale}},
+	}
 	err := r.DB.InsertEvents(t.Context(), []trail.Event{
 		trail.Registration("csv", trail.ContentKind, "deck", trail.State{}, trail.State{Attrs: map[string]string{"title": "The Deck", "url": "https://www.example.com/deck"}}, today),
 		stale, seen(5, "", "what", "link", "url", "https://www.example.com/guides/first-steps.html"), seen(1, "deck", "what", "file", "name", "Deck (mine).pptx", "size", "1370000"),

@@ -21,7 +21,8 @@ import (
 // installation has it. Problems get their statuses as in the program.
 func newSite(t testing.TB, db *store.DB, change func(*Site)) (*Site, *echo.Echo) {
 	t.Helper()
-	site := Site{DB: db, Job: newJob(db), Holdouts: &attribution.Holdouts{DB: db, Now: func() time.Time { return today }}, Registry: &ingest.Registry{Contacts: contactKey},
+	site := Site{
+		DB: db, Job: newJob(db), Holdouts: &attribution.Holdouts{DB: db, Now: func() time.Time { return today }}, Registry: &ingest.Registry{Contacts: contactKey},
 		Zone: zone(t, "Europe/Berlin"), Version: "test", PublicURL: "https://go.example.com", Now: func() time.Time { return today },
 		Status: func(ctx context.Context) (trail.Status, error) {
 			c, err := db.Counts(ctx)
@@ -30,7 +31,8 @@ func newSite(t testing.TB, db *store.DB, change func(*Site)) (*Site, *echo.Echo)
 				Mailboxes: []trail.MailboxStatus{{Name: "anna.berg@example.com", Rep: "anna.berg@example.com", State: "ok", SentFolder: "Sent", LastPoll: today.Add(-20 * time.Second), Messages: 1204, Events: 311}, {Name: "hugo.martin@example.com", Rep: "hugo.martin@example.com", State: "parked", Reason: "the server refuses the password"}},
 				Events:    c.Events, Bad: 2, Contents: c.Contents, Deals: c.Deals, Contacts: c.Contacts, Shares: c.Shares, Clicks: c.Clicks, Received: c.LastReceived,
 			}, err
-		}}
+		},
+	}
 	if change != nil {
 		change(&site)
 	}

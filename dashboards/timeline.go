@@ -147,8 +147,10 @@ func (t *timeline) bands(d *trail.DealDetail, events []trail.TrailRow, sp span, 
 		if to-x < 0.2 {
 			continue // entered and left at once, as a closing stage is
 		}
-		t.Bands = append(t.Bands, band{Stage: e.Stage, X: pct(x), Width: pct(to - x), Odd: i%2 == 1,
-			Title: fmt.Sprintf("%s: %s", e.Stage, plural(int(end.Sub(e.At).Hours()/24), "day", "days"))})
+		t.Bands = append(t.Bands, band{
+			Stage: e.Stage, X: pct(x), Width: pct(to - x), Odd: i%2 == 1,
+			Title: fmt.Sprintf("%s: %s", e.Stage, plural(int(end.Sub(e.At).Hours()/24), "day", "days")),
+		})
 	}
 }
 
@@ -259,8 +261,10 @@ func (t *timeline) credits(events []trail.TrailRow, sp span) {
 		if most > 0 {
 			height = max(4, int(approx(e.Credit.Value)/most*(creditHeight-14)))
 		}
-		c := creditMark{X: pct(x), LabelX: pct(x), Anchor: "middle", ID: e.ID.String(), Height: height, Y: t.CreditBase - height,
-			Label: moneyShort(e.Credit.Value), Title: moneyText(e.Credit.Value) + " to " + e.Title}
+		c := creditMark{
+			X: pct(x), LabelX: pct(x), Anchor: "middle", ID: e.ID.String(), Height: height, Y: t.CreditBase - height,
+			Label: moneyShort(e.Credit.Value), Title: moneyText(e.Credit.Value) + " to " + e.Title,
+		}
 		left := x - labelAt1280/2
 		switch {
 		case x > 92:

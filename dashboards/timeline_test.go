@@ -17,8 +17,10 @@ func TestATimelineStaysOnThePageAndItsLabelsApart(t *testing.T) {
 		d := &trail.DealDetail{DealRow: trail.DealRow{Status: "won", CreatedAt: today.AddDate(0, -rng.IntN(30), 0), ClosedAt: today}}
 		for range 1 + rng.IntN(60) {
 			at := d.CreatedAt.Add(time.Duration(rng.Float64() * float64(today.Sub(d.CreatedAt))))
-			d.Events = append(d.Events, trail.TrailRow{At: at, Kind: trail.Clicked, Contacts: []string{fmt.Sprint("p", rng.IntN(3))}, Verdict: trail.Human, Probability: 1,
-				Credit: &trail.Sum{Credit: .1, Value: trail.Money{Amount: "1234.50", Currency: "EUR"}}})
+			d.Events = append(d.Events, trail.TrailRow{
+				At: at, Kind: trail.Clicked, Contacts: []string{fmt.Sprint("p", rng.IntN(3))}, Verdict: trail.Human, Probability: 1,
+				Credit: &trail.Sum{Credit: .1, Value: trail.Money{Amount: "1234.50", Currency: "EUR"}},
+			})
 		}
 		tl := newTimeline(d, trail.Likely, today, time.UTC)
 		x := func(s string) float64 {

@@ -177,9 +177,17 @@ func writeAbout(book *excelize.File, r trail.Review) error {
 	if !r.AsOf.IsZero() {
 		asOf = zoned(r.AsOf)
 	}
-	rows := [][2]string{{"Weekly lead review", r.Week}, {"from", r.From.Format(time.DateOnly)}, {"to", r.To.AddDate(0, 0, -1).Format(time.DateOnly)}, {"time zone", r.Zone},
-		{"known as of", asOf}, {"whose clicks count", string(r.Agents)}, {"credit model", r.Model}, {"run", r.Run},
-		{"to fill in", "The tinted columns. Save as XLSX and bring the file back: on the page of the review, or with dealtrail review --import FILE."}}
+	rows := [][2]string{
+		{"Weekly lead review", r.Week},
+		{"from", r.From.Format(time.DateOnly)},
+		{"to", r.To.AddDate(0, 0, -1).Format(time.DateOnly)},
+		{"time zone", r.Zone},
+		{"known as of", asOf},
+		{"whose clicks count", string(r.Agents)},
+		{"credit model", r.Model},
+		{"run", r.Run},
+		{"to fill in", "The tinted columns. Save as XLSX and bring the file back: on the page of the review, or with dealtrail review --import FILE."},
+	}
 	for i, row := range rows {
 		for j, text := range row {
 			if err := book.SetCellStr(aboutSheet, fmt.Sprintf("%c%d", 'A'+j, i+1), Harmless(text)); err != nil {

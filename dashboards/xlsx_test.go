@@ -31,8 +31,10 @@ func oneReview(t testing.TB) trail.Review {
 	late := time.Date(2026, 10, 4, 23, 30, 0, 0, z) // on the last evening of a week of 167 hours
 	deal := trail.DealRow{ID: "=1+1", Name: "Größe \"M\", <b>", Account: "+49", Value: trail.Money{Amount: "1234.50", Currency: "EUR"}, Status: "lost", Stage: "@Offer", Owner: "-rita", LossReason: "price\ntime"}
 	said := trail.Decision{ID: "X", Week: "2026-W40", Deal: "=1+1", Quality: "poor", State: "rejected", Reason: "=HYPERLINK(\"http://x\")", Text: "+call", Owner: "ana", Due: "2026-10-09"}
-	ann := trail.Lead{ContactRow: trail.ContactRow{Contact: "c1", Address: "ann@a.example", Name: "Ann", Status: "lead"}, Why: "Answered once.", Deal: &deal, Section: "lost", Clicks: 2, Replies: 1, Sent: 3, LastTouch: late,
-		Seen: []trail.LeadContent{{Content: "deck", Title: "The Deck", Clicked: 2, Opened: 1, Last: late}}}
+	ann := trail.Lead{
+		ContactRow: trail.ContactRow{Contact: "c1", Address: "ann@a.example", Name: "Ann", Status: "lead"}, Why: "Answered once.", Deal: &deal, Section: "lost", Clicks: 2, Replies: 1, Sent: 3, LastTouch: late,
+		Seen: []trail.LeadContent{{Content: "deck", Title: "The Deck", Clicked: 2, Opened: 1, Last: late}},
+	}
 	bob := trail.Lead{ContactRow: trail.ContactRow{Contact: "c2", Address: "bob@b.example", Status: "lead"}, Why: "Clicked twice."}
 	row := trail.ReviewRow{Section: "lost", Deal: deal, Stages: []string{"Demo", "Offer"}, Contacts: []string{"\tMarie", "Ann"}, Sent: 7, LastTouch: late, Decision: &said}
 	old := trail.Decision{ID: "01OLD", Week: "2026-W39", Contact: "c1", Address: "ann@a.example", Title: "Ann", Text: "send prices", Owner: "mia", Due: "2026-10-02", Kept: trail.KeptNot}

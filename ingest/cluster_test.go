@@ -67,8 +67,10 @@ func startCluster(t *testing.T) (nodes []*clusterNode, address string) {
 	var addresses []string
 	for i := range 3 {
 		n, dir := &clusterNode{port: freePort(t), bus: freePort(t)}, t.TempDir()
-		n.args = []string{"--port", n.port, "--bind", "127.0.0.1", "--dir", dir, "--cluster-enabled", "yes", "--cluster-port", n.bus, "--cluster-config-file", "nodes.conf",
-			"--cluster-require-full-coverage", "no", "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--logfile", filepath.Join(dir, "log")}
+		n.args = []string{
+			"--port", n.port, "--bind", "127.0.0.1", "--dir", dir, "--cluster-enabled", "yes", "--cluster-port", n.bus, "--cluster-config-file", "nodes.conf",
+			"--cluster-require-full-coverage", "no", "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--logfile", filepath.Join(dir, "log"),
+		}
 		n.start(t)
 		t.Cleanup(n.kill)
 		nodes = append(nodes, n)

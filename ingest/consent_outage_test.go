@@ -117,8 +117,10 @@ func TestALinkThatManyHaveIsStoppedAlone(t *testing.T) {
 	p.settle(t)
 	again := p.consents(t, "on", "on")
 	for _, node := range []*struct{ got, want string }{
-		{kept(t, c, request(trail.Clicked, "signature")), "optout"}, {kept(t, c, request(trail.Clicked, "own3")), "own3 origin"},
-		{kept(t, again, request(trail.Clicked, "signature")), "optout"}, {kept(t, again, request(trail.Clicked, "own3")), "own3 origin"},
+		{kept(t, c, request(trail.Clicked, "signature")), "optout"},
+		{kept(t, c, request(trail.Clicked, "own3")), "own3 origin"},
+		{kept(t, again, request(trail.Clicked, "signature")), "optout"},
+		{kept(t, again, request(trail.Clicked, "own3")), "own3 origin"},
 	} {
 		if node.got != node.want {
 			t.Errorf("%q is kept, want %q", node.got, node.want)

@@ -24,8 +24,10 @@ func TestOneEntryAmongTenThousandThatIsNoEventIsKeptByteForByte(t *testing.T) {
 	for _, c := range []struct{ what, raw, stage, reason, origin string }{
 		{"not JSON", "\x00\xff{\"id\":\n\t'\xc3\x28", "decode", "invalid", ""},
 		{"cut off", `{"id":"01M7W2Y7QVAQ4V4X5BKDKBNPHN","kind":"clicked"`, "decode", "", ""},
-		{"a year that cannot be", `{"id":"01M7W2Y7QVAQ4V4X5BKDKBNPHN","kind":"clicked","at":"0001-11-20T09:00:00Z","received_at":"2026-11-20T09:00:00Z","source":"webhook/test","content":"deck"}`,
-			"validate", "year 1 cannot be stored", "webhook/test"},
+		{
+			"a year that cannot be", `{"id":"01M7W2Y7QVAQ4V4X5BKDKBNPHN","kind":"clicked","at":"0001-11-20T09:00:00Z","received_at":"2026-11-20T09:00:00Z","source":"webhook/test","content":"deck"}`,
+			"validate", "year 1 cannot be stored", "webhook/test",
+		},
 		{"an unknown kind", `{"kind":"danced",   "source":"webhook/test"}`, "validate", `kind "danced" is not known`, "webhook/test"},
 	} {
 		t.Run(c.what, func(t *testing.T) {

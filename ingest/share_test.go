@@ -42,10 +42,14 @@ func TestAPermanentLinkIsMadeOnce(t *testing.T) {
 	}
 	seen := map[string]bool{first.Token: true}
 	for _, q := range []ingest.ShareRequest{
-		{Content: "case", Rep: "rep@own.example", Permanent: true}, {Content: "deck", Rep: "other@own.example", Permanent: true},
-		{Content: "deck", Rep: "rep@own.example"}, {Content: "deck", Rep: "rep@own.example"},
-		{Content: "deck", Rep: "rep@own.example", Deal: "D1"}, {Content: "deck", Rep: "rep@own.example", Deal: "D1"},
-		{Content: "deck", Rep: "rep@own.example", To: []string{"ann@acme.example"}}, {Content: "deck", Rep: "rep@own.example", To: []string{"ann@acme.example"}},
+		{Content: "case", Rep: "rep@own.example", Permanent: true},
+		{Content: "deck", Rep: "other@own.example", Permanent: true},
+		{Content: "deck", Rep: "rep@own.example"},
+		{Content: "deck", Rep: "rep@own.example"},
+		{Content: "deck", Rep: "rep@own.example", Deal: "D1"},
+		{Content: "deck", Rep: "rep@own.example", Deal: "D1"},
+		{Content: "deck", Rep: "rep@own.example", To: []string{"ann@acme.example"}},
+		{Content: "deck", Rep: "rep@own.example", To: []string{"ann@acme.example"}},
 	} {
 		s := share(t, r, q)
 		if seen[s.Token] {
@@ -156,7 +160,8 @@ func TestARepIsToldWhatColleaguesSentTheSamePeople(t *testing.T) {
 	}
 	sent("ben", "old", "fay@acme.example", day(27))
 	if s := share(t, r, ingest.ShareRequest{Content: "deck", Rep: "ann@vendor.example", To: []string{"fay@acme.example"}}); !slices.Equal(s.Warnings, []string{
-		"ben@vendor.example sent fay@acme.example The old deck on 27 Nov 2026; this has taken its place."}) {
+		"ben@vendor.example sent fay@acme.example The old deck on 27 Nov 2026; this has taken its place.",
+	}) {
 		t.Errorf("warned of %q", s.Warnings)
 	}
 }

@@ -344,6 +344,7 @@ func (noNotes) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (noNotes) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
+
 func (noNotes) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		args := fmt.Sprintf("%s", cmd.Args())

@@ -295,8 +295,10 @@ func TestDataDrivenModelsSpeakForThemselves(t *testing.T) {
 	linear := rows("content", "linear", nil)
 	own := rows("content", "markov", nil)
 	check(t, "credit and ends are the model's", fmt.Sprint(own["plain"].Credit, own["plain"].Low, own["plain"].High, own["plain"].Effect), "3.5 2.5 4.5 0.2")
-	check(t, "its value stands beside", *own["plain"].ModelCredit, trail.ModelCredit{Effect: 0.2, EffectLow: 0.1, EffectHigh: 0.3,
-		ModelValue: trail.Money{Amount: "1234.56", Currency: "EUR"}, ModelValueLow: trail.Money{Amount: "1000.00", Currency: "EUR"}, ModelValueHigh: trail.Money{Amount: "2000.00", Currency: "EUR"}})
+	check(t, "its value stands beside", *own["plain"].ModelCredit, trail.ModelCredit{
+		Effect: 0.2, EffectLow: 0.1, EffectHigh: 0.3,
+		ModelValue: trail.Money{Amount: "1234.56", Currency: "EUR"}, ModelValueLow: trail.Money{Amount: "1000.00", Currency: "EUR"}, ModelValueHigh: trail.Money{Amount: "2000.00", Currency: "EUR"},
+	})
 	check(t, "the money is the sum of the splits", own["plain"].Value, linear["plain"].Value)
 	check(t, "its ends too", own["plain"].ValueLow, linear["plain"].ValueLow)
 	check(t, "a player without a split", fmt.Sprint(own["unsent"].Deals, own["unsent"].Value.Amount, own["unsent"].Credit, own["unsent"].Title), "00.000.1Nobody sent it")

@@ -26,8 +26,10 @@ const (
 
 // Causes returns all causes, in the order in which they are looked for.
 func Causes() []Cause {
-	return []Cause{CauseDealWon, CauseDealGone, CauseAmount, CauseLate, CauseVerdict, CauseRemoved, CauseClosed, CauseMoved, CauseContent,
-		CauseRegrouped, CauseSettings, CauseWeights, CauseMilestones, CauseOther}
+	return []Cause{
+		CauseDealWon, CauseDealGone, CauseAmount, CauseLate, CauseVerdict, CauseRemoved, CauseClosed, CauseMoved, CauseContent,
+		CauseRegrouped, CauseSettings, CauseWeights, CauseMilestones, CauseOther,
+	}
 }
 
 // Unattributed names what no content earned, where a key is asked for.

@@ -56,8 +56,10 @@ func TestEventJSONLeavesOutWhatDoesNotApply(t *testing.T) {
 
 // field returns a pointer to a text field that Validate names.
 func field(e *trail.Event, name string) *string {
-	return map[string]*string{"content": &e.Content, "share": (*string)(&e.Share), "message": &e.Message, "contact": (*string)(&e.Contact), "rep": &e.Rep,
-		"deal": &e.Deal, "stage": &e.Stage, "note": &e.Note}[name]
+	return map[string]*string{
+		"content": &e.Content, "share": (*string)(&e.Share), "message": &e.Message, "contact": (*string)(&e.Contact), "rep": &e.Rep,
+		"deal": &e.Deal, "stage": &e.Stage, "note": &e.Note,
+	}[name]
 }
 
 func TestValidateAsksForWhatEachKindNeeds(t *testing.T) {
@@ -114,9 +116,11 @@ func FuzzEventJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind, source, content, note, key, value string, ms int64, revision uint16, p float32, person bool) {
 		valid := func(s string) string { return strings.ToValidUTF8(s, "?") } // JSON carries no other text
 		at := time.UnixMilli(ms % 10_000_000_000_000).UTC()
-		e := trail.Event{ID: trail.NewID(at), Kind: trail.Kind(valid(kind)), At: at, ReceivedAt: at.Add(time.Millisecond), Source: valid(source), Revision: revision,
+		e := trail.Event{
+			ID: trail.NewID(at), Kind: trail.Kind(valid(kind)), At: at, ReceivedAt: at.Add(time.Millisecond), Source: valid(source), Revision: revision,
 			Content: valid(content), Note: valid(note), Attrs: map[string]string{valid(key): valid(value)},
-			Verdict: trail.Verdict{Agent: trail.Agent(valid(value)), Probability: p, Rules: []string{valid(key)}}}
+			Verdict: trail.Verdict{Agent: trail.Agent(valid(value)), Probability: p, Rules: []string{valid(key)}},
+		}
 		if person {
 			e.Person = &trail.Person{Address: valid(note), Name: valid(value)}
 		}

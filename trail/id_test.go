@@ -115,7 +115,15 @@ func TestIDFromIsAFunctionOfTheFact(t *testing.T) {
 func TestIDFromKeepsPartsApart(t *testing.T) {
 	seen := map[trail.ID][]string{}
 	for _, parts := range [][]string{
-		{"abc"}, {"ab", "c"}, {"a", "bc"}, {"a", "b", "c"}, {"", "abc"}, {"abc", ""}, {"a", "", "bc"}, {"ab\x00c"}, {"ab", "\x00c"},
+		{"abc"},
+		{"ab", "c"},
+		{"a", "bc"},
+		{"a", "b", "c"},
+		{"", "abc"},
+		{"abc", ""},
+		{"a", "", "bc"},
+		{"ab\x00c"},
+		{"ab", "\x00c"},
 		{"a\x00\x00\x00\x00\x00\x00\x00\x02bc"},
 	} {
 		id := trail.IDFrom(time.Time{}, parts[0], parts[1:]...)

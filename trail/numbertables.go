@@ -14,8 +14,10 @@ func GoalsTable(goals []Goal) [][]string {
 		if r == nil {
 			r = &GoalResult{}
 		}
-		rows = append(rows, []string{g.Measure, g.Title, g.Period, g.Unit, g.Target, r.Actual, whole(r.Of), r.Pace, r.Expected, r.Low, r.High, string(r.State), days(r.Elapsed), days(r.Days), whole(r.LeftOut),
-			g.Sales, g.Marketing, g.By, stampOf(g.At), yes(g.Dropped), strconv.Itoa(len(g.History)), g.Note})
+		rows = append(rows, []string{
+			g.Measure, g.Title, g.Period, g.Unit, g.Target, r.Actual, whole(r.Of), r.Pace, r.Expected, r.Low, r.High, string(r.State), days(r.Elapsed), days(r.Days), whole(r.LeftOut),
+			g.Sales, g.Marketing, g.By, stampOf(g.At), yes(g.Dropped), strconv.Itoa(len(g.History)), g.Note,
+		})
 	}
 	return rows
 }

@@ -119,8 +119,10 @@ func TestADealWaitsOnceAndOnlyWhileItIsOpen(t *testing.T) {
 func TestOpenRequestsComeFirstAndTheOldestOfThem(t *testing.T) {
 	at := func(n int) time.Time { return noon.AddDate(0, 0, n) }
 	all := []trail.Request{
-		{Text: "answered", At: at(0), Answer: &trail.Answer{At: at(5)}}, {Text: "new", At: at(4)},
-		{Text: "answered later", At: at(1), Answer: &trail.Answer{At: at(6)}}, {Text: "old", At: at(2)},
+		{Text: "answered", At: at(0), Answer: &trail.Answer{At: at(5)}},
+		{Text: "new", At: at(4)},
+		{Text: "answered later", At: at(1), Answer: &trail.Answer{At: at(6)}},
+		{Text: "old", At: at(2)},
 	}
 	trail.SortRequests(all)
 	order := ""

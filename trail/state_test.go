@@ -56,8 +56,10 @@ func TestContentIsNeverRetracted(t *testing.T) {
 
 func TestARetractedFactNamesNobody(t *testing.T) {
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	e := trail.Event{ID: trail.NewID(noon), Revision: 1, Kind: trail.Clicked, At: noon, ReceivedAt: noon.Add(time.Hour), RevisedAt: noon, Source: "csv",
-		Content: "deck", Contact: "c", Deal: "D", Rep: "r", Account: "a", Person: &trail.Person{Address: "ann@acme.example"}, Attrs: map[string]string{"k": "v"}}
+	e := trail.Event{
+		ID: trail.NewID(noon), Revision: 1, Kind: trail.Clicked, At: noon, ReceivedAt: noon.Add(time.Hour), RevisedAt: noon, Source: "csv",
+		Content: "deck", Contact: "c", Deal: "D", Rep: "r", Account: "a", Person: &trail.Person{Address: "ann@acme.example"}, Attrs: map[string]string{"k": "v"},
+	}
 	got := e.Retract(noon.Add(2 * time.Hour))
 	want := trail.Event{ID: e.ID, Revision: 2, Kind: trail.Retracted, At: e.At, ReceivedAt: e.ReceivedAt, RevisedAt: noon.Add(2 * time.Hour), Source: "csv"}
 	if !reflect.DeepEqual(got, want) || got.Validate() != nil {

@@ -177,8 +177,10 @@ func FuzzNormalURLIsIdempotent(f *testing.F) {
 }
 
 func TestTargetOfReadsARegistration(t *testing.T) {
-	got := trail.TargetOf("deck", map[string]string{"title": "Deck", "url": "https://a.example/", "other_urls": "https://b.example/  https://c.example/",
-		"file": "ab12", "file_name": "deck.pdf", "file_type": "application/pdf"})
+	got := trail.TargetOf("deck", map[string]string{
+		"title": "Deck", "url": "https://a.example/", "other_urls": "https://b.example/  https://c.example/",
+		"file": "ab12", "file_name": "deck.pdf", "file_type": "application/pdf",
+	})
 	if got.Content != "deck" || got.Title != "Deck" || got.URL != "https://a.example/" || len(got.OtherURLs) != 2 || got.OtherURLs[1] != "https://c.example/" ||
 		got.File != "ab12" || got.FileName != "deck.pdf" || got.FileType != "application/pdf" {
 		t.Errorf("%+v", got)

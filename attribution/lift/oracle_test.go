@@ -170,8 +170,10 @@ func hazardCells(t *testing.T) (lift.Hazard, []lift.Cell) {
 	}
 	var cells []lift.Cell
 	for _, row := range table(t, "hazard_personweek_input.csv") {
-		c := lift.Cell{Stage: row["stage"], Segment: row["segment"], Week: count(t, row["week_in_stage"]), Seen: row["seen_rare_null"] == "1",
-			AtRisk: 1, Advanced: count(t, row["advanced"]), Lost: count(t, row["lost"])}
+		c := lift.Cell{
+			Stage: row["stage"], Segment: row["segment"], Week: count(t, row["week_in_stage"]), Seen: row["seen_rare_null"] == "1",
+			AtRisk: 1, Advanced: count(t, row["advanced"]), Lost: count(t, row["lost"]),
+		}
 		for _, name := range others {
 			c.Covariates = append(c.Covariates, count(t, row[name]))
 		}
@@ -208,8 +210,10 @@ func TestCoxAsCoxphWithEfronTies(t *testing.T) {
 	t.Parallel()
 	var spans []lift.Span
 	for _, row := range table(t, "cox_timevarying_input.csv") {
-		spans = append(spans, lift.Span{Start: number(t, row["start"]), Stop: number(t, row["stop"]), Event: row["event"] == "1",
-			X: []float64{number(t, row["seen"]), number(t, row["seg"])}})
+		spans = append(spans, lift.Span{
+			Start: number(t, row["start"]), Stop: number(t, row["stop"]), Event: row["event"] == "1",
+			X: []float64{number(t, row["seen"]), number(t, row["seg"])},
+		})
 	}
 	fit := must[*lift.Cox](t)(lift.FitCox([]string{"seen", "seg"}, spans))
 	for i, row := range table(t, "cox_timevarying_expected.csv")[:2] { // the first two are Efron's

@@ -23,8 +23,10 @@ func parts(tables []lift.Table, rng *rand.Rand) []lift.Table {
 		cut.Exposed = cut.ExposedAdvanced + rng.Int64N(t.Exposed-t.ExposedAdvanced+1)
 		cut.ControlAdvanced = rng.Int64N(t.ControlAdvanced + 1)
 		cut.Control = cut.ControlAdvanced + rng.Int64N(t.Control-t.ControlAdvanced+1)
-		rest := lift.Table{Stratum: t.Stratum, Exposed: t.Exposed - cut.Exposed, ExposedAdvanced: t.ExposedAdvanced - cut.ExposedAdvanced,
-			Control: t.Control - cut.Control, ControlAdvanced: t.ControlAdvanced - cut.ControlAdvanced}
+		rest := lift.Table{
+			Stratum: t.Stratum, Exposed: t.Exposed - cut.Exposed, ExposedAdvanced: t.ExposedAdvanced - cut.ExposedAdvanced,
+			Control: t.Control - cut.Control, ControlAdvanced: t.ControlAdvanced - cut.ControlAdvanced,
+		}
 		all = append(all, cut, rest)
 	}
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -207,8 +209,15 @@ func TestMoreDealsIsRoundedUpAndOnlyForeseenAtAPace(t *testing.T) {
 		closed int64
 		want   int64
 		ok     bool
-	}{{need(20, 30), 114, 60, true}, {need(20, 30), 264, 140, true}, {need(29, 30), 100, 4, true}, {need(0, 30), 100, 0, false},
-		{need(20, 30), 0, 0, false}, {nil, 0, 0, true}, {append(need(29, 30), lift.Need{What: "controls", Have: 10, Want: 30}), 10, 20, true}} {
+	}{
+		{need(20, 30), 114, 60, true},
+		{need(20, 30), 264, 140, true},
+		{need(29, 30), 100, 4, true},
+		{need(0, 30), 100, 0, false},
+		{need(20, 30), 0, 0, false},
+		{nil, 0, 0, true},
+		{append(need(29, 30), lift.Need{What: "controls", Have: 10, Want: 30}), 10, 20, true},
+	} {
 		if got, ok := lift.MoreDeals(c.needs, c.closed); got != c.want || ok != c.ok {
 			t.Errorf("%v after %d: %d %v, want %d %v", c.needs, c.closed, got, ok, c.want, c.ok)
 		}
@@ -306,8 +315,13 @@ func TestGainWithoutLossesIsTheClosedForm(t *testing.T) {
 
 func TestCountsThatDefineNothingAreSaidSo(t *testing.T) {
 	t.Parallel()
-	for _, tables := range [][]lift.Table{nil, {{Exposed: 5, ExposedAdvanced: 2}}, {{Control: 5}}, {{Exposed: 5, Control: 5}},
-		{{Exposed: 5, ExposedAdvanced: 5, Control: 5, ControlAdvanced: 5}}} {
+	for _, tables := range [][]lift.Table{
+		nil,
+		{{Exposed: 5, ExposedAdvanced: 2}},
+		{{Control: 5}},
+		{{Exposed: 5, Control: 5}},
+		{{Exposed: 5, ExposedAdvanced: 5, Control: 5, ControlAdvanced: 5}},
+	} {
 		s := must[lift.Strata](t)(lift.Stratify(tables))
 		if len(s.Short()) == 0 {
 			t.Errorf("%v is enough", tables)

@@ -100,8 +100,10 @@ func TestMarkovGameIsSolvedExactly(t *testing.T) {
 func TestMarkovGameKnowsTwinsAndNullPlayers(t *testing.T) {
 	t.Parallel()
 	paths := []Path{
-		{Contents: []uint32{1, 2}, Conversions: 3, Nulls: 1, Value: 30}, {Contents: []uint32{1, 3}, Conversions: 3, Nulls: 1, Value: 30},
-		{Contents: []uint32{2, 1}, Conversions: 1, Nulls: 4, Value: 50}, {Contents: []uint32{3, 1}, Conversions: 1, Nulls: 4, Value: 50},
+		{Contents: []uint32{1, 2}, Conversions: 3, Nulls: 1, Value: 30},
+		{Contents: []uint32{1, 3}, Conversions: 3, Nulls: 1, Value: 30},
+		{Contents: []uint32{2, 1}, Conversions: 1, Nulls: 4, Value: 50},
+		{Contents: []uint32{3, 1}, Conversions: 1, Nulls: 4, Value: 50},
 		{Contents: []uint32{1, 4}, Nulls: 6},
 	}
 	for _, all := range []bool{false, true} {

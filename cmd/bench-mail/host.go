@@ -21,6 +21,7 @@ func (h *host) Cleanup(f func()) { h.cleanups = append(h.cleanups, f) }
 func (h *host) Errorf(format string, args ...any) {
 	h.failed = errors.Join(h.failed, fmt.Errorf(format, args...))
 }
+
 func (h *host) Fatal(args ...any)                 { panic(failure{errors.New(fmt.Sprint(args...))}) }
 func (h *host) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
 

@@ -130,8 +130,12 @@ func (s *server) wrk(ctx context.Context, d time.Duration) error {
 var browser = [][2]string{
 	{"User-Agent", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"},
 	{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"},
-	{"Accept-Language", "de,en;q=0.9"}, {"Accept-Encoding", "gzip, deflate, br"},
-	{"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "document"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-User", "?1"},
+	{"Accept-Language", "de,en;q=0.9"},
+	{"Accept-Encoding", "gzip, deflate, br"},
+	{"Sec-Fetch-Mode", "navigate"},
+	{"Sec-Fetch-Dest", "document"},
+	{"Sec-Fetch-Site", "cross-site"},
+	{"Sec-Fetch-User", "?1"},
 	{"Upgrade-Insecure-Requests", "1"},
 }
 

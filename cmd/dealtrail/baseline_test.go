@@ -41,7 +41,8 @@ func TestTheBaselineIsKeptByItselfOnce(t *testing.T) {
 	now := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
 	var looks, kept atomic.Int32
 	added := now.Add(-time.Hour)
-	m := &measurer{DB: db, Since: func(now time.Time) time.Time { return now.AddDate(-1, 0, 0) }, Added: func() time.Time { return added }, Every: time.Millisecond, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Settle: func(context.Context) error { return nil },
+	m := &measurer{
+		DB: db, Since: func(now time.Time) time.Time { return now.AddDate(-1, 0, 0) }, Added: func() time.Time { return added }, Every: time.Millisecond, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Settle: func(context.Context) error { return nil },
 		Emit: func(ctx context.Context, events ...trail.Event) error {
 			kept.Add(1)
 			return db.InsertEvents(ctx, events)
@@ -62,7 +63,8 @@ func TestTheBaselineIsKeptByItselfOnce(t *testing.T) {
 				added = now.Add(-25 * time.Hour)
 			}
 			return st, nil
-		}}
+		},
+	}
 	for range 2 {
 		if err := m.Run(t.Context()); err != nil {
 			t.Fatal(err)

@@ -119,8 +119,10 @@ func (cmd attributeCmd) Run(e *env) error {
 // creditTable is a report as a table, with what no content earned and the total as
 // last rows.
 func creditTable(report trail.Attribution) (header []string, rows [][]string) {
-	header = []string{report.By, "title", "deals", "credit", "value", "currency", "low", "high", "value_low", "value_high", "tie",
-		"effect", "effect_low", "effect_high", "model_value", "model_value_low", "model_value_high", "cost", "credit_per_cost", "credit_per_cost_low", "credit_per_cost_high"}
+	header = []string{
+		report.By, "title", "deals", "credit", "value", "currency", "low", "high", "value_low", "value_high", "tie",
+		"effect", "effect_low", "effect_high", "model_value", "model_value_low", "model_value_high", "cost", "credit_per_cost", "credit_per_cost_low", "credit_per_cost_high",
+	}
 	deals := func(f float64) string { return fmt.Sprintf("%.4f", f) }
 	for _, r := range report.Rows {
 		row := make([]string, len(header))

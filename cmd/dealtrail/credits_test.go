@@ -51,8 +51,18 @@ func TestCreditsAddUpOnTheTerminalUnderEveryKeyAndFilter(t *testing.T) {
 		t.Errorf("two filters: %s of %s", sum.FloatString(2), total.FloatString(2))
 	}
 	for i, x := range []struct{ filter, value, total string }{
-		{"", "", all}, {"kind", "größe", ""}, {"content", "C2", ""}, {"persona", "=SUM(A1)", ""}, {"owner", "rita@ours.test", "100.05"}, {"account", "acme.test", "111.11"}, {"month", "2026-03", "100.05"},
-		{"rep", "rita@ours.test", "100.05"}, {"deal", "D1", "100.00"}, {"stage", "Won", "111.11"}, {"team", "(none)", all}, {"size", "under 10k", all},
+		{"", "", all},
+		{"kind", "größe", ""},
+		{"content", "C2", ""},
+		{"persona", "=SUM(A1)", ""},
+		{"owner", "rita@ours.test", "100.05"},
+		{"account", "acme.test", "111.11"},
+		{"month", "2026-03", "100.05"},
+		{"rep", "rita@ours.test", "100.05"},
+		{"deal", "D1", "100.00"},
+		{"stage", "Won", "111.11"},
+		{"team", "(none)", all},
+		{"size", "under 10k", all},
 	} {
 		q := query(x.filter, x.value)
 		var attributed, parts int64

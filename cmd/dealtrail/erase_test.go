@@ -5,9 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"github.com/redis/go-redis/v9"
 	"html"
-
 	"io"
 	"net/http"
 	"net/url"
@@ -17,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"dealtrail/ingest/mailbox/mailtest"
 	"dealtrail/trail"

@@ -64,8 +64,10 @@ func (cmd holdoutListCmd) Run(e *env) error {
 		if f := r.Effect; f != nil {
 			difference, low, high, q = signed(f.Difference), signed(f.Low), signed(f.High), strconv.FormatFloat(f.Q, 'f', 4, 64)
 		}
-		rows = append(rows, []string{r.ID, r.Name, r.Content, r.Outcome, strconv.Itoa(r.Weeks), r.StartedAt.Format(time.DateOnly), ended,
-			num(r.Total.Recommended.Assigned), num(r.Total.HeldBack.Assigned), num(r.Total.Recommended.Over + r.Total.HeldBack.Over), r.Verdict, difference, low, high, q})
+		rows = append(rows, []string{
+			r.ID, r.Name, r.Content, r.Outcome, strconv.Itoa(r.Weeks), r.StartedAt.Format(time.DateOnly), ended,
+			num(r.Total.Recommended.Assigned), num(r.Total.HeldBack.Assigned), num(r.Total.Recommended.Over + r.Total.HeldBack.Over), r.Verdict, difference, low, high, q,
+		})
 	}
 	return cmd.print(e, list, []string{"id", "name", "content", "outcome", "weeks", "started", "ended", "recommended", "held_back", "over", "verdict", "difference", "low", "high", "q"}, rows)
 }

@@ -16,16 +16,20 @@ import (
 var company = map[string][]string{
 	"content":  {"id,title,kind,url", "C1,One pager,one-pager,https://www.example.com/one", "C2,=SUM(A1),deck,https://www.example.com/two", "C3,Größe,video,https://www.example.com/three"},
 	"contacts": {"email,name,account,domain", "ann@acme.test,Ann,Acme,acme.test", "ben@acme.test,Ben,Acme,acme.test", "cy@blue.test,Cy,Blue,blue.test"},
-	"deals": {"id,name,account,domain,amount,currency,stage,status,owner,created_at,closed_at,contacts",
+	"deals": {
+		"id,name,account,domain,amount,currency,stage,status,owner,created_at,closed_at,contacts",
 		"D1,First,Acme,acme.test,100.00,EUR,Won,won,rita@ours.test,2026-01-01,2026-03-01,ann@acme.test;ben@acme.test",
 		"D2,Second,Blue,blue.test,0.05,EUR,Won,won,rita@ours.test,2026-01-05,2026-03-02,cy@blue.test",
 		"D3,Third,Blue,blue.test,70.10,EUR,Lost,lost,rolf@ours.test,2026-01-07,2026-03-03,cy@blue.test",
-		"D4,Fourth,Acme,acme.test,11.11,EUR,Won,won,rolf@ours.test,2026-01-07,2026-01-08,"},
+		"D4,Fourth,Acme,acme.test,11.11,EUR,Won,won,rolf@ours.test,2026-01-07,2026-01-08,",
+	},
 	"stages": {"deal,stage,at", "D1,Demo,2026-01-10", "D1,Won,2026-03-01", "D2,Demo,2026-01-12", "D3,Demo,2026-01-13"},
-	"touches": {"at,kind,content,contact,deal,rep,agent",
+	"touches": {
+		"at,kind,content,contact,deal,rep,agent",
 		"2026-01-11 10:00,clicked,C1,ann@acme.test,,rita@ours.test,", "2026-01-12 10:00,clicked,C2,ben@acme.test,,rita@ours.test,",
 		"2026-01-13 10:00,clicked,C3,cy@blue.test,,rita@ours.test,", "2026-01-14 10:00,replied,C1,cy@blue.test,,rita@ours.test,",
-		"2026-01-15 10:00,clicked,C2,ann@acme.test,,rita@ours.test,scanner", "2026-01-16 10:00,viewed,C2,cy@blue.test,D2,rita@ours.test,"},
+		"2026-01-15 10:00,clicked,C2,ann@acme.test,,rita@ours.test,scanner", "2026-01-16 10:00,viewed,C2,cy@blue.test,D2,rita@ours.test,",
+	},
 }
 
 var tables = []string{"content", "contacts", "deals", "stages", "touches"}
@@ -95,8 +99,10 @@ func (r *running) reports() string {
 	r.t.Helper()
 	r.command("attribute", "--model", "first")
 	var all []string
-	for _, path := range []string{"/v1/content", "/v1/content/C2", "/v1/deals", "/v1/deals/D1", "/v1/deals/D2", "/v1/reps", "/v1/accounts/acme.test",
-		"/v1/contacts/cy@blue.test", "/v1/attribution?model=first", "/v1/attribution?model=first&by=rep", "/v1/review?week=2026-W09"} {
+	for _, path := range []string{
+		"/v1/content", "/v1/content/C2", "/v1/deals", "/v1/deals/D1", "/v1/deals/D2", "/v1/reps", "/v1/accounts/acme.test",
+		"/v1/contacts/cy@blue.test", "/v1/attribution?model=first", "/v1/attribution?model=first&by=rep", "/v1/review?week=2026-W09",
+	} {
 		report := ask1[map[string]any](r, path)
 		for _, key := range []string{"run", "as_of"} {
 			delete(report, key)

@@ -27,27 +27,41 @@ type question struct {
 }
 
 var questions = []question{
-	{"Public address of tracked links. Prospects' browsers must reach it over https; links begin with it, so keep it short.",
+	{
+		"Public address of tracked links. Prospects' browsers must reach it over https; links begin with it, so keep it short.",
 		func(c *Config) string { return c.Server.PublicURL },
-		func(c *Config, v string) error { c.Server.PublicURL = v; return nil }},
-	{"Your own mail domains, separated by spaces. Mail inside them leaves no trace; everyone outside is a contact.",
+		func(c *Config, v string) error { c.Server.PublicURL = v; return nil },
+	},
+	{
+		"Your own mail domains, separated by spaces. Mail inside them leaves no trace; everyone outside is a contact.",
 		func(c *Config) string { return strings.Join(c.Company.Domains, " ") },
-		func(c *Config, v string) error { c.Company.Domains = strings.Fields(v); return nil }},
-	{"Time zone of weeks and pages, such as Europe/Berlin.",
+		func(c *Config, v string) error { c.Company.Domains = strings.Fields(v); return nil },
+	},
+	{
+		"Time zone of weeks and pages, such as Europe/Berlin.",
 		func(c *Config) string { return c.Company.Zone },
-		func(c *Config, v string) error { c.Company.Zone = v; return nil }},
-	{"Reporting currency of all values.",
+		func(c *Config, v string) error { c.Company.Zone = v; return nil },
+	},
+	{
+		"Reporting currency of all values.",
 		func(c *Config) string { return c.Company.Currency },
-		func(c *Config, v string) error { c.Company.Currency = v; return nil }},
-	{"Links: on keeps who clicked; consent keeps that only of contacts who agreed, and of others that somebody clicked; account keeps only the deal and company; off keeps nothing. Links always work.",
+		func(c *Config, v string) error { c.Company.Currency = v; return nil },
+	},
+	{
+		"Links: on keeps who clicked; consent keeps that only of contacts who agreed, and of others that somebody clicked; account keeps only the deal and company; off keeps nothing. Links always work.",
 		func(c *Config) string { return c.Tracking.Links },
-		func(c *Config, v string) error { c.Tracking.Links = v; return nil }},
-	{"Pixel: off, consent (only contacts who agreed) or on. Opens are weak evidence, and in the EU a pixel needs consent.",
+		func(c *Config, v string) error { c.Tracking.Links = v; return nil },
+	},
+	{
+		"Pixel: off, consent (only contacts who agreed) or on. Opens are weak evidence, and in the EU a pixel needs consent.",
 		func(c *Config) string { return c.Tracking.Pixel },
-		func(c *Config, v string) error { c.Tracking.Pixel = v; return nil }},
-	{"How far back to read mail when a mailbox is first connected, as 30 days, 12 months or a date. Only facts are kept: who sent which content to whom, and when. A year shows on the first day what is sent, what never is, and what won deals had.",
+		func(c *Config, v string) error { c.Tracking.Pixel = v; return nil },
+	},
+	{
+		"How far back to read mail when a mailbox is first connected, as 30 days, 12 months or a date. Only facts are kept: who sent which content to whom, and when. A year shows on the first day what is sent, what never is, and what won deals had.",
 		func(c *Config) string { return c.Mailboxes.Since.String() },
-		func(c *Config, v string) error { return c.Mailboxes.Since.UnmarshalText([]byte(v)) }},
+		func(c *Config, v string) error { return c.Mailboxes.Since.UnmarshalText([]byte(v)) },
+	},
 }
 
 // Run writes the configuration and fresh keys. It never overwrites either.

@@ -86,8 +86,10 @@ func (cmd listsShowCmd) Run(e *env) error {
 	}
 	var rows [][]string
 	for _, x := range r.Rows {
-		rows = append(rows, []string{x.Content, x.Title, strconv.FormatUint(x.Sent, 10), strconv.FormatUint(x.Clicked, 10), strconv.FormatUint(x.Replied, 10), share(&x.Rate), share(&x.Low), share(&x.High),
-			share(x.RestRate), share(x.Diff), share(x.DiffLow), share(x.DiffHigh), x.Verdict, x.Sentence})
+		rows = append(rows, []string{
+			x.Content, x.Title, strconv.FormatUint(x.Sent, 10), strconv.FormatUint(x.Clicked, 10), strconv.FormatUint(x.Replied, 10), share(&x.Rate), share(&x.Low), share(&x.High),
+			share(x.RestRate), share(x.Diff), share(x.DiffLow), share(x.DiffHigh), x.Verdict, x.Sentence,
+		})
 	}
 	return cmd.print(e, r, []string{"content", "title", "sent", "clicked", "replied", "rate", "low", "high", "rest_rate", "difference", "difference_low", "difference_high", "verdict", "sentence"}, rows)
 }

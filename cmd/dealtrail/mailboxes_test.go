@@ -353,7 +353,8 @@ func TestAddressBelongsToOneRepOrNone(t *testing.T) {
 		{Rep: "ana@ours.test", Aliases: []string{"A.Berg@ours.test", "team@ours.test", "ben@ours.test"}, Username: "ana@ours.test"},
 		{Rep: "ana@ours.test", Username: "sales@ours.test"},
 		{Rep: "ben@ours.test", Aliases: []string{"team@ours.test"}, Username: "admin@ours.test"},
-		{Rep: "cleo@ours.test", Username: "admin@ours.test"}, {Rep: "dan@ours.test", Username: "dan"},
+		{Rep: "cleo@ours.test", Username: "admin@ours.test"},
+		{Rep: "dan@ours.test", Username: "dan"},
 	})
 	for address, want := range map[string]string{
 		"ana@ours.test": "ana@ours.test", "a.berg@ours.test": "ana@ours.test", "sales@ours.test": "ana@ours.test", "ben@ours.test": "ben@ours.test",

@@ -244,8 +244,10 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 			t.Errorf("%s %s: %v", method, path, err)
 		}
 	}
-	for _, path := range []string{"/v1/status", "/v1/content", "/v1/content/C2?agents=all", "/v1/deals?limit=2", "/v1/deals/D1?model=first", "/v1/contacts/ann@acme.test",
-		"/v1/accounts/acme.test", "/v1/reps", "/v1/sighted?dismissed=true", "/v1/baseline", "/v1/attribution", "/v1/attribution?by=owner", "/v1/attribution?by=month&model=markov", "/v1/attribution?model=markov&content=C1&owner=rita@ours.test", "/v1/attribution/why?content=C1", "/v1/attribution/why?deal=D4&content=%28none%29&limit=1", "/v1/spend", "/v1/runs", "/v1/review?week=2026-W09", "/v1/keys", "/v1/mailboxes"} {
+	for _, path := range []string{
+		"/v1/status", "/v1/content", "/v1/content/C2?agents=all", "/v1/deals?limit=2", "/v1/deals/D1?model=first", "/v1/contacts/ann@acme.test",
+		"/v1/accounts/acme.test", "/v1/reps", "/v1/sighted?dismissed=true", "/v1/baseline", "/v1/attribution", "/v1/attribution?by=owner", "/v1/attribution?by=month&model=markov", "/v1/attribution?model=markov&content=C1&owner=rita@ours.test", "/v1/attribution/why?content=C1", "/v1/attribution/why?deal=D4&content=%28none%29&limit=1", "/v1/spend", "/v1/runs", "/v1/review?week=2026-W09", "/v1/keys", "/v1/mailboxes",
+	} {
 		check("GET", path, "", 200)
 	}
 	check("POST", "/v1/shares", `{"content":"C1","rep":"rita@ours.test","to":["ann@acme.test"],"deal":"D1"}`, 201)

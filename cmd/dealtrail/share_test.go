@@ -37,8 +37,10 @@ func TestShareCommandPrintsTheLinkAloneAndWarnsBesideIt(t *testing.T) {
 	}
 
 	at := time.Now().UTC().Add(-time.Hour)
-	sent := trail.Event{ID: trail.NewID(at), Kind: trail.Sent, At: at, ReceivedAt: at, Source: "mail", Content: "C1", Message: "m",
-		Rep: "ben@ours.test", Contact: r.program.server.Registry.Contacts.ID("ann@acme.test")}
+	sent := trail.Event{
+		ID: trail.NewID(at), Kind: trail.Sent, At: at, ReceivedAt: at, Source: "mail", Content: "C1", Message: "m",
+		Rep: "ben@ours.test", Contact: r.program.server.Registry.Contacts.ID("ann@acme.test"),
+	}
 	if err := r.program.server.Buffer.Append(t.Context(), sent); err != nil {
 		t.Fatal(err)
 	}

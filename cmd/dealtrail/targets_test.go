@@ -169,8 +169,10 @@ func TestLinksWorkWithWhatIsCopiedAlong(t *testing.T) {
 	n := uint64(0)
 	upper := strings.Replace(s.URL, s.Token, strings.ToUpper(s.Token), 1)
 	for _, link := range []string{s.URL, upper, strings.Replace(s.URL, s.Token, strings.ToUpper(s.Token[:13])+s.Token[13:], 1)} {
-		for _, tail := range []string{"", ".", ")", ">", "=", "%20", "=3D", ",", ";", `"`, "/", "...", ").", ">.", `">`, "'", "!", "*", "]", "%22", "%3E", "%3D", "%0D%0A", "=%0A",
-			"%E2%80%A6", "%C2%A0", "%E2%80%8B", "%00", "%FF", "&nbsp;", "&gt;", "|", "%7C", "?", "?utm_source=x", "?url=https://other.example/", "#x", "/?x=1", ".?x", "%2F", "%3Fx", "_", "-", "+", "~"} {
+		for _, tail := range []string{
+			"", ".", ")", ">", "=", "%20", "=3D", ",", ";", `"`, "/", "...", ").", ">.", `">`, "'", "!", "*", "]", "%22", "%3E", "%3D", "%0D%0A", "=%0A",
+			"%E2%80%A6", "%C2%A0", "%E2%80%8B", "%00", "%FF", "&nbsp;", "&gt;", "|", "%7C", "?", "?utm_source=x", "?url=https://other.example/", "#x", "/?x=1", ".?x", "%2F", "%3Fx", "_", "-", "+", "~",
+		} {
 			n++
 			if status, location := curlHead(t, link+tail); status != "HTTP/1.1 302 Found" || location != to {
 				t.Errorf("%s answers %q to %q", link[len(link)-5:]+tail, status, location)

@@ -218,6 +218,8 @@ func (r *row) key() [16]byte {
 func (j *job) twinRejection(r row, other int, cells []string) *Rejection {
 	i := j.convert.at[j.sheet.table.required[0]]
 	u := j.sheet.used[i]
-	return &Rejection{Line: r.line, Column: u.header, Value: short(cells[i]),
-		Reason: fmt.Sprintf("%s %q is also in line %d with other values; keep one of the two", u.header, short(cells[i]), other)}
+	return &Rejection{
+		Line: r.line, Column: u.header, Value: short(cells[i]),
+		Reason: fmt.Sprintf("%s %q is also in line %d with other values; keep one of the two", u.header, short(cells[i]), other),
+	}
 }

@@ -20,8 +20,10 @@ var lists = []struct {
 	{"deals", "=SUM(A1) (Größe)", dealsNow, []string{"id,name,amount,currency,status", "D1,One,1,EUR,won", "=SUM(A1),Größe,2.5,EUR,open", "größe,Three,,,lost"}},
 	{"contacts", "bo@acme.example", contactsNow, []string{"email,name,account", "ann@acme.example,Ann,Acme", "bo@acme.example,=SUM(A1),Größe", "cy@acme.example,,"}},
 	{"stages", "2026-01-11 00:00 =SUM(A1) Größe", factsNow, []string{"deal,stage,at", "D1,Demo,2026-01-10", "=SUM(A1),Größe,2026-01-11", "größe,Won,2026-01-12"}},
-	{"touches", "2026-01-11 09:00 clicked größe =SUM(A1)", factsNow, []string{"at,kind,content,contact,deal",
-		"2026-01-10 09:00,clicked,c,ann@acme.example,", "2026-01-11 09:00,clicked,größe,ann@acme.example,=SUM(A1)", "2026-01-10 09:00,clicked,c,ann@acme.example,"}},
+	{"touches", "2026-01-11 09:00 clicked größe =SUM(A1)", factsNow, []string{
+		"at,kind,content,contact,deal",
+		"2026-01-10 09:00,clicked,c,ann@acme.example,", "2026-01-11 09:00,clicked,größe,ann@acme.example,=SUM(A1)", "2026-01-10 09:00,clicked,c,ann@acme.example,",
+	}},
 }
 
 func without(rows []string, i int) []string { return slices.Delete(slices.Clone(rows), i, i+1) }

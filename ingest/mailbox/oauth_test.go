@@ -237,12 +237,18 @@ func TestConsentAsksForMailAndWhoItIs(t *testing.T) {
 		base string
 		want map[string]string
 	}{
-		{&mailbox.Provider{Kind: mailbox.Google, ClientID: "client-1"}, "https://accounts.google.com/o/oauth2/v2/auth",
-			map[string]string{"scope": "https://mail.google.com/ openid email", "access_type": "offline", "prompt": "select_account consent"}},
-		{&mailbox.Provider{Kind: mailbox.Google, ClientID: "client-1", Scope: "https://www.googleapis.com/auth/gmail.imap_admin email"}, "https://accounts.google.com/o/oauth2/v2/auth",
-			map[string]string{"scope": "https://www.googleapis.com/auth/gmail.imap_admin email openid"}},
-		{&mailbox.Provider{Kind: mailbox.Microsoft, ClientID: "client-1"}, "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize",
-			map[string]string{"scope": "https://outlook.office.com/IMAP.AccessAsUser.All offline_access openid profile email", "prompt": "select_account"}},
+		{
+			&mailbox.Provider{Kind: mailbox.Google, ClientID: "client-1"}, "https://accounts.google.com/o/oauth2/v2/auth",
+			map[string]string{"scope": "https://mail.google.com/ openid email", "access_type": "offline", "prompt": "select_account consent"},
+		},
+		{
+			&mailbox.Provider{Kind: mailbox.Google, ClientID: "client-1", Scope: "https://www.googleapis.com/auth/gmail.imap_admin email"}, "https://accounts.google.com/o/oauth2/v2/auth",
+			map[string]string{"scope": "https://www.googleapis.com/auth/gmail.imap_admin email openid"},
+		},
+		{
+			&mailbox.Provider{Kind: mailbox.Microsoft, ClientID: "client-1"}, "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize",
+			map[string]string{"scope": "https://outlook.office.com/IMAP.AccessAsUser.All offline_access openid profile email", "prompt": "select_account"},
+		},
 		{&mailbox.Provider{Kind: mailbox.Microsoft, ClientID: "client-1", Tenant: "harbor.example"}, "https://login.microsoftonline.com/harbor.example/oauth2/v2.0/authorize", nil},
 		{&mailbox.Provider{Kind: mailbox.Other, ClientID: "client-1", AuthURL: "https://sso.example/auth", Scope: "mail"}, "https://sso.example/auth", map[string]string{"scope": "mail", "prompt": "consent"}},
 	} {

@@ -47,26 +47,47 @@ func TestOtherRequestsTellAMachine(t *testing.T) {
 		seen []Seen
 		want []string
 	}{
-		{"three links within five seconds", []Seen{visit(0, "a"), visit(2*second, "b"), visit(5*second, "c")},
-			[]string{"scanner click_burst", "scanner click_burst", "scanner click_burst"}},
-		{"from three addresses with one program", []Seen{visit(0, "a", origin("x")), visit(second, "b", origin("y")), visit(second, "c", origin("z"))},
-			[]string{"scanner click_burst", "scanner click_burst", "scanner click_burst"}},
+		{
+			"three links within five seconds",
+			[]Seen{visit(0, "a"), visit(2*second, "b"), visit(5*second, "c")},
+			[]string{"scanner click_burst", "scanner click_burst", "scanner click_burst"},
+		},
+		{
+			"from three addresses with one program",
+			[]Seen{visit(0, "a", origin("x")), visit(second, "b", origin("y")), visit(second, "c", origin("z"))},
+			[]string{"scanner click_burst", "scanner click_burst", "scanner click_burst"},
+		},
 		{"two links", []Seen{visit(0, "a"), visit(second, "b")}, []string{"human score", "human score"}},
 		{"three links in six seconds", []Seen{visit(0, "a"), visit(3*second, "b"), visit(6*second, "c")}, []string{"human score", "human score", "human score"}},
 		{"one link three times", []Seen{visit(0, "a"), visit(second, "a"), visit(2*second, "a")}, []string{"human score", "human score", "human score"}},
 		{"a person in the middle of a burst", []Seen{visit(0, "a"), visit(second, "b"), visit(2*second, "c"), visit(second, "a", func(s *Seen) {
 			s.Origin, s.Device, s.Signs = "office", "safari", s.Signs&^chromeKind|safariKind
 		})}, []string{"scanner click_burst", "scanner click_burst", "scanner click_burst", "human score"}},
-		{"the link that no person sees", []Seen{visit(0, "a"), visit(4*second, "hidden", trap), visit(8*time.Minute, "b"), visit(20*time.Minute, "c"), visit(second, "d", func(s *Seen) { s.Origin, s.Device = "office", "firefox" })},
-			[]string{"scanner honeypot", "scanner honeypot", "scanner honeypot", "human score", "human score"}},
-		{"three people's mails within ten seconds", []Seen{visit(0, "a", to("anna")), visit(5*second, "b", to("ben")), visit(10*second, "c", to("cleo"))},
-			[]string{"scanner recipient_burst", "scanner recipient_burst", "scanner recipient_burst"}},
-		{"three mails of one person", []Seen{visit(0, "a"), visit(second, "b", mail("m2")), visit(second, "c", mail("m3"))},
-			[]string{"human score", "human score", "human score"}},
-		{"three people in a quarter of a minute", []Seen{visit(0, "a", to("anna")), visit(7*second, "b", to("ben")), visit(15*second, "c", to("cleo"))},
-			[]string{"human score", "human score", "human score"}},
-		{"addresses that tell nothing", []Seen{visit(0, "a", to("anna"), origin("")), visit(second, "b", to("ben"), origin("")), visit(second, "c", to("cleo"), origin(""))},
-			[]string{"human score", "human score", "human score"}},
+		{
+			"the link that no person sees",
+			[]Seen{visit(0, "a"), visit(4*second, "hidden", trap), visit(8*time.Minute, "b"), visit(20*time.Minute, "c"), visit(second, "d", func(s *Seen) { s.Origin, s.Device = "office", "firefox" })},
+			[]string{"scanner honeypot", "scanner honeypot", "scanner honeypot", "human score", "human score"},
+		},
+		{
+			"three people's mails within ten seconds",
+			[]Seen{visit(0, "a", to("anna")), visit(5*second, "b", to("ben")), visit(10*second, "c", to("cleo"))},
+			[]string{"scanner recipient_burst", "scanner recipient_burst", "scanner recipient_burst"},
+		},
+		{
+			"three mails of one person",
+			[]Seen{visit(0, "a"), visit(second, "b", mail("m2")), visit(second, "c", mail("m3"))},
+			[]string{"human score", "human score", "human score"},
+		},
+		{
+			"three people in a quarter of a minute",
+			[]Seen{visit(0, "a", to("anna")), visit(7*second, "b", to("ben")), visit(15*second, "c", to("cleo"))},
+			[]string{"human score", "human score", "human score"},
+		},
+		{
+			"addresses that tell nothing",
+			[]Seen{visit(0, "a", to("anna"), origin("")), visit(second, "b", to("ben"), origin("")), visit(second, "c", to("cleo"), origin(""))},
+			[]string{"human score", "human score", "human score"},
+		},
 	} {
 		if got := agents(c.seen); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)

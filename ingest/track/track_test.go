@@ -321,7 +321,9 @@ func TestOpensOfMachinesAreLabelledNotDropped(t *testing.T) {
 		agent trail.Agent
 	}{
 		{"User-Agent: Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)", trail.Proxy},
-		{"User-Agent: Mozilla/5.0", trail.Scanner}, {"Sec-Purpose: prefetch", trail.Scanner}, {"Sec-Fetch-Dest: image", trail.Human},
+		{"User-Agent: Mozilla/5.0", trail.Scanner},
+		{"Sec-Purpose: prefetch", trail.Scanner},
+		{"Sec-Fetch-Dest: image", trail.Human},
 	} {
 		r.ask("GET", "/o/"+token+".gif", c.line)
 		events := r.taken()

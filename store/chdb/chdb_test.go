@@ -164,9 +164,12 @@ func TestTypesComeBackAsInserted(t *testing.T) {
 	) ENGINE = MergeTree ORDER BY at`)
 	text, word := "a\n\n\x00'\\\t", "w"
 	row := []any{
-		"sent", time.UnixMilli(1_700_000_000_123).UTC(), map[string]string{"k": "v\n\nw", "": "x"}, []uint32{1, 10, 1 << 30},
+		"sent", time.UnixMilli(1_700_000_000_123).UTC(),
+		map[string]string{"k": "v\n\nw", "": "x"},
+		[]uint32{1, 10, 1 << 30},
 		(*float64)(nil), &text, uuid.MustParse("0194fdc2-fa2f-4cc0-81d3-ff12045b73c8"), decimal.RequireFromString("-1234.5678"),
-		"0123456789abcde\n", true, []*string{&word, nil},
+		"0123456789abcde\n", true,
+		[]*string{&word, nil},
 	}
 	batch(t, t.Context(), db, "INSERT INTO t", 2, func(int) []any { return row })
 	rows, err := db.Query(t.Context(), "SELECT * FROM t")

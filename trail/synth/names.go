@@ -25,8 +25,14 @@ var companySecond = []string{
 var projects = []string{"pilot", "first plant", "roll-out", "second line", "group licence", "replacement", "expansion", "three sites"}
 
 var jobs = []struct{ title, role string }{
-	{"Head of Operations", "champion"}, {"Plant Manager", "user"}, {"Chief Financial Officer", "economic buyer"}, {"Head of IT", "technical buyer"},
-	{"Purchasing Manager", "purchasing"}, {"Managing Director", "decision maker"}, {"Maintenance Lead", "champion"}, {"Data Protection Officer", "legal"},
+	{"Head of Operations", "champion"},
+	{"Plant Manager", "user"},
+	{"Chief Financial Officer", "economic buyer"},
+	{"Head of IT", "technical buyer"},
+	{"Purchasing Manager", "purchasing"},
+	{"Managing Director", "decision maker"},
+	{"Maintenance Lead", "champion"},
+	{"Data Protection Officer", "legal"},
 }
 
 var lossReasons = []string{"no budget", "no decision", "went with a competitor", "price", "missing function", "project stopped"}

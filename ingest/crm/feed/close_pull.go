@@ -169,7 +169,8 @@ func (c *closeAPI) fill(ctx context.Context, r closeDeal) (Deal, error) {
 		Old text `json:"old_status_id"`
 		New text `json:"new_status_id"`
 		At  text `json:"date_created"`
-	}) error {
+	},
+	) error {
 		for _, s := range rows {
 			if at := s.At.when(); !at.IsZero() && s.New != "" {
 				d.Entered = append(d.Entered, Entered{s.New.String(), at})
@@ -211,7 +212,8 @@ func (c *closeAPI) learn(ctx context.Context) error {
 	err := closePages(ctx, c.client, "/api/v1/user/", nil, func(rows []struct {
 		ID    text `json:"id"`
 		Email text `json:"email"`
-	}) error {
+	},
+	) error {
 		for _, u := range rows {
 			users[u.ID.String()] = u.Email.String()
 		}

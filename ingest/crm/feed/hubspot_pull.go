@@ -27,8 +27,10 @@ const (
 	hubspotRead  = 100
 )
 
-var hubspotProperties = []string{"dealname", "dealstage", "pipeline", "amount", "deal_currency_code", "hubspot_owner_id", "createdate", "closedate", "hs_lastmodifieddate",
-	"hs_is_closed", "hs_is_closed_won", "closed_lost_reason", "hs_merged_object_ids"}
+var hubspotProperties = []string{
+	"dealname", "dealstage", "pipeline", "amount", "deal_currency_code", "hubspot_owner_id", "createdate", "closedate", "hs_lastmodifieddate",
+	"hs_is_closed", "hs_is_closed_won", "closed_lost_reason", "hs_merged_object_ids",
+}
 
 // hubspotObject is any record.
 type hubspotObject struct {

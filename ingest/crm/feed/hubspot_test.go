@@ -139,7 +139,8 @@ func (h *hubspotServer) search(w http.ResponseWriter, q *http.Request) {
 	for id, d := range h.deals {
 		if slices.ContainsFunc(in.FilterGroups, func(g struct {
 			Filters []struct{ PropertyName, Operator, Value string }
-		}) bool {
+		},
+		) bool {
 			return !slices.ContainsFunc(g.Filters, func(f struct{ PropertyName, Operator, Value string }) bool {
 				switch f.PropertyName {
 				case "hs_object_id":

@@ -99,7 +99,8 @@ func (p *pipedriveAPI) pipelines(ctx context.Context) ([]trail.CRMPipeline, erro
 	err := pipedrivePages(ctx, p.client, "/api/v2/pipelines", url.Values{"limit": {"500"}}, func(rows []struct {
 		ID   text `json:"id"`
 		Name text `json:"name"`
-	}) error {
+	},
+	) error {
 		for _, r := range rows {
 			all = append(all, trail.CRMPipeline{ID: r.ID.String(), Name: r.Name.String()})
 		}
@@ -225,7 +226,8 @@ func (p *pipedriveAPI) fill(ctx context.Context, rows []pipedriveDeal) ([]Deal, 
 		err := pipedrivePages(ctx, p.client, "/api/v2/organizations", url.Values{"ids": {strings.Join(part, ",")}}, func(found []struct {
 			ID   text `json:"id"`
 			Name text `json:"name"`
-		}) error {
+		},
+		) error {
 			for _, o := range found {
 				orgs[o.ID.String()] = o.Name.String()
 			}
@@ -258,7 +260,8 @@ func (p *pipedriveAPI) participants(ctx context.Context, r pipedriveDeal) ([]str
 	add(r.Person.String())
 	err := pipedriveStarts(ctx, p.client, "/api/v1/deals/"+url.PathEscape(r.ID.String())+"/participants", func(rows []struct {
 		ID text `json:"id"`
-	}) error {
+	},
+	) error {
 		for _, one := range rows {
 			add(one.ID.String())
 		}
@@ -283,7 +286,8 @@ func (p *pipedriveAPI) went(ctx context.Context, d *Deal, added time.Time) error
 			New   any  `json:"new_value"`
 			At    text `json:"log_time"`
 		} `json:"data"`
-	}) error {
+	},
+	) error {
 		for _, r := range rows {
 			if r.Object == "dealChange" && r.Data.Field == "stage_id" && !r.Data.At.when().IsZero() {
 				at := r.Data.At.when()

@@ -99,7 +99,8 @@ func (s *salesforceAPI) pipelines(ctx context.Context) ([]trail.CRMPipeline, err
 		IsClosed    bool
 		IsWon       bool
 		Probability float64 `json:"DefaultProbability"`
-	}) error {
+	},
+	) error {
 		for _, r := range rows {
 			stage := trail.CRMStage{ID: first(r.ApiName, r.MasterLabel), Name: first(r.MasterLabel, r.ApiName), Means: "open", Probability: min(max(r.Probability/100, 0), 1)}
 			switch {
@@ -224,7 +225,8 @@ func (s *salesforceAPI) fill(ctx context.Context, deals []Deal) error {
 		OpportunityID text `json:"OpportunityId"`
 		Role          text
 		Contact       *struct{ Email, FirstName, LastName, Title text }
-	}) error {
+	},
+	) error {
 		for _, r := range rows {
 			if i, ok := at[crm.DealKey(r.OpportunityID.String())]; ok && r.Contact != nil {
 				c := r.Contact
@@ -240,7 +242,8 @@ func (s *salesforceAPI) fill(ctx context.Context, deals []Deal) error {
 		OpportunityID text `json:"OpportunityId"`
 		StageName     text
 		CreatedDate   text
-	}) error {
+	},
+	) error {
 		for _, r := range rows {
 			if i, ok := at[crm.DealKey(r.OpportunityID.String())]; ok && r.StageName != "" && !r.CreatedDate.when().IsZero() {
 				deals[i].Entered = append(deals[i].Entered, Entered{r.StageName.String(), r.CreatedDate.when()})

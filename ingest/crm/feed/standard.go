@@ -132,8 +132,10 @@ func (s standard) read(body []byte) ([]Change, error) {
 	case at.IsZero():
 		return nil, errors.New("neither occurred_at nor timestamp says when it happened")
 	}
-	d := Deal{ID: t.ID.String(), Stage: t.Stage.String(), Pipeline: t.Pipeline.String(), Status: t.Status.String(), Into: t.Into.String(), Modified: at,
-		Gone: of.Type == "deal.deleted", Cells: t.cells()}
+	d := Deal{
+		ID: t.ID.String(), Stage: t.Stage.String(), Pipeline: t.Pipeline.String(), Status: t.Status.String(), Into: t.Into.String(), Modified: at,
+		Gone: of.Type == "deal.deleted", Cells: t.cells(),
+	}
 	if d.Stage != "" && (of.Type == "deal.stage_changed" || of.Type == "deal.created") {
 		d.Entered = []Entered{{d.Stage, at}}
 	}

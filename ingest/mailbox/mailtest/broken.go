@@ -112,8 +112,13 @@ func (o *odd) head(change ...field) string {
 	if o.inbox {
 		from, to = to, from
 	}
-	fields := []field{{"From", "<" + from + ">"}, {"To", "<" + to + ">"}, {"Subject", "mail " + fmt.Sprint(o.n)},
-		{"Date", o.at.UTC().Format(time.RFC1123Z)}, {"Message-ID", "<" + o.id() + ">"}}
+	fields := []field{
+		{"From", "<" + from + ">"},
+		{"To", "<" + to + ">"},
+		{"Subject", "mail " + fmt.Sprint(o.n)},
+		{"Date", o.at.UTC().Format(time.RFC1123Z)},
+		{"Message-ID", "<" + o.id() + ">"},
+	}
 	if o.inbox {
 		fields = append(fields, field{"In-Reply-To", "<" + answeredByOdd + ">"})
 	}
