@@ -114,7 +114,9 @@ func (all *answers) of(key string, wrote time.Time, ask func(*answer)) *answer {
 // Erasing somebody removes all layouts, in whatever process: what was found before the
 // oldest may name them.
 func (db *DB) large(ctx context.Context) (large bool, oldest time.Time) {
-	known, err := db.allLayouts(ctx)
+	db.layouts.mu.Lock()
+	defer db.layouts.mu.Unlock()
+	known, err := db.look(ctx)
 	if err != nil || len(known) < 2 {
 		return false, oldest
 	}

@@ -121,7 +121,8 @@ type dealTouches struct {
 	clicks, replies, sends uint64    // recent
 }
 
-// dealTouches returns the touches of deals, of all when none is named.
+// dealTouches returns the touches of deals or, when none is named, of those that may be
+// in a section of a review.
 func (db *DB) dealTouches(ctx context.Context, f Filter, from, to time.Time, deals ...string) (map[string]dealTouches, error) {
 	all := map[string]dealTouches{}
 	_, err := query(ctx, db, "DealTouches", func(rows driver.Rows, t *dealTouches) error {

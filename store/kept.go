@@ -72,9 +72,9 @@ func (db *DB) keptCounts(ctx context.Context, rep string, f Filter) ([]trail.Kep
 	return counts, err
 }
 
-// keptLately is how far back a page of facts is looked for first: what is laid out lies
-// by month, and most pages are of the last ones.
-const keptLately = 62 * 24 * time.Hour
+// keptLately is how far back a page of facts is looked for first, and then: what is laid
+// out lies by time, and most pages are of the last days.
+var keptLately = []time.Duration{7 * 24 * time.Hour, 62 * 24 * time.Hour}
 
 func (db *DB) keptRows(ctx context.Context, rep string, kind trail.Kind, f Filter) (all []trail.KeptRow, next string, err error) {
 	kinds := trail.KeptKinds
@@ -91,7 +91,11 @@ func (db *DB) keptRows(ctx context.Context, rep string, kind trail.Kind, f Filte
 	}
 	limit := cmp.Or(f.Limit, keptAtOnce)
 	var names keptNames
-	for _, since := range []time.Time{end.Add(-keptLately), {}} {
+	var lately []time.Time
+	for _, d := range keptLately {
+		lately = append(lately, end.Add(-d))
+	}
+	for _, since := range append(lately, time.Time{}) {
 		names = keptNames{accounts: map[trail.ID]string{}}
 		all, err = query(ctx, db, "Kept", names.scan, f.args(clickhouse.Named("rep", rep), clickhouse.Named("kinds", kindTexts(kinds)), clickhouse.Named("before", before),
 			instant("before_at", at), instant("since", since), clickhouse.Named("limit", uint64(limit)))...)

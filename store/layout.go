@@ -113,13 +113,8 @@ func (db *DB) layoutFor(ctx context.Context, args []any) string {
 	l := &db.layouts
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.looked) > layoutLook || !l.wrote.Before(l.looked) {
-		var err error
-		looked := time.Now()
-		if l.known, err = db.allLayouts(ctx); err != nil {
-			return "" // the query itself will say what is wrong
-		}
-		l.looked = looked
+	if _, err := db.look(ctx); err != nil {
+		return "" // the query itself will say what is wrong
 	}
 	i := slices.IndexFunc(l.known, func(one layout) bool { return slices.Contains(args, instant("as_of", one.until())) })
 	if i < 0 {
@@ -137,6 +132,21 @@ func (db *DB) layoutFor(ctx context.Context, args []any) string {
 		return ""
 	}
 	return found.id
+}
+
+// look returns the layouts as somebody found them at most half a second ago, and after
+// what was written here last. Who asks holds the lock.
+func (db *DB) look(ctx context.Context) ([]layout, error) {
+	l := &db.layouts
+	if time.Since(l.looked) <= layoutLook && l.wrote.Before(l.looked) {
+		return l.known, nil
+	}
+	looked := time.Now()
+	known, err := db.allLayouts(ctx)
+	if err == nil {
+		l.known, l.looked = known, looked
+	}
+	return known, err
 }
 
 // KnownAt is the time whose state reports of now tell, the zero time if they tell

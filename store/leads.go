@@ -9,55 +9,43 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"dealtrail/trail"
 )
 
-// leadTouches is what one lead did before the end of a week.
-type leadTouches struct {
-	person                       uint64 // a hash of the contact
-	sent, clicks, views, replies uint64 // in the week
-	lately                       uint64 // touches within engagement
-	touched, mailed              time.Time
+// lead is a lead that there may be a reason to talk about.
+type lead struct {
+	trail.Lead
+	lately uint64 // touches within engagement
 }
 
-// leads returns whom a review talks about: those with a reason, the strongest first,
-// at most trail.MaxLeads. Rows are those of the review's deals, states all deals; until
-// is the end of the week or, while it runs, now.
-func (db *DB) leads(ctx context.Context, f Filter, from, to, until time.Time, states []dealState, rows []trail.ReviewRow) ([]trail.Lead, error) {
-	type lead struct {
-		trail.Lead
-		person uint64
-	}
-	all, err := query(ctx, db, "Leads", func(rows driver.Rows, l *lead) error {
+// candidates returns the leads that a review may have a reason to talk about, with what
+// they did within engagement before the end of the week.
+func (db *DB) candidates(ctx context.Context, f Filter, from, to, until time.Time) ([]lead, error) {
+	return query(ctx, db, "Leads", func(rows driver.Rows, l *lead) error {
 		c := &l.ContactRow
-		err := rows.Scan(&l.person, (*string)(&c.Contact), &c.Address, &c.Name, &c.Title, &c.Account, &c.Domain, &c.Role, &c.Owner, &c.Status, &c.Source, when{&c.CreatedAt})
+		err := rows.Scan((*string)(&c.Contact), &c.Address, &c.Name, &c.Title, &c.Account, &c.Domain, &c.Role, &c.Owner, &c.Status, &c.Source, when{&c.CreatedAt},
+			&l.Sent, &l.Clicks, &l.Views, &l.Replies, &l.lately, when{&l.LastTouch}, when{&l.LastMail})
 		c.Account = cmp.Or(c.Account, c.Domain)
 		return err
-	}, f.args()...)
-	if err != nil {
-		return nil, err
-	}
-	touches := map[uint64]leadTouches{}
-	_, err = query(ctx, db, "LeadTouches", func(rows driver.Rows, t *leadTouches) error {
-		err := rows.Scan(&t.person, &t.sent, &t.clicks, &t.views, &t.replies, &t.lately, when{&t.touched}, when{&t.mailed})
-		touches[t.person] = *t
-		return err
-	}, f.args(instant("from", from), instant("to", to), instant("since", to.Add(-engagement)))...)
-	if err != nil {
-		return nil, err
-	}
+	}, f.args(instant("from", from), instant("to", to), instant("since", to.Add(-engagement)), instant("born", until.Add(-newFor)),
+		clickhouse.Named("clicks", uint64(clicksEnough)), clickhouse.Named("touches", uint64(touchesEnough)))...)
+}
+
+// leads returns whom a review talks about: those of candidates with a reason, the
+// strongest first, at most trail.MaxLeads. Rows are those of the review's deals, states
+// all deals; until is the end of the week or, while it runs, now.
+func (db *DB) leads(ctx context.Context, f Filter, from, to, until time.Time, candidates []lead, states []dealState, rows []trail.ReviewRow) ([]trail.Lead, error) {
 	theirs := dealsOfLeads(states, rows, to)
 	picked := []trail.Lead{}
 	weights := map[trail.ContactID]int{}
-	for _, l := range all {
-		t := touches[l.person]
-		l.Sent, l.Clicks, l.Views, l.Replies, l.LastTouch, l.LastMail = t.sent, t.clicks, t.views, t.replies, t.touched, t.mailed
+	for _, l := range candidates {
 		d, known := theirs[string(l.Contact)]
 		if known {
 			l.Deal, l.Section, l.Contributed, l.CRM = &d.deal, d.section, d.contributed, db.crm(d.deal.ID)
 		}
-		if weights[l.Contact] = reasons(&l.Lead, d.open, t.lately, until, f.Agents); weights[l.Contact] > 0 {
+		if weights[l.Contact] = reasons(&l.Lead, d.open, l.lately, until, f.Agents); weights[l.Contact] > 0 {
 			picked = append(picked, l.Lead)
 		}
 	}
@@ -66,7 +54,14 @@ func (db *DB) leads(ctx context.Context, f Filter, from, to, until time.Time, st
 			cmp.Compare(worth(b.Deal), worth(a.Deal)), cmp.Compare(a.Contact, b.Contact))
 	})
 	picked = picked[:min(len(picked), trail.MaxLeads)]
-	return picked, db.seen(ctx, f, to, picked)
+	if len(picked) == 0 {
+		return picked, nil
+	}
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() error { return db.seen(asking, f, to, picked) })
+	g.Go(func() error { return db.lasts(asking, f, to, picked) })
+	g.Go(func() error { return db.touchesOfLeads(asking, f, from, to, picked) })
+	return picked, g.Wait()
 }
 
 // worth is the amount of a deal, only for an order.
@@ -78,15 +73,55 @@ func worth(d *trail.DealRow) float64 {
 	return v
 }
 
+// lasts writes into leads when they last had a touch, and when a rep last wrote to them,
+// however long ago.
+func (db *DB) lasts(ctx context.Context, f Filter, to time.Time, leads []trail.Lead) error {
+	ids := make([]string, len(leads))
+	for i := range leads {
+		ids[i] = string(leads[i].Contact)
+	}
+	_, err := query(ctx, db, "LeadLasts", func(rows driver.Rows, id *string) error {
+		var touched, mailed time.Time
+		if err := rows.Scan(id, when{&touched}, when{&mailed}); err != nil {
+			return err
+		}
+		l := &leads[slices.Index(ids, *id)]
+		l.LastTouch, l.LastMail = touched, mailed
+		return nil
+	}, f.args(instant("to", to), clickhouse.Named("leads", ids))...)
+	return err
+}
+
+// touchesOfLeads writes into the deals of leads how much touched them: of deals that are
+// in no section nobody counted that yet.
+func (db *DB) touchesOfLeads(ctx context.Context, f Filter, from, to time.Time, leads []trail.Lead) error {
+	var deals []string
+	for _, l := range leads {
+		if l.Deal != nil && l.Section == "" {
+			deals = append(deals, l.Deal.ID)
+		}
+	}
+	if len(deals) == 0 {
+		return nil
+	}
+	touches, err := db.dealTouches(ctx, f, from, to, deals...)
+	for _, l := range leads {
+		if l.Deal == nil || l.Section != "" {
+			continue
+		}
+		if t, ok := touches[l.Deal.ID]; ok {
+			l.Deal.Touches, l.Deal.LastTouch = t.touches, t.last
+		}
+	}
+	return err
+}
+
 // seen writes into leads what they had and did with it.
 func (db *DB) seen(ctx context.Context, f Filter, to time.Time, leads []trail.Lead) error {
 	ids, contents := []string{}, []string{}
 	for i := range leads {
 		leads[i].Seen = []trail.LeadContent{}
 		ids = append(ids, string(leads[i].Contact))
-	}
-	if len(ids) == 0 {
-		return nil
 	}
 	type row struct {
 		lead string

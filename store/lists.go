@@ -103,6 +103,6 @@ func (db *DB) LeadChoices(ctx context.Context, f Filter) (c LeadChoices, err err
 	if err != nil {
 		return c, err
 	}
-	_, err = query(ctx, db, "Segments", func(rows driver.Rows, _ *struct{}) error { return rows.Scan(&c.Segments, &c.Sizes) }, f.args()...)
+	c.Segments, c.Sizes, err = db.segments(ctx, f)
 	return c, err
 }

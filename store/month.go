@@ -32,6 +32,18 @@ func (db *DB) MonthReport(ctx context.Context, month string, t NumberTerms, conn
 		return nil, err
 	}
 	f.AsOf = forever
+	key := fmt.Sprint("month ", p.Name, now.Before(p.To), connected, t, f)
+	found, err := once(ctx, db, key, func(ctx context.Context) (*trail.MonthReport, error) {
+		return db.monthReport(ctx, p, t, connected, now, f)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := *found
+	return &r, nil
+}
+
+func (db *DB) monthReport(ctx context.Context, p trail.Period, t NumberTerms, connected uint64, now time.Time, f Filter) (*trail.MonthReport, error) {
 	r := &trail.MonthReport{Period: p, At: now.UTC().Truncate(time.Millisecond), Running: now.Before(p.To), Zone: t.Zone.String(), Agents: f.Agents, RepsConnected: connected, Terms: t.Service.Words()}
 	g, asking := errgroup.WithContext(ctx)
 	g.SetLimit(2) // more at once only take turns, and memory

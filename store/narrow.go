@@ -59,9 +59,7 @@ func (db *DB) ContentChoices(ctx context.Context, names bool, f Filter) (c Conte
 	if f, err = f.complete(); err != nil {
 		return c, err
 	}
-	if _, err = query(ctx, db, "Segments", func(rows driver.Rows, _ *struct{}) error {
-		return rows.Scan(&c.Segments, &c.Sizes)
-	}, f.args()...); err != nil {
+	if c.Segments, c.Sizes, err = db.segments(ctx, f); err != nil {
 		return c, err
 	}
 	if c.Team, err = db.teamOf(ctx, f); err != nil || !names {
@@ -128,12 +126,23 @@ func (db *DB) Senders(ctx context.Context, content trail.ContentID, f Filter) ([
 
 // teamOf returns the team of reps who own deals whose team is known.
 func (db *DB) teamOf(ctx context.Context, f Filter) (map[string]string, error) {
-	team := map[string]string{}
-	_, err := query(ctx, db, "Teams", func(r driver.Rows, rep *string) error {
-		var name string
-		err := r.Scan(rep, &name)
-		team[*rep] = name
-		return err
-	}, f.args()...)
-	return team, err
+	return perLayout(ctx, db, f, "teams", func(ctx context.Context) (map[string]string, error) {
+		team := map[string]string{}
+		_, err := query(ctx, db, "Teams", func(r driver.Rows, rep *string) error {
+			var name string
+			err := r.Scan(rep, &name)
+			team[*rep] = name
+			return err
+		}, f.args()...)
+		return team, err
+	})
+}
+
+// segments returns which segments and sizes of deals there are, A to Z.
+func (db *DB) segments(ctx context.Context, f Filter) (segments, sizes []string, err error) {
+	found, err := perLayout(ctx, db, f, "segments", func(ctx context.Context) (all [2][]string, err error) {
+		_, err = query(ctx, db, "Segments", func(rows driver.Rows, _ *struct{}) error { return rows.Scan(&all[0], &all[1]) }, f.args()...)
+		return all, err
+	})
+	return found[0], found[1], err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"dealtrail/trail"
 )
@@ -71,17 +72,15 @@ func (db *DB) Account(ctx context.Context, domain string, f Filter) (*trail.Acco
 		return nil, err
 	}
 	detail := &trail.AccountDetail{Domain: strings.ToLower(domain)}
-	if detail.Deals, err = db.deals(ctx, f, "domain", detail.Domain); err != nil {
-		return nil, err
-	}
-	if detail.Contacts, err = db.contacts(ctx, f, "domain", detail.Domain); err != nil {
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { detail.Deals, err = db.deals(asking, f, "domain", detail.Domain); return err })
+	g.Go(func() (err error) { detail.Contacts, err = db.contacts(asking, f, "domain", detail.Domain); return err })
+	g.Go(func() (err error) { detail.Tracking, err = db.choice(asking, detail.Domain); return err })
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	if domain == "" || len(detail.Deals)+len(detail.Contacts) == 0 {
 		return nil, trail.Problemf(trail.NotFound, "There is no account %q.", domain)
-	}
-	if detail.Tracking, err = db.choice(ctx, detail.Domain); err != nil {
-		return nil, err
 	}
 	deals, contacts := []string{}, []string{}
 	for _, d := range detail.Deals {

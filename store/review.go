@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"dealtrail/trail"
 )
@@ -42,17 +44,16 @@ func (db *DB) WeekReview(ctx context.Context, week string, zone *time.Location, 
 		return nil, err
 	}
 	r.Agents, r.Model = f.Agents, f.Model
-	var states []dealState
-	if r.Rows, states, r.Run, err = db.reviewRows(ctx, from, to, f); err != nil {
-		return nil, err
-	}
 	until := to
 	if now.Before(to) {
 		until = now
 	}
-	if r.Leads, err = db.leads(ctx, f, from, to, until, states, r.Rows); err != nil {
+	key := fmt.Sprint("review ", from.UnixMilli(), to.UnixMilli(), until.Truncate(answerFor).UnixMilli(), f)
+	found, err := perLayout(ctx, db, f, key, func(ctx context.Context) (talk, error) { return db.talk(ctx, f, from, to, until) })
+	if err != nil {
 		return nil, err
 	}
+	r.Rows, r.Leads, r.Run = found.copied()
 	if err := db.decide(ctx, r, f, now); err != nil {
 		return nil, err
 	}
@@ -147,29 +148,70 @@ func (db *DB) Review(ctx context.Context, from, to time.Time, f Filter) ([]trail
 	return rows, run, err
 }
 
+// talk is what a review is about, without what was decided.
+type talk struct {
+	rows  []trail.ReviewRow
+	leads []trail.Lead
+	run   string // that credits are from
+}
+
+// copied returns what a review may write into, as others read it too.
+func (t talk) copied() ([]trail.ReviewRow, []trail.Lead, string) {
+	rows, leads := slices.Clone(t.rows), slices.Clone(t.leads)
+	for i := range rows {
+		rows[i].Contacts, rows[i].Contributed = slices.Clone(rows[i].Contacts), slices.Clone(rows[i].Contributed)
+	}
+	for i := range leads {
+		l := &leads[i]
+		l.Seen, l.Contributed = slices.Clone(l.Seen), slices.Clone(l.Contributed)
+		if l.Deal != nil {
+			deal := *l.Deal
+			l.Deal = &deal
+		}
+	}
+	return rows, leads, t.run
+}
+
+// talk finds the deals and the leads of a week; until is its end or, while it runs, now.
+func (db *DB) talk(ctx context.Context, f Filter, from, to, until time.Time) (t talk, err error) {
+	var states []dealState
+	var leads []lead
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { t.rows, states, t.run, err = db.reviewRows(asking, from, to, f); return err })
+	g.Go(func() (err error) { leads, err = db.candidates(asking, f, from, to, until); return err })
+	if err := g.Wait(); err != nil {
+		return t, err
+	}
+	t.leads, err = db.leads(ctx, f, from, to, until, leads, states, t.rows)
+	return t, err
+}
+
 // reviewRows is Review, with all deals.
 func (db *DB) reviewRows(ctx context.Context, from, to time.Time, f Filter) ([]trail.ReviewRow, []dealState, string, error) {
 	f.After = ""
-	states, err := db.dealStates(ctx, f, "all", clickhouse.Named("limit", uint64(math.MaxInt64)))
-	if err != nil {
-		return nil, nil, "", err
-	}
-	touches, err := db.dealTouches(ctx, f, from, to)
-	if err != nil {
-		return nil, nil, "", err
-	}
 	type entered struct {
 		deal   string
 		stages []string
 		last   time.Time
 	}
+	var states []dealState
+	var touches map[string]dealTouches
 	stages := map[string]entered{}
-	_, err = query(ctx, db, "Stages", func(rows driver.Rows, e *entered) error {
-		err := rows.Scan(&e.deal, &e.stages, when{&e.last})
-		stages[e.deal] = *e
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		states, err = db.dealStates(asking, f, "all", clickhouse.Named("limit", uint64(math.MaxInt64)))
 		return err
-	}, f.args(instant("from", from), instant("to", to))...)
-	if err != nil {
+	})
+	g.Go(func() (err error) { touches, err = db.dealTouches(asking, f, from, to); return err })
+	g.Go(func() error {
+		_, err := query(asking, db, "Stages", func(rows driver.Rows, e *entered) error {
+			err := rows.Scan(&e.deal, &e.stages, when{&e.last})
+			stages[e.deal] = *e
+			return err
+		}, f.args(instant("from", from), instant("to", to))...)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return nil, nil, "", err
 	}
 	rows, contacts := []trail.ReviewRow{}, map[string][]string{}

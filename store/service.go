@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -15,7 +16,14 @@ import (
 // Service returns how fast the leads that were created in a period were answered. From
 // counts, to does not.
 func (db *DB) Service(ctx context.Context, t NumberTerms, from, to, now time.Time) (*trail.Service, error) {
-	leads, before, err := db.serviceLeads(ctx, from, to)
+	type found struct {
+		leads  []trail.ServiceLead
+		before uint64
+	}
+	all, err := once(ctx, db, fmt.Sprint("service ", from.UnixMilli(), to.UnixMilli()), func(ctx context.Context) (f found, err error) {
+		f.leads, f.before, err = db.serviceLeads(ctx, from, to)
+		return f, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -29,8 +37,8 @@ func (db *DB) Service(ctx context.Context, t NumberTerms, from, to, now time.Tim
 	if err != nil {
 		return nil, err
 	}
-	s := trail.NewService(leads, teams, t.Service, from.In(t.Zone), to.In(t.Zone), now)
-	s.InTouch = before
+	s := trail.NewService(all.leads, teams, t.Service, from.In(t.Zone), to.In(t.Zone), now)
+	s.InTouch = all.before
 	return &s, nil
 }
 

@@ -128,13 +128,10 @@ func (db *DB) OpenDeals(ctx context.Context, rep string, f Filter) ([]OpenDeal, 
 		return nil, err
 	}
 	f.After = ""
-	states, err := db.dealStates(ctx, f, "all", clickhouse.Named("limit", uint64(math.MaxInt64)))
+	states, err := db.dealStates(ctx, f, "owner", clickhouse.Named("limit", uint64(math.MaxInt64)), trail.NormalAddress(rep))
 	if err != nil {
 		return nil, err
 	}
-	states = slices.DeleteFunc(states, func(d dealState) bool {
-		return d.Status != "open" || trail.NormalAddress(d.Owner) != trail.NormalAddress(rep)
-	})
 	var ids []string
 	for _, d := range states {
 		ids = append(ids, d.contacts...)

@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"dealtrail/trail"
 )
@@ -59,40 +61,55 @@ func (db *DB) SimilarTo(ctx context.Context, deal string, f Filter) (s Similar, 
 	if f, err = f.complete(); err != nil {
 		return s, err
 	}
-	of, err := query(ctx, db, "SegmentOf", func(rows driver.Rows, _ *struct{}) error { return rows.Scan(&s.Segment, &s.Size, &s.Stage) },
+	var won bool
+	of, err := query(ctx, db, "SegmentOf", func(rows driver.Rows, _ *struct{}) error { return rows.Scan(&s.Segment, &s.Size, &s.Stage, &won) },
 		f.args(clickhouse.Named("deal", deal))...)
 	if err != nil || len(of) == 0 || s.Segment+s.Size == "" {
 		return s, err
 	}
+	if won { // it is not like itself
+		return db.similar(ctx, s, deal, f)
+	}
+	key := fmt.Sprintf("similar %q %q %q %s", s.Segment, s.Size, s.Stage, f.Agents)
+	return perLayout(ctx, db, f, key, func(ctx context.Context) (Similar, error) { return db.similar(ctx, s, "", f) })
+}
+
+// similar finds the won deals, but one, like a deal of the segment, size and stage of s.
+func (db *DB) similar(ctx context.Context, s Similar, but string, f Filter) (Similar, error) {
 	var deals []string
 	var until []int64
-	_, err = query(ctx, db, "SimilarDeals", func(rows driver.Rows, id *string) error {
+	_, err := query(ctx, db, "SimilarDeals", func(rows driver.Rows, id *string) error {
 		var at int64
 		var contacts []string
 		err := rows.Scan(id, &at, &contacts)
 		deals, until = append(deals, *id), append(until, at)
 		return err
-	}, f.args(clickhouse.Named("deal", deal), clickhouse.Named("segment", s.Segment), clickhouse.Named("size", s.Size), clickhouse.Named("stage", s.Stage), clickhouse.Named("limit", uint64(similarAtOnce)))...)
+	}, f.args(clickhouse.Named("deal", but), clickhouse.Named("segment", s.Segment), clickhouse.Named("size", s.Size), clickhouse.Named("stage", s.Stage), clickhouse.Named("limit", uint64(similarAtOnce)))...)
 	if s.Won = len(deals); err != nil || s.Won == 0 {
 		return s, err
 	}
-	var contents []string
-	s.Seen, err = query(ctx, db, "SimilarSeen", func(rows driver.Rows, c *SimilarContent) error {
-		err := rows.Scan(&c.Content, &c.Deals)
-		contents = append(contents, c.Content)
+	var titles map[string]string
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		var contents []string
+		s.Seen, err = query(asking, db, "SimilarSeen", func(rows driver.Rows, c *SimilarContent) error {
+			err := rows.Scan(&c.Content, &c.Deals)
+			contents = append(contents, c.Content)
+			return err
+		}, f.args(clickhouse.Named("deals", deals), clickhouse.Named("until", until))...)
+		if err == nil {
+			titles, err = db.titles(asking, f, contents)
+		}
 		return err
-	}, f.args(clickhouse.Named("deals", deals), clickhouse.Named("until", until))...)
-	if err != nil {
-		return s, err
-	}
-	titles, err := db.titles(ctx, f, contents)
-	if err != nil {
-		return s, err
-	}
+	})
+	g.Go(func() (err error) {
+		s.Roles, err = query(asking, db, "SimilarRoles", func(rows driver.Rows, r *SimilarRole) error { return rows.Scan(&r.Role, &r.Deals) }, f.args(clickhouse.Named("deals", deals))...)
+		return err
+	})
+	err = g.Wait()
 	for i := range s.Seen {
 		s.Seen[i].Title = titles[s.Seen[i].Content]
 	}
-	s.Roles, err = query(ctx, db, "SimilarRoles", func(rows driver.Rows, r *SimilarRole) error { return rows.Scan(&r.Role, &r.Deals) }, f.args(clickhouse.Named("deals", deals))...)
 	return s, err
 }
 

@@ -12,5 +12,10 @@ SELECT
     uniqExactIf(if(once = 0, mail, once), kind = 'replied' AND earns AND recent) AS replies,
     uniqExactIf(xxHash64(mail, people, content), kind = 'sent' AND content != '' AND recent) AS sent
 FROM deal_events(as_of = {as_of:DateTime64(3)}) AS e
-WHERE at < {to:DateTime64(3)} AND (empty({deals:Array(String)}) OR deal IN {deals:Array(String)})
+WHERE at < {to:DateTime64(3)} AND deal IN
+(
+    -- Without names, those that a review of a week, from the one time to the other, may have in a section.
+    SELECT deal FROM deals(as_of = {as_of:DateTime64(3)}) AS d
+    WHERE if(notEmpty({deals:Array(String)}), deal IN {deals:Array(String)}, status = 'open' OR closed_at >= {from:DateTime64(3)} OR created_at >= {from:DateTime64(3)})
+)
 GROUP BY xxHash64(e.deal)

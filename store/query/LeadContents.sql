@@ -10,6 +10,6 @@ SELECT
     max(at) AS last_at
 FROM resolved(as_of = {as_of:DateTime64(3)})
 WHERE kind IN ('sent', 'opened', 'clicked', 'viewed', 'replied') AND content != '' AND level >= {level:UInt8}
-    AND length(contacts) = 1 AND contacts[1] IN {leads:Array(String)} AND at < {to:DateTime64(3)}
+    AND hasAny(contacts, {leads:Array(String)}) AND length(contacts) = 1 AND at < {to:DateTime64(3)}
 GROUP BY lead, seen
 ORDER BY lead, last_at DESC, seen

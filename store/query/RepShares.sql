@@ -20,7 +20,15 @@ SELECT
     groupUniqArrayArrayIf(contacts, kind = 'replied' AND counts)
 FROM resolved(as_of = {as_of:DateTime64(3)})
 WHERE kind IN ('shared', 'sent', 'opened', 'clicked', 'replied')
-    AND share IN (SELECT share FROM resolved(as_of = {as_of:DateTime64(3)}) WHERE kind IN ('shared', 'sent') AND share != '' AND rep = {rep:String})
+    AND share IN
+    (
+        -- The latest that may be the rep's, so that only of these everything is read. Some are another's, who used them before.
+        SELECT share FROM resolved(as_of = {as_of:DateTime64(3)})
+        WHERE kind IN ('shared', 'sent', 'opened', 'clicked', 'replied') AND share != '' AND rep = {rep:String} AND at >= {since:DateTime64(3)} AND (uses OR counts)
+        GROUP BY share
+        ORDER BY maxIf(at, uses) DESC, max(at) DESC, share
+        LIMIT 2 * {limit:UInt64}
+    )
 GROUP BY share
 HAVING argMinIf(rep, (kind = 'sent', at, id), uses AND rep != '') = {rep:String}
     AND countIf(at >= {since:DateTime64(3)} AND (uses OR counts)) > 0

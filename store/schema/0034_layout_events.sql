@@ -28,8 +28,12 @@ CREATE TABLE IF NOT EXISTS layout_events
     confidence  Float32,
     person      UInt64,
     once        UInt64,
-    INDEX of_contacts contacts TYPE bloom_filter(0.001), -- a trail is of one contact or deal among all
-    INDEX of_deals deals TYPE bloom_filter(0.001)
+    -- a trail is of one contact, deal, company or link among all
+    INDEX of_contacts contacts TYPE bloom_filter(0.001),
+    INDEX of_deals deals TYPE bloom_filter(0.001),
+    INDEX of_deal deal TYPE bloom_filter(0.001),
+    INDEX of_account account TYPE bloom_filter(0.001),
+    INDEX of_share share TYPE bloom_filter(0.001)
 )
 ENGINE = MergeTree
 PARTITION BY layout

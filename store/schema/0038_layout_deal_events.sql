@@ -14,3 +14,4 @@ CREATE TABLE IF NOT EXISTS layout_deal_events
 ENGINE = MergeTree
 PARTITION BY layout
 ORDER BY deal
+SETTINGS index_granularity = 512 -- a deal has some dozens of rows
