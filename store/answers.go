@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ type answers struct {
 }
 
 type answer struct {
+	layout string        // from which it is, "" for whatever there was
 	at     time.Time     // when it was begun
 	made   chan struct{} // closed when value and err are set
 	value  any
@@ -27,9 +29,9 @@ type answer struct {
 	before any // what was found last, to tell meanwhile; nil for nothing
 }
 
-// found reports whether there is something to tell that nothing was written after.
-func (a *answer) found(wrote time.Time) bool {
-	if a == nil || !a.at.After(wrote) {
+// found reports whether there is something to tell that was begun after a time.
+func (a *answer) found(after time.Time) bool {
+	if a == nil || !a.at.After(after) {
 		return false
 	}
 	return a.done() && a.err == nil
@@ -45,24 +47,39 @@ func (a *answer) done() bool {
 }
 
 // maxAnswers bounds how many are kept: nearly all who ask ask for the same.
-const maxAnswers = 50
+const maxAnswers = 200
 
 // once returns what ask finds. In a large company it is up to ten minutes old: then it
 // is asked anew while the old answer is told. What was written here must be seen, so
-// that nothing older is, and nothing from before somebody was erased. One asks at a time for the same, and others wait. What it
-// returns is everybody's: nobody may change it.
-func once[T any](ctx context.Context, db *DB, key string, ask func(context.Context) (T, error)) (none T, err error) {
+// that nothing older is, and nothing from before somebody was erased. One asks at a time
+// for the same, and others wait. What it returns is everybody's: nobody may change it.
+func once[T any](ctx context.Context, db *DB, key string, ask func(context.Context) (T, error)) (T, error) {
+	return tell(ctx, db, "", key, ask)
+}
+
+// perLayout is once for what is worked out anew with each layout that it is read from.
+func perLayout[T any](ctx context.Context, db *DB, f Filter, key string, ask func(context.Context) (T, error)) (T, error) {
+	id := db.layoutFor(ctx, []any{instant("as_of", f.AsOf)})
+	if id == "" {
+		return ask(ctx)
+	}
+	return tell(ctx, db, id, id+" "+key, ask)
+}
+
+func tell[T any](ctx context.Context, db *DB, layout, key string, ask func(context.Context) (T, error)) (none T, err error) {
 	large, oldest := db.large(ctx)
 	if !large {
 		return ask(ctx)
 	}
-	db.layouts.mu.Lock()
-	wrote := db.layouts.wrote
-	db.layouts.mu.Unlock()
-	if oldest.After(wrote) {
-		wrote = oldest
+	after := oldest
+	if layout == "" { // what was written since is in no layout that is read
+		db.layouts.mu.Lock()
+		if db.layouts.wrote.After(oldest) {
+			after = db.layouts.wrote
+		}
+		db.layouts.mu.Unlock()
 	}
-	a := db.answers.of(key, wrote, func(a *answer) {
+	a := db.answers.of(layout, key, after, func(a *answer) {
 		a.value, a.err = ask(context.WithoutCancel(ctx)) // the next reader finds it if this one has no more patience
 		close(a.made)
 	})
@@ -80,25 +97,25 @@ func once[T any](ctx context.Context, db *DB, key string, ask func(context.Conte
 	}
 }
 
-// perLayout is once for what is worked out anew with each layout that it is read from.
-func perLayout[T any](ctx context.Context, db *DB, f Filter, key string, ask func(context.Context) (T, error)) (T, error) {
-	id := db.layoutFor(ctx, []any{instant("as_of", f.AsOf)})
-	if id == "" {
-		return ask(ctx)
-	}
-	return once(ctx, db, id+" "+key, ask)
+// forget drops what is from layouts that have gone.
+func (all *answers) forget(known []layout) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	maps.DeleteFunc(all.by, func(_ string, a *answer) bool {
+		return a.layout != "" && !slices.ContainsFunc(known, func(l layout) bool { return l.id == a.layout })
+	})
 }
 
 // of returns the answer for a key, and has one made if there is none that may be told.
-func (all *answers) of(key string, wrote time.Time, ask func(*answer)) *answer {
+func (all *answers) of(layout, key string, after time.Time, ask func(*answer)) *answer {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	last := all.by[key]
-	if last != nil && !last.done() && last.at.After(wrote) || last.found(wrote) && time.Since(last.at) < answerFor {
+	if last != nil && !last.done() && last.at.After(after) || last.found(after) && time.Since(last.at) < answerFor {
 		return last
 	}
-	next := &answer{at: time.Now(), made: make(chan struct{})}
-	if last.found(wrote) {
+	next := &answer{layout: layout, at: time.Now(), made: make(chan struct{})}
+	if last.found(after) {
 		next.before = last.value
 	}
 	if all.by == nil || len(all.by) >= maxAnswers {

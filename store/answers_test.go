@@ -11,7 +11,7 @@ func TestAnAnswerIsToldAgainUntilItIsOldOrSomethingMustBeSeen(t *testing.T) {
 	var all answers
 	asked := 0
 	ask := func(value any, err error) *answer {
-		a := all.of("k", time.Time{}, func(a *answer) { asked++; a.value, a.err = value, err; close(a.made) })
+		a := all.of("", "k", time.Time{}, func(a *answer) { asked++; a.value, a.err = value, err; close(a.made) })
 		<-a.made
 		return a
 	}
@@ -25,15 +25,20 @@ func TestAnAnswerIsToldAgainUntilItIsOldOrSomethingMustBeSeen(t *testing.T) {
 	if a := ask(3, nil); a.value != 3 || a.before != 1 {
 		t.Errorf("an old answer: %v, and meanwhile %v", a.value, a.before)
 	}
-	wrote := all.of("k", time.Now(), func(a *answer) { a.err = errors.New("away"); close(a.made) })
+	wrote := all.of("", "k", time.Now(), func(a *answer) { a.err = errors.New("away"); close(a.made) })
 	if <-wrote.made; wrote.err == nil || wrote.before != nil {
 		t.Errorf("what was found before something was written is told: %v", wrote.before)
 	}
 	if a := ask(4, nil); a.value != 4 {
 		t.Errorf("a failure is told again: %v", a.err)
 	}
-	busy := all.of("busy", time.Time{}, func(*answer) {})
-	if again := all.of("busy", time.Time{}, func(*answer) { t.Error("two ask for the same") }); again != busy {
+	busy := all.of("", "busy", time.Time{}, func(*answer) {})
+	if again := all.of("", "busy", time.Time{}, func(*answer) { t.Error("two ask for the same") }); again != busy {
 		t.Error("who comes second does not wait for the first")
+	}
+	all.of("old", "old k", time.Time{}, func(a *answer) { close(a.made) })
+	all.forget([]layout{{id: "new"}})
+	if all.by["old k"] != nil || all.by["k"] == nil {
+		t.Errorf("after its layout has gone an answer is kept, or another's is not: %v", all.by)
 	}
 }

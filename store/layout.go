@@ -145,6 +145,7 @@ func (db *DB) look(ctx context.Context) ([]layout, error) {
 	known, err := db.allLayouts(ctx)
 	if err == nil {
 		l.known, l.looked = known, looked
+		db.answers.forget(known)
 	}
 	return known, err
 }
