@@ -163,7 +163,21 @@ func TestWhatWasCountedBeforeAnErasingIsNotToldAgain(t *testing.T) {
 	if err := db.Exec(t.Context(), "TRUNCATE TABLE layouts"); err != nil {
 		t.Fatal(err)
 	}
-	check(t, "while there is no layout", counted(22), day(22))
-	layout("+ 5")
-	check(t, "after an erasing", counted(23), day(23))
+	// Readers look at the table now and then; who erases waits for that.
+	deadline := time.Now().Add(30 * time.Second)
+	for !counted(22).Equal(day(22)) {
+		if time.Now().After(deadline) {
+			t.Fatal("what was counted is told without a layout")
+		}
+	}
+	layout("+ 1")
+	for n := 23; ; n++ {
+		at := counted(n)
+		if at.Equal(day(20)) || time.Now().After(deadline) {
+			t.Fatalf("after an erasing it is as of %s", at)
+		}
+		if !at.Equal(day(n)) {
+			return // a new answer is told again
+		}
+	}
 }
