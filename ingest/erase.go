@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -49,11 +48,11 @@ type Eraser struct {
 	Tombstones *Tombstones
 	Mailboxes  *Mailboxes // nil: no rep can have excluded anybody
 	Contacts   trail.ContactKey
-	Reviews    string                                                                                             // folder of the reviews' files; "" for none
-	Configured []string                                                                                           // addresses and domains that the configuration names, which no program changes
-	Own        func(ctx context.Context, address string) bool                                                     // somebody on our side: a rep, or who signs in; nil: nobody is
-	Others     func(ctx context.Context, addresses []string, contact trail.ContactID) ([]trail.ErasedFrom, error) // what is kept of them in Redis by others; nil: nothing
-	Forget     func()                                                                                             // called at the end: whoever keeps reports in memory drops them; nil: nobody does
+	Reviews    string                                                                         // folder of the reviews' files; "" for none
+	Configured []string                                                                       // addresses and domains that the configuration names, which no program changes
+	Own        func(ctx context.Context, address string) bool                                 // somebody on our side: a rep, or who signs in; nil: nobody is
+	Others     func(ctx context.Context, contact trail.ContactID) ([]trail.ErasedFrom, error) // what others keep in Redis by their contact; nil: nothing
+	Forget     func()                                                                         // called at the end: whoever keeps reports in memory drops them; nil: nobody does
 	Version    string
 	Log        *slog.Logger
 	Now        func() time.Time
@@ -75,22 +74,8 @@ func (e *erasing) pattern() string { return trail.NamesPattern(e.Addresses, e.Na
 
 // text returns a function that leaves the person out of text.
 func (e *erasing) text() func(string) string {
-	names := regexp.MustCompile(e.pattern())
-	return func(s string) string {
-		if strings.Contains(s, string(e.Contact)) {
-			s = strings.ReplaceAll(s, string(e.Contact), string(e.Becomes))
-		}
-		if !names.MatchString(s) {
-			return s
-		}
-		for { // neighbours share what stands between them
-			next := names.ReplaceAllString(s, trail.NamesReplacement)
-			if next == s {
-				return s
-			}
-			s = next
-		}
-	}
+	names := trail.WithoutNames(e.pattern())
+	return func(s string) string { return names(strings.ReplaceAll(s, string(e.Contact), string(e.Becomes))) }
 }
 
 // count adds to the report. An erasing that goes on does not count again what is gone.
@@ -282,7 +267,7 @@ func (x *Eraser) sweepNamed(ctx context.Context) error {
 		if !slices.Contains(named, fmt.Sprint(p)) {
 			continue
 		}
-		if _, err := x.Buffer.sweepStream(ctx, p, x.cleanEntry(func(s string) string { return s })); err != nil {
+		if _, err := sweepStream(ctx, x.Redis, streamKey(p), x.cleanEntry(func(s string) string { return s })); err != nil {
 			return errors.Join(err, noteNamed(ctx, x.Redis, []any{p}))
 		}
 	}
@@ -416,7 +401,7 @@ func (x *Eraser) fromRedis(ctx context.Context, e *erasing) error {
 		e.count("redis: exclusions", "reps had excluded them from being read; mail of theirs leaves no trace without it", n)
 	}
 	if x.Others != nil {
-		removed, err := x.Others(ctx, e.Addresses, e.Contact)
+		removed, err := x.Others(ctx, e.Contact)
 		if err != nil {
 			return err
 		}
@@ -426,7 +411,7 @@ func (x *Eraser) fromRedis(ctx context.Context, e *erasing) error {
 	}
 	text := e.text()
 	for _, p := range allPartitions {
-		n, err := x.Buffer.sweepStream(ctx, p, x.cleanEntry(text))
+		n, err := sweepStream(ctx, x.Redis, streamKey(p), x.cleanEntry(text))
 		if err != nil {
 			return err
 		}
@@ -436,7 +421,7 @@ func (x *Eraser) fromRedis(ctx context.Context, e *erasing) error {
 	if err != nil {
 		return err
 	}
-	e.count("redis: state", "links made for them, mail that was read, and what is about to be sent", n)
+	e.count("redis: state", "links made for them, mail that was read, what CRMs delivered, who saw them, and what is about to be sent", n)
 	// All processes read again what people chose, and write it to their files without them.
 	if err := choicesScript.Run(ctx, x.Redis, []string{choicesKey}).Err(); err != nil {
 		return err

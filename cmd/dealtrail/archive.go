@@ -50,7 +50,7 @@ type archived struct {
 const (
 	manifestName = "manifest.json"
 	// archiveFormat is raised when an older program could not read a backup rightly.
-	archiveFormat = 1
+	archiveFormat = 2
 	// archiveLines is how many bytes of lines make an entry.
 	archiveLines = 8 << 20
 )

@@ -77,6 +77,10 @@ func TestABackupTakenUnderLoadGivesEqualReports(t *testing.T) {
 		}
 		return string(b)
 	}
+	seen := ask1[map[string]any](r, "/v1/contacts/other@buyer.test") // who saw whom is in it
+	if seen["email"] != "other@buyer.test" {
+		t.Errorf("%v", seen)
+	}
 	file := filepath.Join(t.TempDir(), "backup.tar.zst")
 	if told := r.command("backup", "-o", file); !strings.Contains(told, "events") {
 		t.Errorf("backup says %q", told)
@@ -105,6 +109,9 @@ func TestABackupTakenUnderLoadGivesEqualReports(t *testing.T) {
 		again.settle()
 		if got := reports(again); got != want {
 			t.Errorf("restored:\n got %s\nwant %s", got, want)
+		}
+		if log := ask1[struct{ Rows []any }](again, "/v1/access?limit=1000"); len(log.Rows) < 2 {
+			t.Errorf("the access log has %d entries", len(log.Rows))
 		}
 		if b, err := again.auditor.Strike(t.Context()); err != nil || b.Missing+b.Surplus > 0 {
 			t.Errorf("the balance does not add up: %+v, %v", b, err)

@@ -291,7 +291,11 @@ func (r *restoring) erase(ctx context.Context) error {
 		for _, p := range called {
 			addresses, names = append(addresses, p.Address), append(names, p.Name)
 		}
-		if _, err := r.p.db.Erase(ctx, store.Trace{Contact: contact, Becomes: r.p.tombstones.Instead(contact), Pattern: trail.NamesPattern(addresses, names)}); err != nil {
+		pattern := trail.NamesPattern(addresses, names)
+		if _, err := r.p.db.Erase(ctx, store.Trace{Contact: contact, Becomes: r.p.tombstones.Instead(contact), Pattern: pattern}); err != nil {
+			return err
+		}
+		if _, err := ingest.SweepState(ctx, r.p.redis, trail.WithoutNames(pattern)); err != nil {
 			return err
 		}
 	}
