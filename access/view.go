@@ -162,6 +162,15 @@ func (v View) SawShares(rows []trail.ShareRow) {
 	}
 }
 
+// SawKept is Saw for what is kept of a rep's mail.
+func (v View) SawKept(rows []trail.KeptRow) {
+	for _, r := range rows {
+		for _, c := range r.Contacts {
+			v.Saw(c.Address)
+		}
+	}
+}
+
 // named reports whether people on a deal are seen by name.
 func (v View) named(d trail.DealRow) bool { return v.everyone() || v.names(d.Owner, d.ClosedAt) }
 
@@ -269,7 +278,7 @@ func (v View) Review(r *trail.Review) {
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		if v.named(row.Deal) {
-			v.seen.add(row.Contacts...)
+			v.seen.add(row.People...)
 			continue
 		}
 		row.Contacts = []string{fmt.Sprintf("%d at %s", len(row.Contacts), cmp.Or(row.Deal.Account, row.Deal.Domain, "the account"))}

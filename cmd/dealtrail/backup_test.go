@@ -136,6 +136,15 @@ func TestABackupTakenUnderLoadGivesEqualReports(t *testing.T) {
 			t.Error("who was erased after the backup is back")
 		}
 	})
+	t.Run("half of it is not served", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, restoringFile), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lockData(dir); err == nil || !strings.Contains(err.Error(), "a part of a backup") {
+			t.Errorf("what was restored in part may be served: %v", err)
+		}
+	})
 	t.Run("what cannot be restored", func(t *testing.T) {
 		whole, err := os.ReadFile(file)
 		if err != nil {

@@ -143,7 +143,7 @@ func (r *restoring) restore(ctx context.Context, file string, identities []age.I
 			return fmt.Errorf("the table %s got %d rows, and the backup has %d", table, r.rows[table], n)
 		}
 	}
-	return nil
+	return os.Remove(filepath.Join(r.p.config.beside(r.p.config.Data.Dir), restoringFile))
 }
 
 func (r *restoring) entry(ctx context.Context, name string, size int64, content io.Reader) error {
@@ -232,6 +232,9 @@ func (r *restoring) open(ctx context.Context) error {
 		return err
 	}
 	r.p.cleanup = append(r.p.cleanup, lock.Close)
+	if err := writeFrom(filepath.Join(dir, restoringFile), strings.NewReader("until all of the backup is here\n")); err != nil {
+		return err
+	}
 	if err := r.p.openRedis(ctx, dir); err != nil {
 		return err
 	}
