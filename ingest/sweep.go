@@ -145,7 +145,8 @@ func copyStream(ctx context.Context, rdb redis.UniversalClient, key string, clea
 // that hold what text changes. It returns how many texts that were.
 func SweepState(ctx context.Context, rdb redis.UniversalClient, text func(string) string) (n uint64, err error) {
 	err = eachKey(ctx, rdb, "dealtrail:*", func(key string) error {
-		if key == erasedKey || key == erasingKey || key == reportsKey || strings.HasPrefix(key, pipePrefix) { // the first three have tombstones and what is sealed
+		// These have tombstones, what is sealed, and whom this is about.
+		if key == erasedKey || key == erasingKey || key == reportsKey || key == expiringKey || strings.HasPrefix(key, pipePrefix) {
 			return nil
 		}
 		changed, err := sweepKey(ctx, rdb, key, text)
