@@ -94,7 +94,9 @@ func TestABackupTakenUnderLoadGivesEqualReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.command("backup", "-o", file+".age", "--to", identity.Recipient().String())
+	if told := r.command("backup", "-o", file+".age", "--to", identity.Recipient().String()); !strings.Contains(told, " events, ") {
+		t.Errorf("the encrypted backup was not read: %q", told)
+	}
 	r.settle()
 	want := reports(r)
 	r.command("erase", "vera@buyer.test", "--yes")
