@@ -120,34 +120,6 @@ func (a *Access) Entries(ctx context.Context, who, contact, before string, limit
 	}
 }
 
-// ForgetContact removes all entries that name a contact, for when the contact is erased,
-// and returns how many those were. Others whom the same answer named go with it: an entry
-// of a stream cannot be changed.
-func (a *Access) ForgetContact(ctx context.Context, contact trail.ContactID) (n int, err error) {
-	from := "-"
-	for {
-		batch, err := a.Redis.XRangeN(ctx, logStream, from, "+", 1000).Result()
-		if err != nil {
-			return n, a.unavailable("read the access log", err)
-		}
-		var gone []string
-		for _, message := range batch {
-			if slices.Contains(entry(message).Contacts, contact) {
-				gone = append(gone, message.ID)
-			}
-		}
-		if len(gone) > 0 {
-			if err := a.Redis.XDel(ctx, logStream, gone...).Err(); err != nil {
-				return n, a.unavailable("forget a contact", err)
-			}
-		}
-		if n += len(gone); len(batch) < 1000 {
-			return n, nil
-		}
-		from = "(" + batch[len(batch)-1].ID
-	}
-}
-
 func entry(m redis.XMessage) Entry {
 	text := func(name string) string { s, _ := m.Values[name].(string); return s }
 	ms, _, _ := strings.Cut(m.ID, "-")

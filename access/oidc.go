@@ -136,7 +136,7 @@ func (a *Access) OIDCEnd(c echo.Context) (next string, err error) {
 	}
 	var s step
 	text := a.Sessions.PopString(whole, oidcStep)
-	if text == "" || json.Unmarshal([]byte(text), &s) != nil || a.Now().After(s.Until) || subtle.ConstantTimeCompare([]byte(s.State), []byte(c.QueryParam("state"))) != 1 {
+	if text == "" || json.Unmarshal([]byte(text), &s) != nil || a.Now().After(s.Until) || s.Link != "" && s.Link != a.User(c) || subtle.ConstantTimeCompare([]byte(s.State), []byte(c.QueryParam("state"))) != 1 {
 		return "", a.refuse("it was not begun in this browser, or long ago", nil)
 	}
 	if said := c.QueryParam("error"); said != "" {

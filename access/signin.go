@@ -165,7 +165,12 @@ func (a *Access) byCode(ctx context.Context, f SignInForm) (string, error) {
 		if nobody, err := a.Nobody(ctx); err != nil || !nobody {
 			return "", spent
 		}
-		if _, err := a.Set(ctx, email, Change{}); err != nil {
+		roles := Admin // of who is here already, too
+		if p, err := a.Person(ctx, email); err == nil {
+			roles |= p.Roles
+		}
+		enabled := false
+		if _, err := a.Set(ctx, email, Change{Roles: &roles, Disabled: &enabled}); err != nil {
 			return "", err
 		}
 	}

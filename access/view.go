@@ -2,10 +2,9 @@ package access
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"dealtrail/trail"
@@ -89,6 +88,89 @@ func (v View) Reps(add func(rep string, first, last time.Time)) {
 // or today while it is open.
 func (v View) Sees(d trail.DealRow) bool { return v.All || v.Own(d.Owner, d.ClosedAt) }
 
+// Limit is Sees for who does not see all deals, else nil.
+func (v View) Limit() func(trail.DealRow) bool {
+	if v.All {
+		return nil
+	}
+	return v.Sees
+}
+
+// Narrows is a Problem if numbers by a key, or of deals that pass a filter, would tell of
+// single deals that are not seen. deal reads one.
+func (v View) Narrows(by string, only map[string][]string, deal func(id string) ([]trail.DealRow, error)) error {
+	if v.All {
+		return nil
+	}
+	if by == "account" || len(only["account"]) > 0 {
+		return trail.Problemf(trail.Forbidden, "Numbers by company tell of single deals: they are for who sees all deals.")
+	}
+	for _, id := range only["deal"] {
+		if err := v.MustSee(id, deal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MustSee is a Problem if a deal is named that is not seen, or that is not there. deal
+// reads one.
+func (v View) MustSee(id string, deal func(id string) ([]trail.DealRow, error)) error {
+	if v.All || id == "" {
+		return nil
+	}
+	found, err := deal(id)
+	if err == nil && !slices.ContainsFunc(found, v.Sees) {
+		err = notSeen("deal")
+	}
+	return err
+}
+
+// Missing is why something is not there, told so that who does not see everything cannot
+// tell it from what they do not see. what is contact, deal or account.
+func (v View) Missing(what string, err error) error {
+	p := (*trail.Problem)(nil)
+	switch {
+	case !errors.As(err, &p) || p.Code != trail.NotFound:
+		return err
+	case what == "contact" && !v.everyone():
+		return v.noContact()
+	case !v.All:
+		return notSeen(what)
+	}
+	return err
+}
+
+// noContact is why somebody is not seen by name.
+func (v View) noContact() error {
+	if v.All || v.masked {
+		return trail.Problemf(trail.Forbidden, "You see people as job role and account. An admin can grant you their names.")
+	}
+	return notSeen("contact")
+}
+
+// Saw notes for the access log whom an answer names that no other method has let through,
+// by address.
+func (v View) Saw(addresses ...string) { v.seen.add(addresses...) }
+
+// SawShares is Saw for links of one's own.
+func (v View) SawShares(rows []trail.ShareRow) {
+	for _, r := range rows {
+		v.Saw(r.Contacts...)
+		v.Saw(r.ClickedBy...)
+		v.Saw(r.RepliedBy...)
+	}
+}
+
+// SawKept is Saw for what is kept of a rep's mail.
+func (v View) SawKept(rows []trail.KeptRow) {
+	for _, r := range rows {
+		for _, c := range r.Contacts {
+			v.Saw(c.Address)
+		}
+	}
+}
+
 // named reports whether people on a deal are seen by name.
 func (v View) named(d trail.DealRow) bool { return v.everyone() || v.names(d.Owner, d.ClosedAt) }
 
@@ -125,15 +207,17 @@ func (v View) Deal(d *trail.DealDetail) error {
 func (v View) Contact(d *trail.ContactDetail) error {
 	known := v.everyone() || v.names(d.Owner, time.Time{}) || slices.ContainsFunc(d.Deals, v.named) ||
 		slices.ContainsFunc(d.Events, func(e trail.TrailRow) bool { return v.names(e.Rep, e.At) })
-	if !known && (v.All || v.masked) {
-		return trail.Problemf(trail.Forbidden, "You see people as job role and account. An admin can grant you their names.")
-	}
 	if !known {
-		return notSeen("contact")
+		return v.noContact()
 	}
-	v.seen.add(d.Address)
 	d.Deals = v.Deals(d.Deals)
 	d.Events = v.ownEvents(d.Events, d.Deals)
+	m := v.masker(d.ContactRow)
+	m.open = v.everyone()
+	m.known[d.Address] = true
+	v.seen.add(d.Address)
+	m.know(d.Events, d.Deals)
+	m.events(d.Events)
 	return nil
 }
 
@@ -150,13 +234,7 @@ func (v View) Account(d *trail.AccountDetail) error {
 	for _, c := range d.Contacts {
 		m.known[c.Address] = v.names(c.Owner, time.Time{})
 	}
-	for _, e := range events {
-		if v.names(e.Rep, e.At) || slices.ContainsFunc(deals, func(d trail.DealRow) bool { return d.ID == e.Deal && v.named(d) }) {
-			for _, address := range e.Contacts {
-				m.known[address] = true
-			}
-		}
-	}
+	m.know(events, deals)
 	d.Deals, d.Events = deals, events
 	m.rows(d.Contacts)
 	m.events(d.Events)
@@ -169,11 +247,7 @@ func (v View) Content(d *trail.ContentDetail) {
 	d.Events = v.ownEvents(d.Events, d.DealRows)
 	m := v.masker()
 	m.open = v.everyone()
-	for _, e := range d.Events {
-		for _, address := range e.Contacts {
-			m.known[address] = m.known[address] || v.names(e.Rep, e.At)
-		}
-	}
+	m.know(d.Events, d.DealRows)
 	m.events(d.Events)
 }
 
@@ -204,7 +278,7 @@ func (v View) Review(r *trail.Review) {
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		if v.named(row.Deal) {
-			v.seen.add(row.Contacts...)
+			v.seen.add(row.People...)
 			continue
 		}
 		row.Contacts = []string{fmt.Sprintf("%d at %s", len(row.Contacts), cmp.Or(row.Deal.Account, row.Deal.Domain, "the account"))}
@@ -276,110 +350,4 @@ func (v View) Contacts(rep string, rows []trail.ContactRow) {
 	m := v.masker(rows...)
 	m.open = v.everyone() || v.names(rep, time.Time{})
 	m.rows(rows)
-}
-
-// masker puts job role and account in the place of names and addresses, so that one
-// person is called the same throughout a report, and two are not.
-type masker struct {
-	View
-	open   bool            // everybody is seen by name
-	known  map[string]bool // who is, by address
-	of     map[string]trail.ContactRow
-	labels map[string]string
-	taken  map[string]int
-}
-
-func (v View) masker(known ...trail.ContactRow) *masker {
-	m := &masker{View: v, known: map[string]bool{}, of: map[string]trail.ContactRow{}, labels: map[string]string{}, taken: map[string]int{}}
-	for _, c := range known {
-		m.of[c.Address] = c
-	}
-	return m
-}
-
-// address is what is shown instead of an address: "CISO at acme.example". What is none
-// names nobody and stays.
-func (m *masker) address(address string) string {
-	if m.open || m.known[address] || !strings.Contains(address, "@") {
-		m.seen.add(address)
-		return address
-	}
-	if m.labels[address] == "" {
-		c := m.of[address]
-		label := cmp.Or(c.Title, c.Role, "somebody") + " at " + cmp.Or(c.Account, c.Domain, trail.Domain(address), "an account")
-		if m.taken[label]++; m.taken[label] > 1 {
-			label += fmt.Sprintf(" (%d)", m.taken[label])
-		}
-		m.labels[address] = strings.ReplaceAll(label, "@", " ")
-	}
-	return m.labels[address]
-}
-
-func (m *masker) addresses(list []string) {
-	for i, address := range list {
-		list[i] = m.address(address)
-	}
-}
-
-func (m *masker) events(events []trail.TrailRow) {
-	for i := range events {
-		m.addresses(events[i].Contacts)
-	}
-}
-
-func (m *masker) rows(rows []trail.ContactRow) {
-	for i := range rows {
-		m.one(&rows[i], m.open || m.known[rows[i].Address])
-	}
-}
-
-// one masks a contact unless it is seen by name.
-func (m *masker) one(c *trail.ContactRow, seen bool) {
-	if seen {
-		m.known[c.Address] = true
-		m.seen.add(c.Address)
-		return
-	}
-	if m.of[c.Address].Address == "" {
-		m.of[c.Address] = *c
-	}
-	if c.Address == "" { // nobody knows it
-		c.Name = ""
-		return
-	}
-	label := m.address(c.Address)
-	c.Address, c.Name = label, label
-}
-
-// decision masks whom a decision is about.
-func (m *masker) decision(d *trail.Decision, label string) {
-	if d == nil || d.Contact == "" || m.known[d.Address] {
-		return
-	}
-	if label == "" {
-		label = m.address(d.Address)
-	}
-	d.Address, d.Title = label, label
-}
-
-// sighting gathers whose names went out in an answer, by address.
-type sighting struct {
-	mu   sync.Mutex
-	seen map[string]bool
-}
-
-func (s *sighting) add(addresses ...string) {
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, address := range addresses {
-		if address != "" && len(s.seen) < maxSighted {
-			if s.seen == nil {
-				s.seen = map[string]bool{}
-			}
-			s.seen[address] = true
-		}
-	}
 }

@@ -38,7 +38,10 @@ func (s *Server) credits(c echo.Context, more ...string) (store.Filter, error) {
 			f.Only[name] = values
 		}
 	}
-	return f, s.byRep(c, c.QueryParam("by"), f.Only)
+	if err := s.byRep(c, c.QueryParam("by"), f.Only); err != nil {
+		return f, err
+	}
+	return f, viewOf(c).Narrows(c.QueryParam("by"), f.Only, s.dealsNamed(c))
 }
 
 func (s *Server) attribution(c echo.Context) error {

@@ -30,6 +30,7 @@ func (s *Server) personData(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	viewOf(c).Saw(address)
 	d.At, d.Address, d.Why = s.Now().UTC(), address, "GET /v1/privacy says what is kept for which purpose, for how long, and who can see it."
 	return c.JSON(http.StatusOK, d)
 }

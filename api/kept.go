@@ -49,6 +49,7 @@ func (s *Server) kept(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	viewOf(c).SawKept(kept.Rows)
 	return c.JSON(http.StatusOK, kept)
 }
 

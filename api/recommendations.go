@@ -6,7 +6,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dealtrail/attribution"
-	"dealtrail/trail"
 )
 
 // recommendationsPage is how many contents one answer has unless asked for.
@@ -24,12 +23,8 @@ func (s *Server) recommendations(c echo.Context) error {
 	}
 	value := func(name string) string { return strings.TrimSpace(c.QueryParam(name)) }
 	q := attribution.SendQuestion{Deal: value("deal"), Stage: value("stage"), Persona: value("persona")}
-	if q.Deal != "" && !viewOf(c).All {
-		if d, err := s.DB.Deal(c.Request().Context(), q.Deal, f); err != nil {
-			return err
-		} else if !viewOf(c).Sees(d.DealRow) {
-			return trail.Problemf(trail.NotFound, "There is no deal %q, or it is not yours to see.", q.Deal)
-		}
+	if err := viewOf(c).MustSee(q.Deal, s.dealsNamed(c)); err != nil {
+		return err
 	}
 	answer, err := attribution.WhatToSend(c.Request().Context(), s.Job, s.Holdouts, q, f)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -102,16 +103,22 @@ func (s *Server) deals(c echo.Context) error {
 	if f.Limit == 0 {
 		f.Limit = 500
 	}
-	rows, err := s.DB.Deals(c.Request().Context(), f)
+	f.From, f.To = time.Time{}, time.Time{} // of runs
+	var rows []trail.DealRow
+	if v := viewOf(c); v.All {
+		rows, err = s.DB.Deals(c.Request().Context(), f)
+	} else { // nor must the end of a page tell of others'
+		var own store.DealQuery
+		v.Reps(own.Of)
+		rows, _, err = s.DB.DealList(c.Request().Context(), own, f)
+	}
 	if err != nil {
 		return err
 	}
-	next := ""
+	page := reportOf(rows, f)
 	if len(rows) == f.Limit {
-		next = rows[len(rows)-1].ID
+		page.Next = rows[len(rows)-1].ID
 	}
-	page := reportOf(viewOf(c).Deals(rows), f)
-	page.Next = next
 	return s.rows(c, "deals", page)
 }
 
@@ -122,7 +129,7 @@ func (s *Server) deal(c echo.Context) error {
 	}
 	detail, err := s.DB.Deal(c.Request().Context(), param(c, "id"), f)
 	if err != nil {
-		return err
+		return viewOf(c).Missing("deal", err)
 	}
 	if err := viewOf(c).Deal(detail); err != nil {
 		return err
@@ -138,7 +145,7 @@ func (s *Server) contact(c echo.Context) error {
 	}
 	detail, err := s.DB.Contact(c.Request().Context(), s.Registry.Contacts.ID(param(c, "email")), f)
 	if err != nil {
-		return err
+		return viewOf(c).Missing("contact", err)
 	}
 	if err := viewOf(c).Contact(detail); err != nil {
 		return err
@@ -154,7 +161,7 @@ func (s *Server) account(c echo.Context) error {
 	}
 	detail, err := s.DB.Account(c.Request().Context(), param(c, "domain"), f)
 	if err != nil {
-		return err
+		return viewOf(c).Missing("account", err)
 	}
 	if err := viewOf(c).Account(detail); err != nil {
 		return err
@@ -182,12 +189,19 @@ type repList struct {
 	NotShown int `json:"not_shown,omitzero"` // reps who would be too few to hide among
 }
 
-// viewer is what who asks may see of reps: a key is a program's, and sees them by name.
+// viewer is what who asks may see of reps: a key of the company is a program's, and sees
+// them by name; one of a person's own sees what they do.
 func (s *Server) viewer(c echo.Context) trail.Viewer {
-	if c.Request().Header.Get(echo.HeaderAuthorization) != "" {
+	asker := access.From(c.Request().Context())
+	if asker.Key != "" && asker.Who == "" {
 		return trail.Viewer{Names: true}
 	}
-	return s.Names.Viewer(s.user(c))
+	return s.Names.Viewer(asker.Who)
+}
+
+// dealsNamed returns a deal by its ID, to tell whether it is seen.
+func (s *Server) dealsNamed(c echo.Context) func(id string) ([]trail.DealRow, error) {
+	return func(id string) ([]trail.DealRow, error) { return s.DB.OwnersOf(c.Request().Context(), "", id) }
 }
 
 // byRep refuses numbers by rep, or of another rep, to who may not see reps by name.

@@ -132,7 +132,7 @@ func (s *Server) decide(c echo.Context) error {
 	if user := s.user(c); user != "" {
 		by = user
 	}
-	outcomes, visible, err := s.Reviews.Decide(c.Request().Context(), param(c, "week"), "api", by, in.said())
+	outcomes, visible, err := s.Reviews.Decide(c.Request().Context(), param(c, "week"), ingest.Teller{Source: "api", By: by, Sees: viewOf(c).Limit()}, in.said())
 	if err != nil {
 		return err
 	}

@@ -152,7 +152,10 @@ func (s *Server) diffFilter(c echo.Context) (f store.Filter, by string, err erro
 		return f, "", err
 	}
 	by = cmp.Or(c.QueryParam("by"), "content")
-	return f, by, s.byRep(c, by, nil)
+	if err := s.byRep(c, by, nil); err != nil {
+		return f, by, err
+	}
+	return f, by, viewOf(c).Narrows(by, nil, nil)
 }
 
 // diff answers with what changed between two runs, and why.

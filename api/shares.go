@@ -26,6 +26,7 @@ func (s *Server) shares(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	viewOf(c).SawShares(rows)
 	answer := listOf(rows)
 	answer.Agents = f.Agents
 	return s.rows(c, "links", answer)

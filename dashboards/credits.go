@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/attribution"
 	"dealtrail/store"
 	"dealtrail/trail"
@@ -179,6 +180,9 @@ func (s *Site) why(c echo.Context) error {
 				return err
 			}
 		}
+	}
+	if err := access.From(c.Request().Context()).View.Narrows("", f.Only, s.dealsNamed(c.Request().Context())); err != nil {
+		return err
 	}
 	page := whyPage{frame: s.frame(c, "What is this credit made of?", "content", l)}
 	page.Why, err = s.source.Why(c.Request().Context(), f)

@@ -161,6 +161,7 @@ func (s *Site) renderMailbox(c echo.Context, status int, page mailboxPage) error
 	if page.Kept, err = s.DB.Kept(ctx, page.Rep, page.Kind, store.Filter{After: page.After, Limit: keptAtOnce}); err != nil {
 		return err
 	}
+	access.From(ctx).View.SawKept(page.Kept.Rows)
 	for _, r := range page.Kept.Rows {
 		page.Facts = append(page.Facts, keptFact{KeptRow: r, Lens: page.Lens})
 	}
@@ -288,6 +289,7 @@ func (s *Site) sendKept(c echo.Context, rep string, kind trail.Kind) error {
 		if err != nil {
 			return err
 		}
+		access.From(c.Request().Context()).View.SawKept(kept.Rows)
 		for _, r := range kept.Rows {
 			out = append(out, keptLine(keptFact{KeptRow: r}))
 		}

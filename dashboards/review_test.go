@@ -192,7 +192,7 @@ func TestAWorkbookThatWasFilledInComesBackOnThePage(t *testing.T) {
 	}
 	// Meanwhile somebody writes on the page: the file knows nothing of it and leaves it alone.
 	first := contactKey.ID(r.Leads[0].Address)
-	if _, _, err := m.site.Reviews.Decide(t.Context(), "2026-W47", "api", "", ingest.Said{Contact: first, Fields: map[string]string{"needs": "a price"}}); err != nil {
+	if _, _, err := m.site.Reviews.Decide(t.Context(), "2026-W47", ingest.Teller{Source: "api"}, ingest.Said{Contact: first, Fields: map[string]string{"needs": "a price"}}); err != nil {
 		t.Fatal(err)
 	}
 	set := func(sheet, column string, row int) string { return cellOf(t, r, sheet, column, row) }

@@ -231,7 +231,7 @@ func (s *Site) diff(c echo.Context) error {
 		return err
 	}
 	ctx, a, b, by := c.Request().Context(), param(c, "a"), param(c, "b"), cmp.Or(c.QueryParam("by"), "content")
-	if err := s.byRep(c, by); err != nil {
+	if err := s.by(c, by); err != nil {
 		return err
 	}
 	f := l.filter()
@@ -271,6 +271,14 @@ func (s *Site) diff(c echo.Context) error {
 	return s.render(c, http.StatusOK, "run", page)
 }
 
+// by refuses to break numbers down by what tells of reps or deals that who asks does not see.
+func (s *Site) by(c echo.Context, by string) error {
+	if err := s.byRep(c, by); err != nil {
+		return err
+	}
+	return access.From(c.Request().Context()).View.Narrows(by, nil, nil)
+}
+
 // of returns the lens of a difference: its level and period are those of the runs,
 // and its path names them.
 func (l lens) of(d *trail.Diff) lens {
@@ -282,7 +290,7 @@ func (l lens) of(d *trail.Diff) lens {
 func (s *Site) diffPage(c echo.Context, l lens, d *trail.Diff) diffPage {
 	page := diffPage{frame: s.frame(c, "Why did the numbers change?", "runs", l), Diff: *d}
 	for _, by := range store.Keys() {
-		if s.byRep(c, by) != nil {
+		if s.by(c, by) != nil {
 			continue
 		}
 		page.Bys = append(page.Bys, choice{Value: by, Label: cmp.Or(byWords[by], by)})

@@ -18,37 +18,35 @@ func (s *source) seen() {
 		s.Deals = func(ctx context.Context, q store.DealQuery, f store.Filter) ([]trail.DealRow, store.DealSums, error) {
 			v := view(ctx)
 			q.Every, q.Reps = v.All, nil
-			v.Reps(func(rep string, first, last time.Time) {
-				q.Reps = append(q.Reps, store.Owned{Rep: rep, First: first, Last: last})
-			})
+			v.Reps(q.Of)
 			return get(ctx, q, f)
 		}
 	}
 	if get := s.Deal; get != nil {
 		s.Deal = func(ctx context.Context, id string, f store.Filter) (*trail.DealDetail, error) {
 			d, err := get(ctx, id, f)
-			if err == nil {
-				err = view(ctx).Deal(d)
+			if err != nil {
+				return nil, view(ctx).Missing("deal", err)
 			}
-			return d, err
+			return d, view(ctx).Deal(d)
 		}
 	}
 	if get := s.Contact; get != nil {
 		s.Contact = func(ctx context.Context, address string, f store.Filter) (*trail.ContactDetail, error) {
 			d, err := get(ctx, address, f)
-			if err == nil {
-				err = view(ctx).Contact(d)
+			if err != nil {
+				return nil, view(ctx).Missing("contact", err)
 			}
-			return d, err
+			return d, view(ctx).Contact(d)
 		}
 	}
 	if get := s.Account; get != nil {
 		s.Account = func(ctx context.Context, domain string, f store.Filter) (*trail.AccountDetail, error) {
 			d, err := get(ctx, domain, f)
-			if err == nil {
-				err = view(ctx).Account(d)
+			if err != nil {
+				return nil, view(ctx).Missing("account", err)
 			}
-			return d, err
+			return d, view(ctx).Account(d)
 		}
 	}
 	if get := s.Content; get != nil {
@@ -108,7 +106,9 @@ func (s *source) ownSeen(view func(context.Context) access.View) {
 			if v := view(ctx); !v.Own(rep, time.Time{}) && !(v.All && v.Named) {
 				return nil, nil // links are their rep's
 			}
-			return get(ctx, rep, now, f)
+			rows, err := get(ctx, rep, now, f)
+			view(ctx).SawShares(rows)
+			return rows, err
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (s *Site) send(c echo.Context) error {
 	value := func(name string) string { return strings.TrimSpace(c.QueryParam(name)) }
 	q := attribution.SendQuestion{Deal: value("deal"), Stage: value("stage"), Persona: value("persona")}
 	page := sendPage{frame: s.frame(c, "What to send?", "send", l), Deal: q.Deal, Stage: q.Stage, Persona: q.Persona}
-	if err := s.mustSee(c.Request().Context(), q.Deal); err != nil {
+	if err := access.From(c.Request().Context()).View.MustSee(q.Deal, s.dealsNamed(c.Request().Context())); err != nil {
 		return err
 	}
 	var contents []trail.ContentRow
@@ -98,17 +98,9 @@ func (s *Site) send(c echo.Context) error {
 	return s.render(c, status, "send", page)
 }
 
-// mustSee is a Problem if a deal is named that who asks does not see.
-func (s *Site) mustSee(ctx context.Context, deal string) error {
-	view := access.From(ctx).View
-	if deal == "" || view.All {
-		return nil
-	}
-	d, err := s.DB.Deal(ctx, deal, store.Filter{})
-	if err == nil && !view.Sees(d.DealRow) {
-		err = trail.Problemf(trail.NotFound, "There is no deal %q, or it is not yours to see.", deal)
-	}
-	return err
+// dealsNamed returns a deal by its ID, to tell whether it is seen.
+func (s *Site) dealsNamed(ctx context.Context) func(id string) ([]trail.DealRow, error) {
+	return func(id string) ([]trail.DealRow, error) { return s.DB.OwnersOf(ctx, "", id) }
 }
 
 // addRows shows the first contents, or all of them.

@@ -186,7 +186,9 @@ func (s *Site) fillSource() {
 		}
 	}
 	if s.Reviews != nil {
-		s.source.Decide = s.Reviews.Decide
+		s.source.Decide = func(ctx context.Context, week, source, by string, said ...ingest.Said) ([]ingest.Outcome, bool, error) {
+			return s.Reviews.Decide(ctx, week, ingest.Teller{Source: source, By: by, Sees: access.From(ctx).View.Limit()}, said...)
+		}
 	}
 	if s.Consents != nil {
 		s.source.Choose = func(ctx context.Context, email, domain string, allowed bool, at time.Time, basis string) error {

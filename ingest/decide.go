@@ -3,7 +3,9 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +42,13 @@ type Said struct {
 	Fields  map[string]string
 }
 
+// Teller is who says something.
+type Teller struct {
+	Source string                   // who told us: "api", "ui", "xlsx"
+	By     string                   // the person, if known
+	Sees   func(trail.DealRow) bool // whose word counts on the deals that they see, and leads of whom they see deals; nil: on all
+}
+
 // Outcome is what became of one Said.
 type Outcome struct {
 	Decision trail.Decision // as it is from now on
@@ -48,11 +57,10 @@ type Outcome struct {
 }
 
 // Decide writes down what was said in the review of a week, each for itself, and
-// returns what became of it in the same order. What changes nothing is no event.
-// source says who told us ("api", "ui", "xlsx"), by is the person, if known. visible
+// returns what became of it in the same order. What changes nothing is no event. visible
 // is false when it is accepted and reports do not show it within Patience. A
 // *trail.Problem says that the week cannot be, or that it cannot be done now.
-func (x *Reviews) Decide(ctx context.Context, week, source, by string, said ...Said) (outcomes []Outcome, visible bool, err error) {
+func (x *Reviews) Decide(ctx context.Context, week string, who Teller, said ...Said) (outcomes []Outcome, visible bool, err error) {
 	now := x.now()
 	if _, _, err := trail.ParseWeek(cmp.Or(week, "none"), x.zone(), now); err != nil {
 		return nil, false, err
@@ -77,11 +85,19 @@ func (x *Reviews) Decide(ctx context.Context, week, source, by string, said ...S
 	var events []trail.Event
 	for _, s := range said {
 		before, refused := known.of(x, week, s)
+		if who.Sees != nil {
+			if refused, err = x.notSeen(ctx, who, before, refused); err != nil {
+				return nil, false, err
+			}
+			if refused != nil {
+				before = trail.Decision{ID: before.ID}
+			}
+		}
 		o := Outcome{Decision: before, Refused: refused}
 		if refused == nil {
 			if o.Decision, o.Refused = before.With(s.Fields, now); o.Refused == nil && !o.Decision.Says(before) {
-				e := o.Decision.Event(source, by, now)
-				o.Changed, o.Decision.At, o.Decision.By = true, e.At, by
+				e := o.Decision.Event(who.Source, who.By, now)
+				o.Changed, o.Decision.At, o.Decision.By = true, e.At, who.By
 				events = append(events, e)
 				known.decisions[o.Decision.ID] = o.Decision // one subject may be there twice
 			}
@@ -152,6 +168,27 @@ func (k knownSubjects) of(x *Reviews, week string, s Said) (trail.Decision, erro
 		return before, nil
 	}
 	return d, nil
+}
+
+// notSeen returns why a subject is not for who says something: what they do not see, and
+// what there is not, is the same to them.
+func (x *Reviews) notSeen(ctx context.Context, who Teller, d trail.Decision, refused error) (error, error) {
+	p := (*trail.Problem)(nil)
+	if refused != nil && (!errors.As(refused, &p) || p.Code != trail.NotFound) {
+		return refused, nil
+	}
+	sees := refused == nil && who.Sees(trail.DealRow{Owner: d.Owner})
+	if refused == nil && !sees {
+		owned, err := x.DB.OwnersOf(ctx, d.Contact, d.Deal)
+		if err != nil {
+			return nil, err
+		}
+		sees = slices.ContainsFunc(owned, who.Sees)
+	}
+	if !sees {
+		return trail.Problemf(trail.NotFound, "There is no such lead or deal, or it is not yours to see."), nil
+	}
+	return nil, nil
 }
 
 func (x *Reviews) contact(s Said) trail.ContactID {

@@ -169,3 +169,56 @@ func (p *pipe) positions(t testing.TB) (all []string) {
 	}
 	return all
 }
+
+// A Redis that may not write its append-only file anew still has the person in it: until it
+// has, the erasing is not complete, and trying again counts nothing twice.
+func TestAnErasingIsNotCompleteBeforeTheLogIs(t *testing.T) {
+	p := newPipe(t)
+	x := p.eraser(t, t.TempDir())
+	p.load(t)
+	const who = "perdita@buyer.test"
+	for i := range 3 {
+		p.append(t, mailTo(who, i))
+	}
+	p.settle(t)
+	allow := func(command string) {
+		t.Helper()
+		if err := p.rdb.Do(t.Context(), "ACL", "SETUSER", "default", command).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	allow("-bgrewriteaof")
+	r, err := x.Erase(t.Context(), who, "")
+	if err != nil || r.State != trail.ErasureUnderWay || !strings.Contains(r.Waiting, "BGREWRITEAOF") {
+		t.Errorf("while Redis refuses: %+v, %v", r, err)
+	}
+	_ = x.Once(t.Context())
+	allow("+bgrewriteaof")
+	if err := x.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = x.Report(t.Context(), r.Tombstone); err != nil || r.State != trail.ErasureComplete || r.Waiting != "" || r.Finished.IsZero() {
+		t.Errorf("afterwards: %+v, %v", r, err)
+	}
+	for _, removed := range r.Removed {
+		if removed.Where == "database: events" && removed.N != 3 {
+			t.Errorf("counted are %+v, want 3", removed)
+		}
+	}
+	// Nor is what another process let in, that had not heard of it, gone before.
+	aof, contact := p.rdb.ConfigGet(t.Context(), "dir").Val()["dir"], string(erasureKey.ID(who))
+	raw := fmt.Sprintf(`{"id":%q,"kind":"sent","at":"2026-01-02T03:04:05Z","received_at":"2026-01-02T03:04:05Z","source":"mail","content":"deck","contact":%q,"rep":"rita@ours.test"}`, trail.NewID(time.Now()).String(), contact)
+	if err := p.buffer.Replay(t.Context(), raw); err != nil {
+		t.Fatal(err)
+	}
+	p.settle(t)
+	allow("-bgrewriteaof")
+	if err := x.Once(t.Context()); err == nil {
+		t.Error("Redis refuses, and nobody says so")
+	}
+	allow("+bgrewriteaof")
+	if err := x.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing in the files of Redis", func() bool { return len(onDisk(t, aof, contact)) == 0 })
+}

@@ -2,12 +2,14 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +23,9 @@ const (
 	// retainedKey holds the day on which retention was last done.
 	retainedKey = "dealtrail:retained"
 	retainPoll  = time.Hour
+	// expiringKey is a set of the contacts who are being forgotten, or of logLeft once Redis's files alone have them.
+	expiringKey = "dealtrail:expiring"
+	logLeft     = "log"
 )
 
 // Retention forgets what is older than it need be, once a day, in one process.
@@ -67,27 +72,84 @@ func (r *Retention) Once(ctx context.Context) error {
 	return r.Redis.Set(ctx, retainedKey, today, 0).Err()
 }
 
+// people forgets who people are. Whom is noted first: when it is cut off in between, nothing
+// else tells of whom something is left.
 func (r *Retention) people(ctx context.Context) error {
-	if r.PersonMonths <= 0 {
-		return nil
-	}
-	gone, err := r.DB.Expire(ctx, r.Now().UTC().AddDate(0, -r.PersonMonths, 0))
-	if err != nil || len(gone) == 0 {
+	noted, err := r.Redis.SMembers(ctx, expiringKey).Result()
+	if err != nil {
 		return err
 	}
+	switch {
+	case slices.Contains(noted, logLeft):
+		if err := r.fromLog(ctx); err != nil {
+			return err
+		}
+	case len(noted) > 0:
+		gone := make([]trail.ContactID, len(noted))
+		for i, c := range noted {
+			gone[i] = trail.ContactID(c)
+		}
+		if err := r.forget(ctx, gone); err != nil {
+			return err
+		}
+	}
+	for r.PersonMonths > 0 {
+		gone, err := r.DB.Expired(ctx, r.Now().UTC().AddDate(0, -r.PersonMonths, 0))
+		if err != nil || len(gone) == 0 {
+			return err
+		}
+		for some := range slices.Chunk(gone, sweepChunk) {
+			members := make([]any, len(some))
+			for i, c := range some {
+				members[i] = string(c)
+			}
+			if err := r.Redis.SAdd(ctx, expiringKey, members...).Err(); err != nil {
+				return err
+			}
+		}
+		if err := r.forget(ctx, gone); err != nil || len(gone) < store.ExpireAtOnce {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget leaves some contacts out of the tables and of all that Redis holds.
+func (r *Retention) forget(ctx context.Context, gone []trail.ContactID) error {
 	forgotten := map[string]bool{}
 	for _, c := range gone {
 		forgotten[string(c)] = true
 	}
-	_, err = SweepState(ctx, r.Redis, func(s string) string {
+	if err := r.DB.Expire(ctx, gone); err != nil {
+		return err
+	}
+	text := func(s string) string {
 		return contactLike.ReplaceAllStringFunc(s, func(c string) string {
 			if forgotten[c] {
 				return string(trail.NewErased())
 			}
 			return c
 		})
-	})
-	if err != nil {
+	}
+	// Loaded events may lie in the streams for longer than people are remembered.
+	clean := func(raw string) (string, bool) {
+		was := raw
+		var e trail.Event
+		if json.Unmarshal([]byte(raw), &e) == nil && e.Person != nil && forgotten[string(e.Contact)] {
+			e.Person = nil
+			if b, err := json.Marshal(&e); err == nil {
+				raw = string(b)
+			}
+		}
+		raw = text(raw)
+		return raw, raw != was
+	}
+	for _, p := range allPartitions {
+		if _, err := sweepStream(ctx, r.Redis, streamKey(p), clean); err != nil {
+			return err
+		}
+	}
+	if _, err := SweepState(ctx, r.Redis, text); err != nil {
 		return err
 	}
 	now, err := r.DB.Time(ctx)
@@ -96,7 +158,23 @@ func (r *Retention) people(ctx context.Context) error {
 	}
 	left, err := r.DB.DropStale(ctx, now.Add(time.Second))
 	r.Log.Info("forgot people of whom nothing was heard for long", "n", len(gone), "stale", len(left)) // what is left goes as it is replaced
-	return err
+	if err != nil {
+		return err
+	}
+	_, err = r.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.Del(ctx, expiringKey)
+		p.SAdd(ctx, expiringKey, logLeft)
+		return nil
+	})
+	return errors.Join(err, r.fromLog(ctx))
+}
+
+// fromLog has Redis write its files anew, now that no key names the forgotten.
+func (r *Retention) fromLog(ctx context.Context) error {
+	if err := rewriteLog(ctx, r.Redis); err != nil {
+		return err
+	}
+	return r.Redis.Del(ctx, expiringKey).Err()
 }
 
 func (r *Retention) files() error {

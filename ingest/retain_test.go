@@ -30,8 +30,17 @@ func TestWhatIsOldIsForgottenOnceADay(t *testing.T) {
 	old := mailTo("old@buyer.test", 1)
 	old.At, old.ReceivedAt = now.AddDate(-2, 0, 0).UTC(), now.AddDate(-2, 0, 0).UTC()
 	fresh := mailTo("fresh@buyer.test", 2)
-	p.append(t, old, fresh)
+	half := mailTo("half@buyer.test", 4)
+	p.append(t, old, fresh, half)
 	p.settle(t)
+	aof := p.rdb.ConfigGet(t.Context(), "dir").Val()["dir"]
+	// Of one who was being forgotten when it was cut off the events are anybody's already.
+	if err := p.db.Exec(t.Context(), "ALTER TABLE events UPDATE contact = '0aaaaaaaaaaaaaaaaaaaaaaaaa' WHERE contact = '"+string(half.Contact)+"' SETTINGS mutations_sync = 2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.rdb.SAdd(t.Context(), "dealtrail:expiring", string(half.Contact)).Err(); err != nil {
+		t.Fatal(err)
+	}
 	r := &ingest.Retention{Redis: p.rdb, DB: p.db, PersonMonths: 13, FileMonths: 13, Reviews: dir, Log: quiet(), Now: func() time.Time { return now }}
 	for range 2 {
 		if err := r.Once(t.Context()); err != nil {
@@ -41,12 +50,18 @@ func TestWhatIsOldIsForgottenOnceADay(t *testing.T) {
 			t.Errorf("people: %v", people)
 		}
 	}
-	if n := p.text(t, "SELECT toString(count()) FROM events FINAL WHERE contact NOT IN (SELECT contact FROM people) AND startsWith(contact, '0')"); n[0] != "1" {
+	if n := p.text(t, "SELECT toString(count()) FROM events FINAL WHERE contact NOT IN (SELECT contact FROM people) AND startsWith(contact, '0')"); n[0] != "2" {
 		t.Errorf("%s events are of who was forgotten", n[0])
 	}
 	whose, err := ingest.Whose(t.Context(), &ingest.Consents{Redis: p.rdb}, old.Share)
 	if _, known := whose[erasureKey.ID("old@buyer.test")]; err != nil || known || len(whose) != 1 {
 		t.Errorf("the link is of %v, %v", whose, err)
+	}
+	if found := onDisk(t, aof, "old@buyer.test", "half@buyer.test", string(old.Contact), string(half.Contact)); len(found) > 0 {
+		t.Errorf("Redis has %v", found)
+	}
+	if p.rdb.Exists(t.Context(), "dealtrail:expiring").Val() != 0 {
+		t.Error("it is noted as if it had been cut off")
 	}
 	var left []string
 	files, err := os.ReadDir(dir)

@@ -176,24 +176,24 @@ func TestDecisionsAreWrittenByOneAtATimeAndOnlyWhatChanges(t *testing.T) {
 	var both sync.WaitGroup
 	for _, fields := range []map[string]string{{"quality": "good"}, {"needs": "a price"}} {
 		both.Go(func() {
-			if _, _, err := x.Decide(t.Context(), "2026-W47", "api", "", ingest.Said{Deal: "D1", Fields: fields}); err != nil {
+			if _, _, err := x.Decide(t.Context(), "2026-W47", ingest.Teller{Source: "api"}, ingest.Said{Deal: "D1", Fields: fields}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	both.Wait()
-	out, visible, err := x.Decide(t.Context(), "2026-W47", "api", "", ingest.Said{Deal: "D1", Fields: map[string]string{"quality": "good"}})
+	out, visible, err := x.Decide(t.Context(), "2026-W47", ingest.Teller{Source: "api"}, ingest.Said{Deal: "D1", Fields: map[string]string{"quality": "good"}})
 	if err != nil || !visible || out[0].Changed || out[0].Decision.Needs != "a price" || events != 2 {
 		t.Errorf("%+v %v, %d events", out, err, events)
 	}
 	for _, week := range []string{"", "2026-W60", "2027-W02", "soon"} {
-		if _, _, err := x.Decide(t.Context(), week, "api", "", ingest.Said{Deal: "D1", Fields: map[string]string{"needs": "x"}}); err == nil {
+		if _, _, err := x.Decide(t.Context(), week, ingest.Teller{Source: "api"}, ingest.Said{Deal: "D1", Fields: map[string]string{"needs": "x"}}); err == nil {
 			t.Errorf("the week %q is taken", week)
 		}
 	}
 	x.Alone = func(context.Context) (func(), bool) { return nil, false }
 	var p *trail.Problem
-	if _, _, err := x.Decide(t.Context(), "2026-W47", "api", "", ingest.Said{Deal: "D1"}); !errors.As(err, &p) || p.Code != trail.Unavailable {
+	if _, _, err := x.Decide(t.Context(), "2026-W47", ingest.Teller{Source: "api"}, ingest.Said{Deal: "D1"}); !errors.As(err, &p) || p.Code != trail.Unavailable {
 		t.Errorf("while another process decides: %v", err)
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"dealtrail/trail"
 )
 
-// StateKey is one key of Redis as a backup has it: whole, whatever its type.
+// StateKey is one key of Redis as a backup has it, whatever its type: whole, or some
+// entries of a stream.
 type StateKey struct {
 	Key     string            `json:"key"`
 	Expires time.Time         `json:"expires,omitzero"`
@@ -22,19 +23,26 @@ type StateKey struct {
 	Set     [][]byte          `json:"set,omitempty"`
 	Scores  map[string]string `json:"scores,omitempty"` // of a sorted set: member to score
 	List    [][]byte          `json:"list,omitempty"`
+	Stream  []StateEntry      `json:"stream,omitempty"`
+}
+
+// StateEntry is an entry of a stream: fields and values in turn.
+type StateEntry struct {
+	ID     string   `json:"id"`
+	Values [][]byte `json:"values"`
 }
 
 // notBackedUp begin the keys that no backup has: what belongs to running processes, to
 // people who are signed in, what must not outlive its hours, and what is worked out from
 // the store again.
 var notBackedUp = []string{
-	"dealtrail:{p", "dealtrail:lease:", "dealtrail:members:", nodesKey, balanceKey, reloadKey, namedKey,
+	pipePrefix, "dealtrail:lease:", "dealtrail:members:", nodesKey, balanceKey, reloadKey, namedKey,
 	"dealtrail:session:", "dealtrail:sessions:", "dealtrail:signin:", "dealtrail:throttle:", visitorKey, ownKey, recipientsPrefix, sharesPrefix, recipientsReady, acquaintancesKey,
 }
 
 // backedUp reports whether a backup has a key.
 func backedUp(key string) bool {
-	return !slices.ContainsFunc(notBackedUp, func(begin string) bool { return strings.HasPrefix(key, begin) })
+	return !strings.HasSuffix(key, sweptCopy) && !slices.ContainsFunc(notBackedUp, func(begin string) bool { return strings.HasPrefix(key, begin) })
 }
 
 // DumpState hands over every key that a backup has.
@@ -43,12 +51,15 @@ func DumpState(ctx context.Context, rdb redis.UniversalClient, take func(StateKe
 		if !backedUp(key) {
 			return nil
 		}
-		k, err := readState(ctx, rdb, key)
+		k, kind, err := readState(ctx, rdb, key)
 		if errors.Is(err, redis.Nil) { // it ended meanwhile
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		if kind == "stream" {
+			return dumpStream(ctx, rdb, k, take)
 		}
 		return take(k)
 	})
@@ -58,15 +69,37 @@ func DumpState(ctx context.Context, rdb redis.UniversalClient, take func(StateKe
 	return nil
 }
 
-func readState(ctx context.Context, rdb redis.UniversalClient, key string) (k StateKey, err error) {
+// dumpStream hands over a stream, some entries at a time: one may be larger than memory.
+func dumpStream(ctx context.Context, rdb redis.UniversalClient, k StateKey, take func(StateKey) error) error {
+	for from := "-"; ; {
+		found, err := rdb.XRangeN(ctx, k.Key, from, "+", sweepChunk).Result()
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		k.Stream = nil
+		for _, m := range found {
+			e := StateEntry{ID: m.ID}
+			for field, v := range m.Values {
+				e.Values = append(e.Values, []byte(field), fmt.Append(nil, v))
+			}
+			k.Stream = append(k.Stream, e)
+		}
+		if err := take(k); err != nil {
+			return err
+		}
+		from = "(" + found[len(found)-1].ID
+	}
+}
+
+// readState reads a key, but for a stream, and says of what type it is.
+func readState(ctx context.Context, rdb redis.UniversalClient, key string) (k StateKey, kind string, err error) {
 	k.Key = key
-	kind, err := rdb.Type(ctx, key).Result()
-	if err != nil {
-		return k, err
+	if kind, err = rdb.Type(ctx, key).Result(); err != nil {
+		return k, kind, err
 	}
 	ttl, err := rdb.PTTL(ctx, key).Result()
 	if err != nil {
-		return k, err
+		return k, kind, err
 	}
 	if ttl > 0 {
 		k.Expires = time.Now().Add(ttl).UTC()
@@ -100,15 +133,17 @@ func readState(ctx context.Context, rdb redis.UniversalClient, key string) (k St
 		for _, z := range all {
 			k.Scores[fmt.Sprint(z.Member)] = fmt.Sprint(z.Score)
 		}
+	case "stream":
 	case "none":
-		return k, redis.Nil
+		return k, kind, redis.Nil
 	default:
-		return k, fmt.Errorf("%s is a %s, which no backup knows", key, kind)
+		return k, kind, fmt.Errorf("%s is a %s, which no backup knows", key, kind)
 	}
-	return k, err
+	return k, kind, err
 }
 
-// LoadState writes a key that DumpState read, unless it would have ended by now.
+// LoadState writes a key that DumpState read, unless it would have ended by now. Entries
+// of a stream come in the order in which they were read.
 func LoadState(ctx context.Context, rdb redis.UniversalClient, k StateKey) error {
 	if !backedUp(k.Key) || !strings.HasPrefix(k.Key, "dealtrail:") {
 		return fmt.Errorf("load the state: %q is no key of a backup", k.Key)
@@ -135,6 +170,10 @@ func LoadState(ctx context.Context, rdb redis.UniversalClient, k StateKey) error
 		case k.List != nil:
 			for some := range slices.Chunk(anys(k.List), sweepChunk) {
 				p.RPush(ctx, k.Key, some...)
+			}
+		case k.Stream != nil:
+			for _, e := range k.Stream {
+				p.XAdd(ctx, &redis.XAddArgs{Stream: k.Key, ID: e.ID, Values: anys(e.Values)})
 			}
 		case k.Scores != nil:
 			for member, score := range k.Scores {

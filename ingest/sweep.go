@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,8 +19,10 @@ import (
 const (
 	// namedKey is a set of partitions whose entries named somebody who had been erased when they were loaded.
 	namedKey = "dealtrail:erased:named"
-	// sweepCopy ends the key of the copy that takes a stream's place.
-	sweepCopy = ":copy"
+	// pipePrefix begins the keys of the pipe's partitions.
+	pipePrefix = "dealtrail:{p"
+	// sweptCopy ends the key of the copy that takes a stream's place.
+	sweptCopy = ":copy"
 	// sweepChunk is how many entries, fields or members are looked at at once.
 	sweepChunk = 1000
 	// sweepTries is how often a stream that grows too fast is copied again.
@@ -70,24 +71,24 @@ end
 redis.call('RENAME', KEYS[2], KEYS[1])
 return #tail`)
 
-// sweepStream rewrites the entries of a partition that clean changes, and returns how
-// many those were. clean gets the raw event.
-func (b *Buffer) sweepStream(ctx context.Context, partition int, clean func(raw string) (string, bool)) (n uint64, err error) {
-	if n, _, err = b.copyStream(ctx, partition, clean, ""); n == 0 || err != nil {
+// sweepStream rewrites the entries of a stream in which clean changes a value, and returns
+// how many those were.
+func sweepStream(ctx context.Context, rdb redis.UniversalClient, key string, clean func(value string) (string, bool)) (n uint64, err error) {
+	if n, _, err = copyStream(ctx, rdb, key, clean, ""); n == 0 || err != nil {
 		return 0, err
 	}
-	key, copied := streamKey(partition), streamKey(partition)+sweepCopy
+	copied := sweptKey(key)
 	for range sweepTries {
-		if err := b.rdb.Del(ctx, copied).Err(); err != nil {
+		if err := rdb.Del(ctx, copied).Err(); err != nil {
 			return 0, err
 		}
-		n, last, err := b.copyStream(ctx, partition, clean, copied)
+		n, last, err := copyStream(ctx, rdb, key, clean, copied)
 		if err != nil {
 			return 0, err
 		}
-		answer, err := replaceScript.Run(ctx, b.rdb, []string{key, copied}, last.String(), 10*sweepChunk).Int()
+		answer, err := replaceScript.Run(ctx, rdb, []string{key, copied}, last.String(), 10*sweepChunk).Int()
 		if err != nil {
-			return 0, errors.Join(err, b.rdb.Del(ctx, copied).Err())
+			return 0, errors.Join(err, rdb.Del(ctx, copied).Err())
 		}
 		if answer >= 0 {
 			return n, nil
@@ -95,27 +96,35 @@ func (b *Buffer) sweepStream(ctx context.Context, partition int, clean func(raw 
 		wait(ctx, 100*time.Millisecond)
 	}
 	err = trail.Problemf(trail.Unavailable, "The stream %s cannot be rewritten: a consumer group that is not ours has not finished its entries, or too many come.", key)
-	return 0, errors.Join(err, b.rdb.Del(ctx, copied).Err())
+	return 0, errors.Join(err, rdb.Del(ctx, copied).Err())
 }
 
-// copyStream reads a partition, counts the entries that clean changes, and writes all
-// of them under their IDs to another key, if that is not "".
-func (b *Buffer) copyStream(ctx context.Context, partition int, clean func(raw string) (string, bool), to string) (n uint64, last streamID, err error) {
+// sweptKey is the key of the copy that takes a stream's place, in the same slot of a Cluster.
+func sweptKey(key string) string {
+	if !strings.Contains(key, "{") {
+		key = "{" + key + "}"
+	}
+	return key + sweptCopy
+}
+
+// copyStream reads a stream, counts the entries that clean changes, and writes all of them
+// under their IDs to another key, if that is not "".
+func copyStream(ctx context.Context, rdb redis.UniversalClient, key string, clean func(value string) (string, bool), to string) (n uint64, last streamID, err error) {
 	for {
-		found, err := b.rdb.XRangeN(ctx, streamKey(partition), "("+last.String(), "+", sweepChunk).Result()
+		found, err := rdb.XRangeN(ctx, key, "("+last.String(), "+", sweepChunk).Result()
 		if err != nil || len(found) == 0 {
 			return n, last, err
 		}
-		_, err = b.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		_, err = rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for _, m := range found {
 				last = parseStreamID(m.ID)
 				values := make([]any, 0, 2*len(m.Values))
 				changed := false
 				for k, v := range m.Values {
-					raw, _ := v.(string)
-					raw, is := clean(raw)
+					value, _ := v.(string)
+					value, is := clean(value)
 					changed = changed || is
-					values = append(values, k, raw)
+					values = append(values, k, value)
 				}
 				if changed {
 					n++
@@ -132,11 +141,12 @@ func (b *Buffer) copyStream(ctx context.Context, partition int, clean func(raw s
 	}
 }
 
-// SweepState looks into every key of ours but the streams, and rewrites those that hold
-// what text changes. It returns how many texts that were.
+// SweepState looks into every key of ours but the streams of the pipe, and rewrites those
+// that hold what text changes. It returns how many texts that were.
 func SweepState(ctx context.Context, rdb redis.UniversalClient, text func(string) string) (n uint64, err error) {
 	err = eachKey(ctx, rdb, "dealtrail:*", func(key string) error {
-		if key == erasedKey || key == erasingKey || key == reportsKey { // these have tombstones and what is sealed
+		// These have tombstones, what is sealed, and whom this is about.
+		if key == erasedKey || key == erasingKey || key == reportsKey || key == expiringKey || strings.HasPrefix(key, pipePrefix) {
 			return nil
 		}
 		changed, err := sweepKey(ctx, rdb, key, text)
@@ -166,86 +176,116 @@ func eachKey(ctx context.Context, rdb redis.UniversalClient, match string, f fun
 	return scan(ctx, rdb)
 }
 
+// swapScript puts a text in the place of another in a key, if it is still there: what is
+// written meanwhile is not undone. KEYS[1] is the key; ARGV are its type, the old text and
+// the new, and of a hash the old field and the new. It returns 1 if it did.
+var swapScript = redis.NewScript(`#!lua flags=allow-oom
+local key, kind, old, new = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+if kind == 'string' then
+  if redis.call('GET', key) ~= old then return 0 end
+  redis.call('SET', key, new, 'KEEPTTL')
+elseif kind == 'hash' then
+  if redis.call('HGET', key, ARGV[4]) ~= old then return 0 end
+  redis.call('HSET', key, ARGV[5], new)
+  if ARGV[4] ~= ARGV[5] then redis.call('HDEL', key, ARGV[4]) end
+elseif kind == 'set' then
+  if redis.call('SREM', key, old) == 0 then return 0 end
+  redis.call('SADD', key, new)
+elseif kind == 'zset' then
+  local score = redis.call('ZSCORE', key, old)
+  if not score then return 0 end
+  redis.call('ZREM', key, old)
+  redis.call('ZADD', key, score, new)
+elseif kind == 'list' then
+  local at = redis.call('LPOS', key, old)
+  if not at then return 0 end
+  redis.call('LSET', key, at, new)
+end
+return 1`)
+
+// sweepKey rewrites what text changes in one key, and returns how many texts that were.
 func sweepKey(ctx context.Context, rdb redis.UniversalClient, key string, text func(string) string) (n uint64, err error) {
-	kind, err := rdb.Type(ctx, key).Result()
-	if err != nil {
-		return 0, err
-	}
-	changed := func(s string) (string, bool) {
+	clean := func(s string) (string, bool) {
 		if !utf8.ValidString(s) {
 			return s, false
 		}
 		t := text(s)
 		return t, t != s
 	}
+	kind, err := rdb.Type(ctx, key).Result()
+	if err != nil {
+		return 0, err
+	}
+	// one rewrites a text, of a hash with its field. again reads what took its place meanwhile.
+	one := func(old, field string, again func() (string, error)) error {
+		for {
+			now, is := clean(old)
+			other, isField := clean(field)
+			if !is && !isField {
+				return nil
+			}
+			did, err := swapScript.Run(ctx, rdb, []string{key}, kind, old, now, field, other).Bool()
+			if did {
+				n++
+			}
+			if did || err != nil {
+				return err
+			}
+			if old, err = again(); err != nil {
+				return ignoreNil(err)
+			}
+		}
+	}
+	member := func(old string) error {
+		return one(old, "", func() (string, error) { return "", redis.Nil })
+	}
 	switch kind {
 	case "string":
-		old, err := rdb.Get(ctx, key).Result()
-		if now, is := changed(old); is && err == nil {
-			return 1, rdb.SetArgs(ctx, key, now, redis.SetArgs{KeepTTL: true}).Err()
+		get := func() (string, error) { return rdb.Get(ctx, key).Result() }
+		old, err := get()
+		if err == nil {
+			err = one(old, "", get)
 		}
-		return 0, ignoreNil(err)
+		return n, ignoreNil(err)
 	case "hash":
-		fields := rdb.HScan(ctx, key, 0, "*", sweepChunk).Iterator()
-		for fields.Next(ctx) {
-			field := fields.Val()
-			if !fields.Next(ctx) {
-				break
-			}
-			value, isValue := changed(fields.Val())
-			if other, is := changed(field); is {
-				n++
-				if err := errors.Join(rdb.HDel(ctx, key, field).Err(), rdb.HSet(ctx, key, other, value).Err()); err != nil {
-					return n, err
-				}
-			} else if isValue {
-				n++
-				if err := rdb.HSet(ctx, key, field, value).Err(); err != nil {
-					return n, err
-				}
-			}
-		}
-		return n, fields.Err()
+		return n, eachPair(ctx, rdb.HScan(ctx, key, 0, "*", sweepChunk), func(field, value string) error {
+			return one(value, field, func() (string, error) { return rdb.HGet(ctx, key, field).Result() })
+		})
+	case "zset":
+		return n, eachPair(ctx, rdb.ZScan(ctx, key, 0, "*", sweepChunk), func(old, _ string) error { return member(old) })
 	case "set":
 		members := rdb.SScan(ctx, key, 0, "*", sweepChunk).Iterator()
 		for members.Next(ctx) {
-			if other, is := changed(members.Val()); is {
-				n++
-				if err := errors.Join(rdb.SRem(ctx, key, members.Val()).Err(), rdb.SAdd(ctx, key, other).Err()); err != nil {
-					return n, err
-				}
-			}
-		}
-		return n, members.Err()
-	case "zset":
-		members := rdb.ZScan(ctx, key, 0, "*", sweepChunk).Iterator()
-		for members.Next(ctx) {
-			member := members.Val()
-			if !members.Next(ctx) {
-				break
-			}
-			if other, is := changed(member); is {
-				score, _ := strconv.ParseFloat(members.Val(), 64)
-				n++
-				if err := errors.Join(rdb.ZRem(ctx, key, member).Err(), rdb.ZAdd(ctx, key, redis.Z{Score: score, Member: other}).Err()); err != nil {
-					return n, err
-				}
+			if err := member(members.Val()); err != nil {
+				return n, err
 			}
 		}
 		return n, members.Err()
 	case "list":
 		all, err := rdb.LRange(ctx, key, 0, -1).Result()
-		for i, old := range all {
-			if now, is := changed(old); is {
-				n++
-				if err := rdb.LSet(ctx, key, int64(i), now).Err(); err != nil {
-					return n, err
-				}
-			}
+		for _, old := range all {
+			err = errors.Join(err, member(old))
 		}
-		return n, ignoreNil(err)
+		return n, err
+	case "stream":
+		return sweepStream(ctx, rdb, key, clean)
 	}
 	return 0, nil
+}
+
+// eachPair calls f for each field with its value, or member with its score.
+func eachPair(ctx context.Context, found *redis.ScanCmd, f func(name, value string) error) error {
+	pairs := found.Iterator()
+	for pairs.Next(ctx) {
+		name := pairs.Val()
+		if !pairs.Next(ctx) {
+			break
+		}
+		if err := f(name, pairs.Val()); err != nil {
+			return err
+		}
+	}
+	return pairs.Err()
 }
 
 // rewriteLog has Redis write its append-only file anew, so that commands of before are

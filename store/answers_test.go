@@ -42,3 +42,21 @@ func TestAnAnswerIsToldAgainUntilItIsOldOrSomethingMustBeSeen(t *testing.T) {
 		t.Errorf("after its layout has gone an answer is kept, or another's is not: %v", all.by)
 	}
 }
+
+func TestFiltersThatDifferHaveAnswersOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	keys := map[string]Filter{}
+	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	for _, f := range []Filter{
+		{}, {Only: map[string][]string{"team": {"North West"}}}, {Only: map[string][]string{"team": {"North", "West"}}}, {Only: map[string][]string{"team": {"North]"}}},
+		{Narrow: Narrow{Reps: []string{"a b"}}}, {Narrow: Narrow{Reps: []string{"a", "b"}}}, {Model: "first"}, {Run: "first"}, {From: at}, {To: at}, {Zone: time.UTC},
+	} {
+		if other, ok := keys[f.key()]; ok {
+			t.Errorf("%+v and %+v are the same", f, other)
+		}
+		keys[f.key()] = f
+	}
+	if (Filter{From: at}).key() != (Filter{From: at}).key() {
+		t.Error("the same filter has two answers")
+	}
+}

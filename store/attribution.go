@@ -148,7 +148,7 @@ func (db *DB) Attribution(ctx context.Context, by string, f Filter) (*trail.Attr
 		return nil, err
 	}
 	f, _ = f.complete()
-	found, err := once(ctx, db, fmt.Sprint("attribution ", r.ID, by, f), func(ctx context.Context) (*trail.Attribution, error) { return db.attribution(ctx, by, f, r) })
+	found, err := once(ctx, db, fmt.Sprint("attribution ", r.ID, " ", by, " ", f.key()), func(ctx context.Context) (*trail.Attribution, error) { return db.attribution(ctx, by, f, r) })
 	if err != nil {
 		return nil, err
 	}

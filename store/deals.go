@@ -42,12 +42,17 @@ type Owned struct {
 	First, Last time.Time
 }
 
+// Of adds a rep to those whose deals are asked for.
+func (q *DealQuery) Of(rep string, first, last time.Time) {
+	q.Reps = append(q.Reps, Owned{Rep: rep, First: first, Last: last})
+}
+
 // DealSums is how many deals a list has whatever their status, and how many of these were
 // won and lost.
 type DealSums struct{ All, Won, Lost uint64 }
 
 // DealList returns the first f.Limit deals of a list that closed in the filter's period,
-// if it has one, and how many there are of any status.
+// if it has one, and how many there are of any status. Those by ID are those after f.After.
 func (db *DB) DealList(ctx context.Context, q DealQuery, f Filter) (rows []trail.DealRow, n DealSums, err error) {
 	if f, err = f.complete(); err != nil {
 		return nil, n, err
@@ -72,7 +77,7 @@ func (db *DB) DealList(ctx context.Context, q DealQuery, f Filter) (rows []trail
 				when{&d.CreatedAt}, when{&d.ClosedAt}, &d.LossReason, &d.Touches, when{&d.LastTouch})
 			d.Value.Amount = amount(told, d.Value.Currency)
 			return err
-		}, append(args[:len(args):len(args)], clickhouse.Named("status", q.Status), clickhouse.Named("order", q.Order), f.limit(pageLimit))...)
+		}, append(args[:len(args):len(args)], clickhouse.Named("status", q.Status), clickhouse.Named("order", q.Order), clickhouse.Named("after", f.After), f.limit(pageLimit))...)
 		return err
 	})
 	g.Go(func() error {

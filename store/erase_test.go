@@ -51,7 +51,7 @@ func TestWhoIsErasedIsInNoByteAndEveryNumberStays(t *testing.T) {
 	}
 	insert(t, db, company()...)
 	words := event(trail.Noted, "a note", day(4))
-	words.Rep, words.Note = "rita@us.example", "Ann O'Neil (Ann@Alpha.example) liked it, joann@alpha.example did not"
+	words.Rep, words.Note = "rita@us.example", "Ann O'Neil (Ann@Alpha.example) liked it, joann@alpha.example did not; ann@alpha.example Ann O'Neil ann@alpha.example"
 	who := event(trail.ContactKind, "who ann is", day(4))
 	who.Contact, who.Person, who.Attrs = ann, &trail.Person{Address: "ann@alpha.example", Name: "Ann O'Neil", Title: "CFO"}, map[string]string{"domain": "alpha.example"}
 	insert(t, db, words, who)
@@ -108,7 +108,7 @@ func TestWhoIsErasedIsInNoByteAndEveryNumberStays(t *testing.T) {
 	if found := bytesWith(t, db, secrets...); len(found) > 0 {
 		t.Errorf("still there: %v", found)
 	}
-	if found := texts(t, db, "SELECT note FROM events WHERE kind = 'noted' AND note LIKE '%joann%'"); len(found) == 0 || found[0] != "[erased] ([erased]) liked it, joann@alpha.example did not" {
+	if found := texts(t, db, "SELECT note FROM events WHERE kind = 'noted' AND note LIKE '%joann%'"); len(found) == 0 || found[0] != "[erased] ([erased]) liked it, joann@alpha.example did not; [erased] [erased] [erased]" {
 		t.Errorf("the note says %q", found)
 	}
 	if mutations := strings.Join(texts(t, db, "SELECT command FROM system.mutations WHERE database = currentDatabase()"), "\n"); !strings.Contains(mutations, "erasing") || strings.Contains(strings.ToLower(mutations), "ann") {

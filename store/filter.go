@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -54,6 +55,9 @@ func (f Filter) complete() (Filter, error) {
 	}
 	return f, nil
 }
+
+// key tells filters apart: also one value with a space in it and two values.
+func (f Filter) key() string { return fmt.Sprintf("%#v", f) }
 
 // limit returns the limit as a parameter.
 func (f Filter) limit(unset int) any {

@@ -76,7 +76,7 @@ func (db *DB) Weeks(ctx context.Context, starts []time.Time, f Filter) (map[stri
 	if err != nil {
 		return nil, err
 	}
-	key := fmt.Sprint("weeks ", f, starts[0].Unix(), len(starts))
+	key := fmt.Sprint("weeks ", f.key(), " ", starts[0].Unix(), " ", len(starts))
 	return perLayout(ctx, db, f, key, func(ctx context.Context) (map[string][]uint64, error) { return db.weeks(ctx, starts, f) })
 }
 

@@ -64,6 +64,29 @@ func (db *DB) Contact(ctx context.Context, id trail.ContactID, f Filter) (*trail
 	return detail, err
 }
 
+// OwnersOf returns by whom a contact or a deal is seen: the deal, or the deals that the
+// contact is on and one that is none, with the contact's owner.
+func (db *DB) OwnersOf(ctx context.Context, contact trail.ContactID, deal string) ([]trail.DealRow, error) {
+	by, key := "id", deal
+	var rows []trail.DealRow
+	f, _ := Filter{}.complete()
+	if contact != "" {
+		by, key = "contact", string(contact)
+		who, err := db.contacts(ctx, f, "contact", key)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range who {
+			rows = append(rows, trail.DealRow{Owner: c.Owner})
+		}
+	}
+	states, err := db.dealStates(ctx, f, by, clickhouse.Named("limit", uint64(trailLimit)), key)
+	for _, d := range states {
+		rows = append(rows, d.DealRow)
+	}
+	return rows, err
+}
+
 // Account returns one company, by registrable domain, with its deals, contacts
 // and trail, newest event last. One without deals and contacts is a Problem.
 func (db *DB) Account(ctx context.Context, domain string, f Filter) (*trail.AccountDetail, error) {

@@ -41,7 +41,7 @@ func (db *DB) Quality(ctx context.Context, t Terms, f Filter) (*trail.Quality, e
 	if err != nil {
 		return nil, err
 	}
-	found, err := once(ctx, db, fmt.Sprint("quality ", f, t.Currencies, t.Stages), func(ctx context.Context) (*trail.Quality, error) { return db.quality(ctx, t, f) })
+	found, err := once(ctx, db, fmt.Sprintf("quality %s %q %q", f.key(), t.Currencies, t.Stages), func(ctx context.Context) (*trail.Quality, error) { return db.quality(ctx, t, f) })
 	if err != nil {
 		return nil, err
 	}

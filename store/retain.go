@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -12,31 +11,21 @@ import (
 	"dealtrail/trail"
 )
 
-// expireAtOnce is how many contacts are forgotten by one statement.
-const expireAtOnce = 20_000
+// ExpireAtOnce is how many contacts are forgotten together.
+const ExpireAtOnce = 20_000
 
-// Expire forgets who the contacts are of whom nothing was heard since a time: their
-// names and addresses go, and each of them becomes a random contact, so that counts and
-// credits stay. Whom the CRM has, who is on an open deal and who chose something about
-// tracking stays. It returns the contacts that it forgot; layouts and snapshots begun
-// before it are for DropStale. Repeating it is harmless.
-func (db *DB) Expire(ctx context.Context, before time.Time) (forgotten []trail.ContactID, err error) {
-	for {
-		some, err := query(ctx, db, "ExpiredContacts", func(rows driver.Rows, c *trail.ContactID) error { return rows.Scan((*string)(c)) },
-			instant("as_of", forever), instant("before", before), clickhouse.Named("limit", uint64(expireAtOnce)))
-		if err != nil || len(some) == 0 {
-			return forgotten, err
-		}
-		if err := db.expire(ctx, some); err != nil {
-			return forgotten, fmt.Errorf("forget who contacts are: %w", err)
-		}
-		if forgotten = append(forgotten, some...); len(some) < expireAtOnce {
-			return forgotten, nil
-		}
-	}
+// Expired returns contacts of whom nothing was heard since a time and of whom a name or an
+// address is kept, ExpireAtOnce at most. Whom the CRM has, who is on an open deal and who
+// chose something about tracking is none of them.
+func (db *DB) Expired(ctx context.Context, before time.Time) ([]trail.ContactID, error) {
+	return query(ctx, db, "ExpiredContacts", func(rows driver.Rows, c *trail.ContactID) error { return rows.Scan((*string)(c)) },
+		instant("as_of", forever), instant("before", before), clickhouse.Named("limit", uint64(ExpireAtOnce)))
 }
 
-func (db *DB) expire(ctx context.Context, contacts []trail.ContactID) (err error) {
+// Expire forgets who contacts are: their names and addresses go, and each of them becomes a
+// random contact, so that counts and credits stay. Layouts and snapshots begun before it
+// are for DropStale. Repeating it is harmless, and does what one that was cut off did not.
+func (db *DB) Expire(ctx context.Context, contacts []trail.ContactID) (err error) {
 	if err := db.Exec(ctx, "TRUNCATE TABLE expiring"); err != nil {
 		return err
 	}

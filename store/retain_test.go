@@ -36,7 +36,10 @@ func TestWhoWasNotHeardOfIsForgottenAndEveryNumberStays(t *testing.T) {
 	}
 	before := ask()
 	for i := range 2 {
-		gone, err := db.Expire(t.Context(), day(4))
+		gone, err := db.Expired(t.Context(), day(4))
+		if err == nil && len(gone) > 0 {
+			err = db.Expire(t.Context(), gone)
+		}
 		if err != nil || len(gone) != 1-i || i == 0 && gone[0] != old {
 			t.Fatalf("forgotten: %v, %v", gone, err)
 		}

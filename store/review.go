@@ -256,6 +256,7 @@ func (db *DB) name(ctx context.Context, rows []trail.ReviewRow, contacts map[str
 		r.Contacts = []string{}
 		for _, contact := range contacts[r.Deal.ID] {
 			r.Contacts = append(r.Contacts, cmp.Or(people[contact].Name, people[contact].Address, contact))
+			r.People = append(r.People, people[contact].Address)
 		}
 	}
 	return err

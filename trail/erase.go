@@ -71,6 +71,22 @@ func NamesPattern(addresses, names []string) string {
 // NamesReplacement takes the place of what NamesPattern finds, with what stood around.
 const NamesReplacement = "${1}" + ErasedText + "${2}"
 
+// WithoutNames returns a function that puts NamesReplacement in the place of what a pattern
+// of NamesPattern finds in text.
+func WithoutNames(pattern string) func(string) string {
+	names := regexp.MustCompile(pattern)
+	return func(s string) string {
+		for names.MatchString(s) { // neighbours share what stands between them
+			next := names.ReplaceAllString(s, NamesReplacement)
+			if next == s {
+				break
+			}
+			s = next
+		}
+		return s
+	}
+}
+
 var (
 	xmlText  = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&apos;", `"`, "&quot;")
 	htmlText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&#39;", `"`, "&#34;", "+", "&#43;")

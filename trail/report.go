@@ -238,6 +238,7 @@ type ReviewRow struct {
 	Deal        DealRow   `json:"deal"`
 	Stages      []string  `json:"stages"`                // entered in the week, in order
 	Contacts    []string  `json:"contacts"`              // names, else addresses
+	People      []string  `json:"-"`                     // their addresses, as far as they are known, for the access log
 	Contributed []Touched `json:"contributed,omitempty"` // content of the deal's whole trail, most touched first
 	Clicks      uint64    `json:"clicks"`                // in the week
 	Replies     uint64    `json:"replies"`               // in the week

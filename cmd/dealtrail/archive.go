@@ -50,7 +50,7 @@ type archived struct {
 const (
 	manifestName = "manifest.json"
 	// archiveFormat is raised when an older program could not read a backup rightly.
-	archiveFormat = 1
+	archiveFormat = 2
 	// archiveLines is how many bytes of lines make an entry.
 	archiveLines = 8 << 20
 )
@@ -159,6 +159,11 @@ func readArchive(path string, identities []age.Identity, each func(name string, 
 	if err != nil {
 		return nil, err
 	}
+	return readEntries(path, plain, each)
+}
+
+// readEntries is readArchive for one that comes as it was written.
+func readEntries(path string, plain io.Reader, each func(name string, size int64, content io.Reader) error) (*manifest, error) {
 	z, err := zstd.NewReader(plain, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, fmt.Errorf("%s is no backup: %w", path, err)

@@ -17,6 +17,7 @@ import (
 	"filippo.io/age"
 	"github.com/redis/go-redis/v9"
 
+	"dealtrail/api"
 	"dealtrail/ingest"
 	"dealtrail/store"
 	"dealtrail/trail"
@@ -246,32 +247,47 @@ func (cmd backupCmd) Run(e *env) (err error) {
 		}
 	}()
 	defer f.Close()
-	var w io.WriteCloser = f
+	var m *manifest
 	if len(recipients) > 0 {
-		if w, err = age.Encrypt(f, recipients...); err != nil {
-			return err
-		}
-	}
-	if err := c.Do(e.ctx, http.MethodPost, "/v1/backup", "", nil, io.Writer(w)); err != nil {
-		return err
-	}
-	if len(recipients) > 0 {
-		err = w.Close()
+		m, err = fetchEncrypted(e, c, out, f, recipients)
+	} else {
+		err = c.Do(e.ctx, http.MethodPost, "/v1/backup", "", nil, io.Writer(f))
 	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	told := fmt.Sprintf("%s: ", out)
-	if len(recipients) == 0 {
-		m, err := readArchive(part, nil, nil)
-		if err != nil {
+	if m == nil {
+		if m, err = readArchive(part, nil, nil); err != nil {
 			return err
 		}
-		told += fmt.Sprintf("%d events, %d waiting, %d keys of state, %d files; ", m.Tables["events"], m.Waiting, m.Keys, m.Files)
 	}
 	if err := os.Rename(part, out); err != nil {
 		return err
 	}
+	told := fmt.Sprintf("%s: %d events, %d waiting, %d keys of state, %d files; ", out, m.Tables["events"], m.Waiting, m.Keys, m.Files)
 	_, err = fmt.Fprintln(e.out, told+"it has the keys of this installation: keep it where only you can read it, and not on this machine.")
 	return err
+}
+
+// fetchEncrypted writes a backup for recipients. As nobody here can read it afterwards, it is
+// checked while it comes.
+func fetchEncrypted(e *env, c *api.Client, name string, f io.Writer, recipients []age.Recipient) (m *manifest, err error) {
+	w, err := age.Encrypt(f, recipients...)
+	if err != nil {
+		return nil, err
+	}
+	came, check := io.Pipe()
+	checked := make(chan error, 1)
+	go func() {
+		read, err := readEntries(name, came, nil)
+		if m = read; err == nil {
+			_, err = io.Copy(io.Discard, came) // what ends the file
+		}
+		came.CloseWithError(err)
+		checked <- err
+	}()
+	err = c.Do(e.ctx, http.MethodPost, "/v1/backup", "", nil, io.Writer(io.MultiWriter(w, check)))
+	check.CloseWithError(err)
+	err = errors.Join(err, <-checked, w.Close())
+	return m, err
 }

@@ -77,6 +77,10 @@ func TestABackupTakenUnderLoadGivesEqualReports(t *testing.T) {
 		}
 		return string(b)
 	}
+	seen := ask1[map[string]any](r, "/v1/contacts/other@buyer.test") // who saw whom is in it
+	if seen["email"] != "other@buyer.test" {
+		t.Errorf("%v", seen)
+	}
 	file := filepath.Join(t.TempDir(), "backup.tar.zst")
 	if told := r.command("backup", "-o", file); !strings.Contains(told, "events") {
 		t.Errorf("backup says %q", told)
@@ -90,7 +94,9 @@ func TestABackupTakenUnderLoadGivesEqualReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.command("backup", "-o", file+".age", "--to", identity.Recipient().String())
+	if told := r.command("backup", "-o", file+".age", "--to", identity.Recipient().String()); !strings.Contains(told, " events, ") {
+		t.Errorf("the encrypted backup was not read: %q", told)
+	}
 	r.settle()
 	want := reports(r)
 	r.command("erase", "vera@buyer.test", "--yes")
@@ -105,6 +111,9 @@ func TestABackupTakenUnderLoadGivesEqualReports(t *testing.T) {
 		again.settle()
 		if got := reports(again); got != want {
 			t.Errorf("restored:\n got %s\nwant %s", got, want)
+		}
+		if log := ask1[struct{ Rows []any }](again, "/v1/access?limit=1000"); len(log.Rows) < 2 {
+			t.Errorf("the access log has %d entries", len(log.Rows))
 		}
 		if b, err := again.auditor.Strike(t.Context()); err != nil || b.Missing+b.Surplus > 0 {
 			t.Errorf("the balance does not add up: %+v, %v", b, err)
@@ -127,6 +136,15 @@ func TestABackupTakenUnderLoadGivesEqualReports(t *testing.T) {
 		}
 		if err := again.api.Do(t.Context(), "GET", "/v1/contacts/vera@buyer.test", "", nil, nil); err == nil {
 			t.Error("who was erased after the backup is back")
+		}
+	})
+	t.Run("half of it is not served", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, restoringFile), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lockData(dir); err == nil || !strings.Contains(err.Error(), "a part of a backup") {
+			t.Errorf("what was restored in part may be served: %v", err)
 		}
 	})
 	t.Run("what cannot be restored", func(t *testing.T) {

@@ -80,11 +80,17 @@ func listen(ln net.Listener, h http.Handler) func(context.Context) error {
 	}
 }
 
-// lockData makes sure that one process works on a data directory. The lock ends
-// with the process, however it ends.
+// restoringFile is in a data directory while a backup is restored into it.
+const restoringFile = "restoring"
+
+// lockData makes sure that one process works on a data directory, and none on half of a
+// backup. The lock ends with the process, however it ends.
 func lockData(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data.dir: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, restoringFile)); err == nil {
+		return nil, fmt.Errorf("%s has a part of a backup only: its restore was cut off, or is under way. Once nothing restores it any more, empty the folder, and the databases that its dealtrail.toml names, and restore again", dir)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -21,7 +21,7 @@ func (p *program) openTombstones(ctx context.Context, dir string, contacts trail
 func (p *program) openEraser(contacts trail.ContactKey) {
 	p.eraser = &ingest.Eraser{
 		Redis: p.redis, DB: p.db, Buffer: p.buffer, Tombstones: p.tombstones, Mailboxes: p.mailboxes, Contacts: contacts,
-		Own: p.isOwn, Configured: p.config.Mailboxes.Exclude, Others: p.forgetPerson, Forget: p.outbox.Forget, Version: version, Log: p.log, Now: time.Now,
+		Own: p.isOwn, Configured: p.config.Mailboxes.Exclude, Others: p.forgetContact, Forget: p.outbox.Forget, Version: version, Log: p.log, Now: time.Now,
 	}
 	if dir := p.config.Review.Dir; dir != "" {
 		p.eraser.Reviews = p.config.beside(dir)
@@ -48,31 +48,23 @@ func (p *program) isOwn(ctx context.Context, address string) bool {
 	return err == nil && user.Email == address
 }
 
-// forgetPerson removes what CRMs delivered of a person and was not read yet, and what the
-// access log has of them.
-func (p *program) forgetPerson(ctx context.Context, addresses []string, contact trail.ContactID) ([]trail.ErasedFrom, error) {
-	delivered := 0
-	for _, address := range addresses {
-		n, err := p.feeds.Forget(ctx, address, contact)
-		if err != nil {
-			return nil, err
-		}
-		delivered += n
-	}
-	seen, err := p.access.ForgetContact(ctx, contact)
-	if err != nil {
-		return nil, err
-	}
-	return []trail.ErasedFrom{
-		{Where: "redis: CRM deliveries", What: "deliveries that were not read or not understood, and what the CRM calls them", N: uint64(delivered)},
-		{Where: "redis: access log", What: "who saw them, with others whom the same answers named", N: uint64(seen)},
-	}, nil
+// forgetContact removes what CRMs call a contact. What they delivered and was not read yet,
+// and the access log, are swept as all that Redis holds.
+func (p *program) forgetContact(ctx context.Context, contact trail.ContactID) ([]trail.ErasedFrom, error) {
+	n, err := p.feeds.Forget(ctx, contact)
+	return []trail.ErasedFrom{{Where: "redis: CRMs", What: "what a CRM calls them", N: uint64(n)}}, err
 }
 
-// eraseToldBy erases whom a CRM wants erased: an address, or a contact's ID.
+// eraseToldBy erases whom a CRM wants erased: an address, or a contact's ID. What the CRM
+// said of a contact a moment ago must be loaded to tell the address.
 func (p *program) eraseToldBy(ctx context.Context, person string) error {
 	address := person
 	if !strings.Contains(person, "@") {
+		settling, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		if err := p.buffer.Settle(settling); err != nil {
+			return err
+		}
 		known, err := p.db.NamesOf(ctx, trail.ContactID(person))
 		if err != nil || len(known) == 0 { // nothing is kept of nobody
 			return err

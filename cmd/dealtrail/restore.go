@@ -143,7 +143,7 @@ func (r *restoring) restore(ctx context.Context, file string, identities []age.I
 			return fmt.Errorf("the table %s got %d rows, and the backup has %d", table, r.rows[table], n)
 		}
 	}
-	return nil
+	return os.Remove(filepath.Join(r.p.config.beside(r.p.config.Data.Dir), restoringFile))
 }
 
 func (r *restoring) entry(ctx context.Context, name string, size int64, content io.Reader) error {
@@ -232,6 +232,9 @@ func (r *restoring) open(ctx context.Context) error {
 		return err
 	}
 	r.p.cleanup = append(r.p.cleanup, lock.Close)
+	if err := writeFrom(filepath.Join(dir, restoringFile), strings.NewReader("until all of the backup is here\n")); err != nil {
+		return err
+	}
 	if err := r.p.openRedis(ctx, dir); err != nil {
 		return err
 	}
@@ -291,7 +294,11 @@ func (r *restoring) erase(ctx context.Context) error {
 		for _, p := range called {
 			addresses, names = append(addresses, p.Address), append(names, p.Name)
 		}
-		if _, err := r.p.db.Erase(ctx, store.Trace{Contact: contact, Becomes: r.p.tombstones.Instead(contact), Pattern: trail.NamesPattern(addresses, names)}); err != nil {
+		pattern := trail.NamesPattern(addresses, names)
+		if _, err := r.p.db.Erase(ctx, store.Trace{Contact: contact, Becomes: r.p.tombstones.Instead(contact), Pattern: pattern}); err != nil {
+			return err
+		}
+		if _, err := ingest.SweepState(ctx, r.p.redis, trail.WithoutNames(pattern)); err != nil {
 			return err
 		}
 	}

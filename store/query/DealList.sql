@@ -1,11 +1,11 @@
 -- A row is one deal of a list in its order, with how much touched it at a level of agents. They are those of
--- reps, each from a first time until a last, in milliseconds, 0 for no bound, or, with every, of all.
+-- reps, each from a first time until a last, in milliseconds, 0 for no bound, or, with every, of all. Without an order they are those after an ID.
 SELECT d.deal, name, account, domain, attrs['amount'], currency, stage, status, owner, created_at, closed_at, loss_reason, c.touches, c.last_touch
 FROM
 (
     SELECT *, toUnixTimestamp64Milli(closed_at) AS closed_ms
     FROM deals(as_of = {as_of:DateTime64(3)}) AS s
-    WHERE ({every:Bool} OR arrayExists((rep, first, last) -> rep = lower(owner) AND if(closed_ms = 0, last = 0, closed_ms >= first AND (last = 0 OR closed_ms < last)), {reps:Array(String)}, {firsts:Array(Int64)}, {lasts:Array(Int64)}))
+    WHERE ({order:String} != '' OR deal > {after:String}) AND ({every:Bool} OR arrayExists((rep, first, last) -> rep = lower(owner) AND if(closed_ms = 0, last = 0, closed_ms >= first AND (last = 0 OR closed_ms < last)), {reps:Array(String)}, {firsts:Array(Int64)}, {lasts:Array(Int64)}))
         AND ({from_ms:Int64} = 0 AND {to_ms:Int64} = 0 OR closed_ms > 0 AND closed_ms >= {from_ms:Int64} AND ({to_ms:Int64} = 0 OR closed_ms < {to_ms:Int64}))
         AND ({status:String} = '' OR status = {status:String} OR {status:String} = 'open' AND status NOT IN ('won', 'lost'))
 ) AS d

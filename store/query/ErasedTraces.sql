@@ -1,4 +1,4 @@
--- The only row is how much of who is being erased is in the tables.
+-- The only row is how much of who is being erased is in the tables, and who that is.
 SELECT
     (SELECT count() FROM people WHERE contact IN (SELECT was FROM erasing)) AS people,
     (SELECT count() FROM events WHERE contact IN (SELECT was FROM erasing)) AS events,
@@ -17,4 +17,5 @@ SELECT
             position(raw, (SELECT any(was) FROM erasing)) > 0 OR match(raw, (SELECT any(pattern) FROM erasing))
             OR position(reason, (SELECT any(was) FROM erasing)) > 0 OR match(reason, (SELECT any(pattern) FROM erasing))
         )
-    ) AS bad
+    ) AS bad,
+    (SELECT if(count() = 1, any(was), '') FROM erasing) AS who

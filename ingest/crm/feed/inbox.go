@@ -188,25 +188,10 @@ func (f *Feeds) Again(ctx context.Context, name string) (int, error) {
 	return len(found), nil
 }
 
-// Forget removes what is kept of a person, by address, from deliveries that wait or were
-// set aside. It is a part of an erasure; the person's events are not its.
-func (f *Feeds) Forget(ctx context.Context, address string, contact trail.ContactID) (removed int, err error) {
-	named := regexp.MustCompile(`(?i)` + regexp.QuoteMeta(address))
+// Forget removes by what IDs CRMs know a contact, and returns how many those were. It is a
+// part of an erasing; text of theirs in deliveries is not its.
+func (f *Feeds) Forget(ctx context.Context, contact trail.ContactID) (removed int, err error) {
 	for _, s := range f.Sources {
-		for _, stream := range []string{s.key("inbox"), s.key("aside")} {
-			found, err := f.Redis.XRange(ctx, stream, "-", "+").Result()
-			if err != nil {
-				return removed, unavailable(err)
-			}
-			for _, x := range found {
-				if body, _ := x.Values["body"].(string); address != "" && named.MatchString(body) {
-					if err := f.Redis.XDel(ctx, stream, x.ID).Err(); err != nil {
-						return removed, unavailable(err)
-					}
-					removed++
-				}
-			}
-		}
 		people, err := f.Redis.HGetAll(ctx, s.key("people")).Result()
 		if err != nil {
 			return removed, unavailable(err)

@@ -58,6 +58,13 @@ func (f *Feeds) read(ctx context.Context, s *Source, api asked, entries []entry)
 		case err == nil:
 			err = f.cannot(s, found)
 		}
+		if err == nil {
+			// What can never be done, such as to erase one of us, must not hold up what comes after it.
+			p := (*trail.Problem)(nil)
+			if err = f.forget(ctx, s, found); err != nil && !(errors.As(err, &p) && p.Code == trail.Invalid) {
+				return err
+			}
+		}
 		if err != nil {
 			if err := f.setAside(ctx, s, e, err.Error()); err != nil {
 				return unavailable(err)
@@ -65,9 +72,6 @@ func (f *Feeds) read(ctx context.Context, s *Source, api asked, entries []entry)
 			continue
 		}
 		good, changes = append(good, e), append(changes, found...)
-	}
-	if err := f.forget(ctx, s, changes); err != nil {
-		return err
 	}
 	if err := f.take(ctx, s, api, changes); err != nil {
 		return err
