@@ -105,6 +105,9 @@ func (p *program) sayFirstLink(ctx context.Context, w io.Writer) error {
 	}
 	if link != "" {
 		fmt.Fprintf(w, "Nobody can sign in yet. Become the first admin within half an hour: %s\n", link)
+		if here := p.config.address(); !strings.HasPrefix(link, here) {
+			fmt.Fprintf(w, "As long as that address does not lead here yet, use the same link in a browser on this machine: %s%s\n", here, strings.TrimPrefix(link, strings.TrimSuffix(p.config.pages(), "/")))
+		}
 	}
 	return nil
 }

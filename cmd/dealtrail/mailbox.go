@@ -180,7 +180,7 @@ func (cmd mailboxCheckCmd) nothing(e *env, err error) error {
 	if cmd.Rep != "" {
 		return usageError{fmt.Errorf("%s has no mailbox of %s%s", e.Config, cmd.Rep, added)}
 	}
-	return fmt.Errorf("%s has no [[mailbox]] block (its last lines show one)%s", e.Config, added)
+	return fmt.Errorf("%s has no [[mailbox]] block and no mailboxes of a [[provider]]%s; add some with: dealtrail mailbox add FILE.csv", e.Config, added)
 }
 
 func printCheck(w io.Writer, rep string, report mailbox.CheckReport, err error) {
