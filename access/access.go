@@ -26,6 +26,8 @@ type Access struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	LogMonths int // after how many months an entry of the access log goes; 0: when there are too many
+
 	used lastUse
 }
 

@@ -32,7 +32,7 @@ const issuerWait = 10 * time.Second
 func (p *program) openAccess(ctx context.Context, contacts trail.ContactKey) error {
 	pages := p.config.pages()
 	p.access = &access.Access{
-		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: pages, Contacts: contacts, Now: time.Now, Log: p.log,
+		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: pages, Contacts: contacts, Now: time.Now, Log: p.log, LogMonths: p.config.Retention.AccessMonths,
 		Sessions: access.NewSessions(p.redis, strings.HasPrefix(pages, "https:")),
 	}
 	var err error

@@ -170,3 +170,64 @@ func TestWhatTheProgramIsQuotedToSayItSays(t *testing.T) {
 		}
 	}
 }
+
+// TestEverythingThatIsKeptHasItsTime finds each table that the schema makes, and each key of
+// Redis that the program names, in docs/retention.md.
+func TestEverythingThatIsKeptHasItsTime(t *testing.T) {
+	t.Parallel()
+	page := documents(t)["retention.md"]
+	told := func(name string) bool { return strings.Contains(page, "`"+name+"`") }
+	made, dropped := regexp.MustCompile(`CREATE TABLE (?:IF NOT EXISTS )?(\w+)`), regexp.MustCompile(`DROP TABLE (?:IF EXISTS )?(\w+)`)
+	tables := map[string]bool{}
+	files, err := filepath.Glob("../../store/schema/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files { // in the order in which they are applied
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range made.FindAllStringSubmatch(string(text), -1) {
+			tables[m[1]] = true
+		}
+		for _, m := range dropped.FindAllStringSubmatch(string(text), -1) {
+			delete(tables, m[1])
+		}
+	}
+	for table := range tables {
+		family, _, _ := strings.Cut(table, "_")
+		if !told(table) && !told(family+"_*") {
+			t.Errorf("the table %s has no time in docs/retention.md", table)
+		}
+	}
+	keys := map[string]bool{}
+	key := regexp.MustCompile(`"(dealtrail:(?:\{[a-z]+\}?|[a-z][a-z-]*))`)
+	err = filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".") && d.Name() != "..") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range key.FindAllStringSubmatch(string(text), -1) {
+			keys[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key := range keys {
+		if !told(key) {
+			t.Errorf("keys that begin with %s have no time in docs/retention.md", key)
+		}
+	}
+	if len(tables) < 30 || len(keys) < 30 || told("nothing") {
+		t.Errorf("%d tables, %d keys", len(tables), len(keys))
+	}
+}
