@@ -96,6 +96,18 @@ func OwnLinks() error {
 	return trail.Problemf(trail.Forbidden, "You make links in your own name; a manager, marketer or admin makes them for others.")
 }
 
+// LinksOn is a Problem if who asks may not make a link for a deal: people make them for
+// deals that they see. deals has the one with the ID, if there is one.
+func (a Asker) LinksOn(deals map[string]trail.DealRow, id string) error {
+	if a.Session == "" || a.View.All {
+		return nil
+	}
+	if d, ok := deals[id]; !ok || !a.View.Sees(d) {
+		return notSeen("deal")
+	}
+	return nil
+}
+
 // May reports whether who asks may open a route, as the table has it.
 func (a Asker) May(method, path string) bool {
 	return policy[method+" "+path].Has(a.Roles | anyone)
