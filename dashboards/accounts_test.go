@@ -265,7 +265,7 @@ func TestAnAdminLetsPeopleIn(t *testing.T) {
 			t.Errorf("%d", r.Code)
 		}
 		r = a.do(cookie, "POST", "/me/sessions", url.Values{"do": {"all"}})
-		if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/signin" || a.do(cookie, "GET", "/me", nil).Code != 401 {
+		if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/signin" || r.Header().Get("Clear-Site-Data") != `"cache", "storage"` || a.do(cookie, "GET", "/me", nil).Code != 401 {
 			t.Errorf("signed out everywhere: %d", r.Code)
 		}
 	})
