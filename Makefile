@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Debian packages: what the program and its tests need, and what tests of later depth and benchmarks add.
 DEBIAN      := redis-server:redis-server chromium:chromium dovecot:dovecot-imapd
-DEBIAN_TEST := gcc:gcc curl:curl nginx:nginx wrk:wrk mbsync:isync clickhouse-server:clickhouse-server zkServer.sh:zookeeperd localc:libreoffice-calc pdftotext:poppler-utils
+DEBIAN_TEST := gcc:gcc curl:curl openssl:openssl nginx:nginx wrk:wrk mbsync:isync clickhouse-server:clickhouse-server zkServer.sh:zookeeperd localc:libreoffice-calc pdftotext:poppler-utils
 PATH := $(PATH):/usr/sbin:/sbin:/usr/share/zookeeper/bin
 
 # Tools of `make check` and `make audit`, fetched as modules when they are first used.

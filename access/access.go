@@ -26,6 +26,8 @@ type Access struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	LogMonths int // after how many months an entry of the access log goes; 0: when there are too many
+
 	used lastUse
 }
 
@@ -92,6 +94,18 @@ func (a Asker) LinksFor(rep string) bool {
 // OwnLinks refuses a link in another's name.
 func OwnLinks() error {
 	return trail.Problemf(trail.Forbidden, "You make links in your own name; a manager, marketer or admin makes them for others.")
+}
+
+// LinksOn is a Problem if who asks may not make a link for a deal: people make them for
+// deals that they see. deals has the one with the ID, if there is one.
+func (a Asker) LinksOn(deals map[string]trail.DealRow, id string) error {
+	if a.Session == "" || a.View.All {
+		return nil
+	}
+	if d, ok := deals[id]; !ok || !a.View.Sees(d) {
+		return notSeen("deal")
+	}
+	return nil
 }
 
 // May reports whether who asks may open a route, as the table has it.

@@ -14,8 +14,7 @@ import (
 )
 
 const (
-	// logMonths is how long the access log is kept, and logEntries how many at most.
-	logMonths  = 13
+	// logEntries is how many entries of the access log are kept at most.
 	logEntries = 1_000_000
 	// maxSighted is how many people of one answer are counted, and maxNamed how many of
 	// them an entry tells apart.
@@ -78,8 +77,19 @@ func (a *Access) Run(ctx context.Context) error {
 
 // Forget ends entries that are older than they may be.
 func (a *Access) Forget(ctx context.Context) error {
-	oldest := a.Now().AddDate(0, -logMonths, 0).UnixMilli()
-	return a.Redis.XTrimMinIDApprox(ctx, logStream, strconv.FormatInt(oldest, 10), 0).Err()
+	oldest := a.oldest()
+	if oldest.IsZero() {
+		return nil
+	}
+	return a.Redis.XTrimMinID(ctx, logStream, strconv.FormatInt(oldest.UnixMilli(), 10)).Err()
+}
+
+// oldest is when the oldest entry of the access log may be from; zero: whenever.
+func (a *Access) oldest() time.Time {
+	if a.LogMonths <= 0 {
+		return time.Time{}
+	}
+	return a.Now().AddDate(0, -a.LogMonths, 0)
 }
 
 // Entries returns entries before one, the newest first: of one of us, or about one
@@ -94,7 +104,7 @@ func (a *Access) Entries(ctx context.Context, who, contact, before string, limit
 			return nil, "", trail.Problemf(trail.Invalid, "after is %q; take it from the answer before.", before)
 		}
 	}
-	oldest := a.Now().AddDate(0, -logMonths, 0)
+	oldest := a.oldest()
 	for {
 		batch, err := a.Redis.XRevRangeN(ctx, logStream, from, "-", 1000).Result()
 		if err != nil {

@@ -203,5 +203,7 @@ func (a *Access) SignOut(c echo.Context) error {
 			return err
 		}
 	}
+	// What the browser kept goes too, where the address is one of TLS: others it does not hear.
+	c.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	return a.Sessions.Destroy(ctx)
 }

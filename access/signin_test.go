@@ -111,7 +111,7 @@ func TestPasswordsThatAreGuessedFirstAreRefused(t *testing.T) {
 			t.Errorf("%q is taken", p)
 		}
 	}
-	for _, p := range []string{good, "überall Öl im Tee", "kjhsd76%&/sdf9", "once I had a password for work"} {
+	for _, p := range []string{good, "überall Öl im Tee", "kjhsd76%&/sdf9", "once I had a password for work", "sixty-four characters and some more are nothing that stops somebody at work"} {
 		if err := o.SetPassword(t.Context(), "ada.lovelace@ours.test", p, ""); err != nil {
 			t.Errorf("%q is refused: %v", p, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/redis/go-redis/v9"
 
 	"dealtrail/access"
 	"dealtrail/trail"
@@ -260,11 +261,20 @@ func TestWhoLooksAtWhomIsWrittenDown(t *testing.T) {
 	if kept := fmt.Sprint(server.XRange(t.Context(), "dealtrail:access", "-", "+").Val()); strings.Contains(kept, "acme.example") || strings.Contains(kept, "Canary") {
 		t.Errorf("the log names people: %s", kept)
 	}
-	o.now = time.Now().AddDate(0, 14, 0)
+	o.LogMonths, o.now = 13, time.Now().AddDate(0, 14, 0)
 	if all, _, _ := o.Entries(t.Context(), "", "", "", 10); len(all) != 0 {
 		t.Errorf("after 14 months: %+v", all)
 	}
-	if err := o.Forget(t.Context()); err != nil {
-		t.Error(err)
+	for _, id := range []string{fmt.Sprintf("%d-0", o.now.AddDate(0, -14, 0).UnixMilli()), fmt.Sprintf("%d-0", o.now.AddDate(0, -12, 0).UnixMilli())} {
+		server.XAdd(t.Context(), &redis.XAddArgs{Stream: "dealtrail:access", ID: id, Values: []any{"who", "rita@ours.test", "people", 1}})
+	}
+	for _, c := range []struct {
+		months int
+		left   int64
+	}{{0, 2}, {13, 1}} {
+		o.LogMonths = c.months
+		if err := o.Forget(t.Context()); err != nil || server.XLen(t.Context(), "dealtrail:access").Val() != c.left {
+			t.Errorf("with %d months %d entries are left: %v", c.months, server.XLen(t.Context(), "dealtrail:access").Val(), err)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"dealtrail/access"
 	"dealtrail/ingest"
 	"dealtrail/ingest/crm"
+	"dealtrail/store"
 	"dealtrail/trail"
 )
 
@@ -176,6 +177,12 @@ func (s *Server) share(c echo.Context) error {
 	}
 	if asker := access.From(c.Request().Context()); !asker.LinksFor(in.Rep) {
 		return access.OwnLinks()
+	}
+	if in.Deal = strings.TrimSpace(in.Deal); in.Deal != "" {
+		deals, err := s.DB.DealsOf(c.Request().Context(), store.Filter{}, []string{in.Deal})
+		if err = cmp.Or(err, access.From(c.Request().Context()).LinksOn(deals, in.Deal)); err != nil {
+			return err
+		}
 	}
 	share, err := s.Registry.Share(c.Request().Context(), in)
 	if err != nil {

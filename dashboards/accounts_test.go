@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"context"
 	"fmt"
 	"html"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 
 	"dealtrail/access"
 	"dealtrail/ingest"
+	"dealtrail/trail/synth"
 )
 
 // accounts is the pages over the made-up company behind the real guard, with people,
@@ -47,6 +49,9 @@ func newAccounts(t *testing.T) *accounts {
 	s, e := newSite(t, readCompany(t), func(s *Site) {
 		s.Access, s.SignedIn, s.SignIn, s.SignOut = a.Access, a.User, a.Access.SignIn, a.Access.SignOut
 	})
+	s.source.Share = func(context.Context, ingest.ShareRequest) (ingest.Share, error) {
+		return ingest.Share{URL: "https://go.example.com/c/kabc"}, nil
+	}
 	guarded := echo.New()
 	guarded.HTTPErrorHandler = e.HTTPErrorHandler
 	s.Routes(guarded.Group("", echo.WrapMiddleware(a.Sessions.LoadAndSave), a.Guard))
@@ -159,6 +164,21 @@ func TestPagesShowEachRoleWhatIsTheirs(t *testing.T) {
 			t.Errorf("%s for %s: named is %v", c.path, c.who, !c.named)
 		}
 	}
+	// A link for a deal is made by who sees the deal: what comes of it would be the deal's.
+	for who, c := range map[string]struct {
+		cookie, rep, deal string
+		status            int
+	}{
+		"another rep":              {other, "nobodys@lumen.example", d.ID, 404},
+		"another rep, of no deal":  {other, "nobodys@lumen.example", "none", 404},
+		"another rep, for no deal": {other, "nobodys@lumen.example", "", 201},
+		"the owner":                {owner, d.Owner, d.ID, 201},
+		"a marketer":               {marketer, d.Owner, d.ID, 201},
+	} {
+		if r := a.do(c.cookie, "POST", "/share", url.Values{"content": {synth.Popular}, "rep": {c.rep}, "deal": {c.deal}}); r.Code != c.status {
+			t.Errorf("a link for a deal by %s: %d", who, r.Code)
+		}
+	}
 	list := a.do(other, "GET", "/deals?format=csv", nil).Body.String()
 	if strings.Contains(list, d.ID) || strings.Count(list, "\n") != 1 {
 		t.Errorf("a rep without deals lists some: %.300s", list)
@@ -245,7 +265,7 @@ func TestAnAdminLetsPeopleIn(t *testing.T) {
 			t.Errorf("%d", r.Code)
 		}
 		r = a.do(cookie, "POST", "/me/sessions", url.Values{"do": {"all"}})
-		if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/signin" || a.do(cookie, "GET", "/me", nil).Code != 401 {
+		if r.Code != http.StatusSeeOther || r.Header().Get("Location") != "/signin" || r.Header().Get("Clear-Site-Data") != `"cache", "storage"` || a.do(cookie, "GET", "/me", nil).Code != 401 {
 			t.Errorf("signed out everywhere: %d", r.Code)
 		}
 	})

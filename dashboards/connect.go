@@ -28,6 +28,7 @@ type Connect struct {
 	Since     string   // how far back a new mailbox is read, in words
 	Excluded  []string // folders that are never read
 	Sealer    *ingest.Sealer
+	Address   string // of the pages, where the provider sends browsers back to; empty: PublicURL
 
 	// Add stores what was allowed and returns the mailbox's name. A Problem is shown.
 	Add    func(ctx context.Context, provider, address string, refresh ingest.Secret) (name string, err error)
@@ -160,10 +161,19 @@ func (s *Site) renderConnect(c echo.Context, status int, p connectPage) error {
 	return s.render(c, status, "connect", p)
 }
 
-// connectURL returns an address below /connect. It begins with public_url, for
-// the provider sends the browser back there, and the cookie has to be there then.
+// connectAddress is where this page is for browsers. A host of its own for links
+// serves nothing else, so public_url may be the wrong one.
+func (s *Site) connectAddress() string {
+	if s.Connect == nil || s.Connect.Address == "" {
+		return s.PublicURL
+	}
+	return s.Connect.Address
+}
+
+// connectURL returns an address below /connect. It begins with the address of the
+// pages, for the provider sends the browser back there, and the cookie has to be there then.
 func (s *Site) connectURL(segments ...string) string {
-	to := strings.TrimRight(s.PublicURL, "/") + "/connect"
+	to := strings.TrimRight(s.connectAddress(), "/") + "/connect"
 	for _, segment := range segments {
 		to += "/" + url.PathEscape(segment)
 	}
@@ -229,7 +239,7 @@ func (s *Site) leave(c echo.Context, title, to string) error {
 
 // publicOrigin is what browsers call the address of this site.
 func (s *Site) publicOrigin() string {
-	u, err := url.Parse(s.PublicURL)
+	u, err := url.Parse(s.connectAddress())
 	if err != nil {
 		return ""
 	}
@@ -243,7 +253,7 @@ func (s *Site) setBegun(c echo.Context, value string, age int) {
 	h.Set("Referrer-Policy", "no-referrer") // the address holds state or code
 	c.SetCookie(&http.Cookie{
 		Name: connectCookie, Value: value, Path: "/connect", MaxAge: age, HttpOnly: true,
-		Secure: strings.HasPrefix(s.PublicURL, "https:"), SameSite: http.SameSiteLaxMode, // comes along from the provider
+		Secure: strings.HasPrefix(s.connectAddress(), "https:"), SameSite: http.SameSiteLaxMode, // comes along from the provider
 	})
 }
 

@@ -102,6 +102,20 @@ func TestConnectPageIsForWhoeverComesAndHoldsNothingInline(t *testing.T) {
 	}
 }
 
+// TestConsentComesBackToThePagesWhereLinksHaveAHostOfTheirOwn: that host serves nothing
+// but links.
+func TestConsentComesBackToThePagesWhereLinksHaveAHostOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	e := connecting(t, nil, func(s *Site) {
+		s.PublicURL, s.Connect.Address = "https://go.example.com", "https://deals.example.com"
+	})
+	begin := post(t, e, "/connect/google", url.Values{"for": {"anna@example.com"}})
+	to := begin.Header().Get("Refresh")
+	if begin.Code != http.StatusOK || !strings.Contains(to, url.QueryEscape("https://deals.example.com/connect/google/callback")) {
+		t.Errorf("%d, and the browser goes to %q", begin.Code, to)
+	}
+}
+
 func TestConsentComesBackOnceToTheBrowserThatBeganIt(t *testing.T) {
 	t.Parallel()
 	connected := map[string]string{}

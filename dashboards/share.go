@@ -223,6 +223,12 @@ func (s *Site) makeShare(c echo.Context, l lens, content string, form shareForm,
 	if !access.From(c.Request().Context()).LinksFor(form.Rep) {
 		return access.OwnLinks()
 	}
+	if form.Deal != "" {
+		deals, err := s.DB.DealsOf(c.Request().Context(), store.Filter{}, []string{form.Deal})
+		if err = cmp.Or(err, access.From(c.Request().Context()).LinksOn(deals, form.Deal)); err != nil {
+			return err
+		}
+	}
 	share, err := s.source.Share(c.Request().Context(), ingest.ShareRequest{Content: content, Rep: form.Rep, To: recipients(form.To), Deal: form.Deal})
 	if text, ok := problemText(err); ok && !script {
 		form.Problem = text

@@ -34,6 +34,7 @@ type Retention struct {
 	DB           *store.DB
 	PersonMonths int    // retention.person_months; 0 is never
 	FileMonths   int    // retention.file_months; 0 is never
+	BadMonths    int    // retention.bad_months; 0 is never
 	Reviews      string // folder of the reviews' files; "" for none
 	Log          *slog.Logger
 	Now          func() time.Time
@@ -65,6 +66,9 @@ func (r *Retention) Once(ctx context.Context) error {
 	defer release()
 	if err := r.people(ctx); err != nil {
 		return fmt.Errorf("forget people: %w", err)
+	}
+	if err := r.bad(ctx); err != nil {
+		return fmt.Errorf("forget what could not be understood: %w", err)
 	}
 	if err := r.files(); err != nil {
 		return fmt.Errorf("remove files of reviews: %w", err)
@@ -175,6 +179,18 @@ func (r *Retention) fromLog(ctx context.Context) error {
 		return err
 	}
 	return r.Redis.Del(ctx, expiringKey).Err()
+}
+
+// bad forgets what could not become events long ago: it may name people.
+func (r *Retention) bad(ctx context.Context) error {
+	if r.BadMonths <= 0 {
+		return nil
+	}
+	n, err := r.DB.ExpireBad(ctx, r.Now().UTC().AddDate(0, -r.BadMonths, 0))
+	if n > 0 {
+		r.Log.Info("forgot old entries that could not become events", "n", n)
+	}
+	return err
 }
 
 func (r *Retention) files() error {

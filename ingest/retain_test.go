@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dealtrail/ingest"
+	"dealtrail/store"
 	"dealtrail/trail"
 )
 
@@ -41,7 +42,13 @@ func TestWhatIsOldIsForgottenOnceADay(t *testing.T) {
 	if err := p.rdb.SAdd(t.Context(), "dealtrail:expiring", string(half.Contact)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	r := &ingest.Retention{Redis: p.rdb, DB: p.db, PersonMonths: 13, FileMonths: 13, Reviews: dir, Log: quiet(), Now: func() time.Time { return now }}
+	for i, at := range []time.Time{now.AddDate(0, -14, 0), now.AddDate(0, -12, 0)} {
+		bad := store.Bad{Entry: store.Entry{Epoch: "e", Ms: uint64(i)}, At: at, Stage: "decode", Reason: "no", Raw: "old@buyer.test"}
+		if err := p.db.InsertBad(t.Context(), []store.Bad{bad}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := &ingest.Retention{Redis: p.rdb, DB: p.db, PersonMonths: 13, FileMonths: 13, BadMonths: 13, Reviews: dir, Log: quiet(), Now: func() time.Time { return now }}
 	for range 2 {
 		if err := r.Once(t.Context()); err != nil {
 			t.Fatal(err)
@@ -49,6 +56,16 @@ func TestWhatIsOldIsForgottenOnceADay(t *testing.T) {
 		if people := p.text(t, "SELECT address FROM people FINAL"); !slices.Equal(people, []string{"fresh@buyer.test"}) {
 			t.Errorf("people: %v", people)
 		}
+	}
+	// The older of the entries that could not become events has lost its bytes; that there were two stays.
+	if raw := p.text(t, "SELECT raw || reason FROM bad_entries FINAL ORDER BY ms"); !slices.Equal(raw, []string{"[expired][expired]", "old@buyer.testno"}) {
+		t.Errorf("bad entries: %q", raw)
+	}
+	if listed, err := p.db.BadEntries(t.Context(), 10); err != nil || len(listed) != 1 {
+		t.Errorf("%+v, %v", listed, err)
+	}
+	if counts, err := p.db.Counts(t.Context()); err != nil || counts.Bad != 1 {
+		t.Errorf("%d bad entries call for a person, %v", counts.Bad, err)
 	}
 	if n := p.text(t, "SELECT toString(count()) FROM events FINAL WHERE contact NOT IN (SELECT contact FROM people) AND startsWith(contact, '0')"); n[0] != "2" {
 		t.Errorf("%s events are of who was forgotten", n[0])

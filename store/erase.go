@@ -123,11 +123,11 @@ func (db *DB) traces(ctx context.Context, t Trace) (n Erased, err error) {
 // rewrite runs a statement that changes rows of a table, and waits until the parts that
 // it took the place of are gone from the disk. What replaces them is synced first:
 // usually they are kept for some minutes in case the machine loses its power.
-func (db *DB) rewrite(ctx context.Context, table, statement string) error {
+func (db *DB) rewrite(ctx context.Context, table, statement string, args ...any) error {
 	if err := db.Exec(ctx, "ALTER TABLE "+table+" MODIFY SETTING old_parts_lifetime = 0, min_rows_to_fsync_after_merge = 1, fsync_part_directory = 1"); err != nil {
 		return err
 	}
-	err := db.Exec(ctx, db.text.query[statement])
+	err := db.Exec(ctx, db.text.query[statement], args...)
 	if err == nil {
 		err = db.removeOldParts(ctx, table)
 	}

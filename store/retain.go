@@ -45,3 +45,14 @@ func (db *DB) Expire(ctx context.Context, contacts []trail.ContactID) (err error
 	}
 	return db.rewrite(ctx, "people", "ExpirePeople")
 }
+
+// ExpireBad takes the bytes and reasons of bad entries that were accepted before a time:
+// they may name people, and nobody hands them in again. How many there were stays for the
+// balance. It returns how many lost them; repeating it is harmless.
+func (db *DB) ExpireBad(ctx context.Context, before time.Time) (uint64, error) {
+	n, err := query(ctx, db, "OldBad", func(rows driver.Rows, n *uint64) error { return rows.Scan(n) }, instant("before", before))
+	if err != nil || len(n) == 0 || n[0] == 0 {
+		return 0, err
+	}
+	return n[0], db.rewrite(ctx, "bad_entries", "ExpireBad", instant("before", before))
+}

@@ -32,7 +32,7 @@ const issuerWait = 10 * time.Second
 func (p *program) openAccess(ctx context.Context, contacts trail.ContactKey) error {
 	pages := p.config.pages()
 	p.access = &access.Access{
-		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: pages, Contacts: contacts, Now: time.Now, Log: p.log,
+		Redis: p.redis, AdminKey: p.secrets.AdminKey, Public: pages, Contacts: contacts, Now: time.Now, Log: p.log, LogMonths: p.config.Retention.AccessMonths,
 		Sessions: access.NewSessions(p.redis, strings.HasPrefix(pages, "https:")),
 	}
 	var err error
@@ -105,6 +105,9 @@ func (p *program) sayFirstLink(ctx context.Context, w io.Writer) error {
 	}
 	if link != "" {
 		fmt.Fprintf(w, "Nobody can sign in yet. Become the first admin within half an hour: %s\n", link)
+		if here := p.config.address(); !strings.HasPrefix(link, here) {
+			fmt.Fprintf(w, "As long as that address does not lead here yet, use the same link in a browser on this machine: %s%s\n", here, strings.TrimPrefix(link, strings.TrimSuffix(p.config.pages(), "/")))
+		}
 	}
 	return nil
 }

@@ -158,6 +158,15 @@ func TestCertificatesComeByThemselvesAndEachHostServesItsOwn(t *testing.T) {
 	if _, err := browser.Get("https://evil.test/"); err == nil {
 		t.Error("there is a certificate for a host that is not ours")
 	}
+	for version, may := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		conn, err := tls.Dial("tcp", p.secure.Addr().String(), &tls.Config{RootCAs: roots, ServerName: "go.ours.test", MinVersion: tls.VersionTLS10, MaxVersion: version})
+		if (err == nil) != may {
+			t.Errorf("with %s at most: %v", tls.VersionName(version), err)
+		}
+		if err == nil {
+			conn.Close()
+		}
+	}
 	// They are kept: an authority gives only so many a week.
 	if files, err := os.ReadDir(r.program.config.beside("data/certificates")); err != nil || len(files) < 3 {
 		t.Errorf("kept are %v: %v", files, err)

@@ -116,6 +116,8 @@ type Config struct {
 	Retention struct {
 		PersonMonths int `toml:"person_months" default:"13" doc:"After how many months without a word of a person, whom the CRM does not have and who is on no open deal, their name and address go: facts name a random contact then, and counts and credits stay. 0: never."`
 		FileMonths   int `toml:"file_months" default:"13" doc:"After how many months the files of a weekly review are removed from review.dir; they name people. 0: never."`
+		AccessMonths int `toml:"access_months" default:"13" doc:"After how many months an entry of the access log goes, which says who saw whom. 0: when a million came after it."`
+		BadMonths    int `toml:"bad_months" default:"13" doc:"After how many months what could not become an event loses its bytes, which may name people; until then it can be handed in again. 0: never."`
 	} `toml:"retention"`
 	Mailboxes struct {
 		Every          Duration `toml:"every" default:"1m" doc:"How often each mailbox is looked at. Where the server can tell of new mail by itself (IDLE), sent mail is seen at once."`

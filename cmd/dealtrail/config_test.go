@@ -224,4 +224,13 @@ func TestTheLogIsWrittenAsConfigured(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &line); err != nil || line.Level != "WARN" || line.Msg != "heard" || line.N != 1 {
 		t.Errorf("the log has %q: %v", b.String(), err)
 	}
+	// Whatever somebody sends, a line is a line.
+	for _, format := range []string{"text", "json"} {
+		b.Reset()
+		c.Log.Format = format
+		c.logger(&b).Warn("heard", "who", "eve\r\ntime=2026-11-26 level=ERROR msg=forged\u2028\x1b[2J", "err", errors.New("no\nlevel=ERROR msg=forged"))
+		if text := b.String(); strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") || strings.ContainsAny(text, "\r\u2028\x1b") {
+			t.Errorf("%s: %q", format, text)
+		}
+	}
 }

@@ -27,7 +27,7 @@ func (p *program) connect() (*dashboards.Connect, error) {
 		return nil, err
 	}
 	c := &dashboards.Connect{
-		Since: p.config.Mailboxes.Since.String(), Excluded: p.config.Mailboxes.ExcludeFolders, Sealer: sealer, Limit: strangersAt(connectBurst),
+		Since: p.config.Mailboxes.Since.String(), Excluded: p.config.Mailboxes.ExcludeFolders, Sealer: sealer, Address: p.config.pages(), Limit: strangersAt(connectBurst),
 		Add: p.connectMailbox, Resume: p.mailboxes.Resume,
 		Pause: func(ctx context.Context, name string) error {
 			m, _ := p.mailboxes.Get(name) // it is its rep who has the link

@@ -97,47 +97,19 @@ type mailboxCheckCmd struct {
 	Rep string `arg:"" optional:"" help:"The rep's address, or the mailbox's name in the list. Default: every mailbox."`
 }
 
-// Run signs in to the mailboxes. For those of the configuration it needs no
-// running server, so they can be tried before the first serve; those that were
-// added are the server's to try.
+// Run signs in to the mailboxes and prints what it saw.
 func (cmd mailboxCheckCmd) Run(e *env) error {
 	c, s, err := e.load()
 	if err != nil {
 		return err
 	}
-	keys, err := trail.ParseKeys(s.TokenKeys...)
-	if err != nil {
-		return err
-	}
-	providers, err := c.providers()
-	if err != nil {
-		return err
-	}
-	poller := mailbox.Poller{
-		Now: time.Now, Log: logger(e.err),
-		Reader: &mailbox.Reader{
-			Keys: keys, Contacts: trail.ContactKey(s.ContactKey), OwnDomains: c.Company.Domains,
-			// Without the store a tracked link is known by its token alone.
-			ByKey: func(k trail.ContentKey) (trail.ContentID, bool, error) { return "content " + k.String(), true, nil },
-		},
-	}
-	checked, failed := 0, 0
-	tell := func(rep string, report mailbox.CheckReport, err error) {
-		if checked++; err != nil {
+	failed := 0
+	checked, err := cmd.each(e, c, s, func(rep string, report mailbox.CheckReport, err error) {
+		if err != nil {
 			failed++
 		}
 		printCheck(e.out, rep, report, err)
-	}
-	who := trail.NormalAddress(cmd.Rep)
-	for _, box := range c.boxes(trail.ContactKey(s.ContactKey), providers) {
-		if who == "" || box.Rep == who || box.Name == who {
-			report, err := poller.Check(e.ctx, box)
-			tell(box.Rep, report, err)
-		}
-	}
-	if who == "" || checked == 0 {
-		err = cmd.added(e, who, tell)
-	}
+	})
 	switch {
 	case checked == 0:
 		return cmd.nothing(e, err)
@@ -150,24 +122,60 @@ func (cmd mailboxCheckCmd) Run(e *env) error {
 	return nil
 }
 
-// added has the server check the mailboxes that were added.
-func (cmd mailboxCheckCmd) added(e *env, who string, tell func(string, mailbox.CheckReport, error)) error {
+// each signs in to the mailboxes and returns how many those were. For those of the
+// configuration it needs no running server, so they can be tried before the first serve;
+// those that were added are the server's to try, and err says why it was not asked.
+func (cmd mailboxCheckCmd) each(e *env, c *Config, s *Secrets, tell func(rep string, report mailbox.CheckReport, err error)) (checked int, err error) {
+	keys, err := trail.ParseKeys(s.TokenKeys...)
+	if err != nil {
+		return 0, err
+	}
+	providers, err := c.providers()
+	if err != nil {
+		return 0, err
+	}
+	poller := mailbox.Poller{
+		Now: time.Now, Log: logger(e.err),
+		Reader: &mailbox.Reader{
+			Keys: keys, Contacts: trail.ContactKey(s.ContactKey), OwnDomains: c.Company.Domains,
+			// Without the store a tracked link is known by its token alone.
+			ByKey: func(k trail.ContentKey) (trail.ContentID, bool, error) { return "content " + k.String(), true, nil },
+		},
+	}
+	who := trail.NormalAddress(cmd.Rep)
+	for _, box := range c.boxes(trail.ContactKey(s.ContactKey), providers) {
+		if who == "" || box.Rep == who || box.Name == who {
+			checked++
+			report, err := poller.Check(e.ctx, box)
+			tell(box.Rep, report, err)
+		}
+	}
+	if who != "" && checked > 0 {
+		return checked, nil
+	}
+	added, err := cmd.added(e, who, tell)
+	return checked + added, err
+}
+
+// added has the server check the mailboxes that were added, and returns how many.
+func (cmd mailboxCheckCmd) added(e *env, who string, tell func(string, mailbox.CheckReport, error)) (checked int, err error) {
 	list, err := mailboxRows(e)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	c, err := e.client()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, m := range list {
 		if m.Source == "added" && (who == "" || m.Rep == who || m.Name == who) {
+			checked++
 			var report mailbox.CheckReport
 			err := c.Post(e.ctx, "/v1/mailboxes/"+m.Name+"/check", nil, &report)
 			tell(m.Rep, report, err)
 		}
 	}
-	return nil
+	return checked, nil
 }
 
 // nothing says why no mailbox was checked. err is why the server was not asked
@@ -180,7 +188,7 @@ func (cmd mailboxCheckCmd) nothing(e *env, err error) error {
 	if cmd.Rep != "" {
 		return usageError{fmt.Errorf("%s has no mailbox of %s%s", e.Config, cmd.Rep, added)}
 	}
-	return fmt.Errorf("%s has no [[mailbox]] block (its last lines show one)%s", e.Config, added)
+	return fmt.Errorf("%s has no [[mailbox]] block and no mailboxes of a [[provider]]%s; add some with: dealtrail mailbox add FILE.csv", e.Config, added)
 }
 
 func printCheck(w io.Writer, rep string, report mailbox.CheckReport, err error) {

@@ -52,6 +52,7 @@ type cli struct {
 	Goals     goalsCmd     `cmd:"" help:"What sales and marketing agreed to reach: list or set."`
 	Service   serviceCmd   `cmd:"" help:"How fast leads are answered, and which nobody has written to."`
 	Month     monthCmd     `cmd:"" help:"One month on one page: who uses it, requests, leads, goals, what was won."`
+	Doctor    doctorCmd    `cmd:"" help:"Look at everything from outside in, and say for each failure how to mend it; store nothing."`
 	Status    statusCmd    `cmd:"" help:"How the installation is doing; exit 1 when something needs a person."`
 	Judge     judgeCmd     `cmd:"" help:"Who made each recorded request, as JSON lines; stores nothing."`
 	Read      readCmd      `cmd:"" help:"What mails would yield, as JSON lines; stores nothing."`

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ func (c *Config) mailDialer() func(ctx context.Context, network, address string)
 		}
 		conn, err := guard.Dialer(c.Mailboxes.AllowPrivate || named[host]).DialContext(ctx, network, address)
 		if refused := (*guard.Refused)(nil); errors.As(err, &refused) {
-			return nil, fmt.Errorf("%w; if the mail server is there, set mailboxes.allow_private", refused)
+			return nil, trail.Problemf(trail.Forbidden, "%s; if the mail server is there, set mailboxes.allow_private = true and start again, or write a [[mailbox]] block for it.", refused)
 		}
 		return conn, err
 	}

@@ -31,7 +31,7 @@ func (p *program) openEraser(contacts trail.ContactKey) {
 // retention is what forgets what is old.
 func (p *program) retention() *ingest.Retention {
 	return &ingest.Retention{
-		Redis: p.redis, DB: p.db, PersonMonths: p.config.Retention.PersonMonths, FileMonths: p.config.Retention.FileMonths,
+		Redis: p.redis, DB: p.db, PersonMonths: p.config.Retention.PersonMonths, FileMonths: p.config.Retention.FileMonths, BadMonths: p.config.Retention.BadMonths,
 		Reviews: p.eraser.Reviews, Log: p.log, Now: time.Now,
 	}
 }

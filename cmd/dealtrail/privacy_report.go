@@ -31,11 +31,14 @@ func (p *program) processing() (trail.Processing, error) {
 		Kept: []trail.Collected{
 			{What: months(c.Retention.PersonMonths, "Names and addresses of people of whom nothing was heard, whom the CRM does not have and who are on no open deal"), Setting: fmt.Sprint("retention.person_months = ", c.Retention.PersonMonths)},
 			{What: months(c.Retention.FileMonths, "Files of weekly reviews"), Setting: fmt.Sprint("retention.file_months = ", c.Retention.FileMonths)},
+			{What: months(c.Retention.AccessMonths, "Who saw which people, in the access log"), Setting: fmt.Sprint("retention.access_months = ", c.Retention.AccessMonths)},
+			{What: months(c.Retention.BadMonths, "What could not become an event, with its bytes"), Setting: fmt.Sprint("retention.bad_months = ", c.Retention.BadMonths)},
+			{What: "What a CRM delivered that was not understood: 30 days."},
 			{What: "The key under which network addresses are hashed: 48 hours; hashes of before tell nobody apart afterwards."},
 			{What: "Facts without a name, counts and credits: as long as the installation has them."},
 			{What: fmt.Sprintf("Loaded events in Redis, for repair: %d MB, then they go, oldest first.", c.Redis.ReserveMB), Setting: fmt.Sprint("redis.reserve_mb = ", c.Redis.ReserveMB)},
 		},
-		Seen: []trail.Collected{{What: "Whoever can sign in, and whoever has an API key; docs/security.md has the roles, where there are any."}, {What: "Whoever can read the data directory, the Redis and the ClickHouse, and backups."}},
+		Seen: []trail.Collected{{What: "Whoever can sign in, and whoever has an API key; docs/access.md has the roles."}, {What: "Whoever can read the data directory, the Redis and the ClickHouse, and backups."}},
 		Measures: []string{
 			"The log names people by a keyed hash; addresses, names and titles are in one table.",
 			"Raw network addresses and browser texts are judged and never stored.",

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"os"
 	"reflect"
@@ -16,16 +17,24 @@ import (
 // program looks, whatever it is about.
 func (r *running) noSecrets() {
 	r.t.Helper()
-	log := r.log.String()
-	for _, secret := range append(r.heard(), secretsOf(r.program)...) {
+	for _, found := range secretsIn(r.log.String(), append(r.heard(), secretsOf(r.program)...)) {
+		r.t.Errorf("the log holds a secret %s", found)
+	}
+}
+
+// secretsIn says which secrets a log holds, and how, without telling them. That it finds
+// what is there TestASecretThatIsLoggedIsFound proves.
+func secretsIn(log string, secrets []string) (found []string) {
+	for _, secret := range secrets {
 		for how, text := range map[string]string{
 			"as it is": secret, "in base64": base64.StdEncoding.EncodeToString([]byte(secret)), "in hex": hex.EncodeToString([]byte(secret)), "in an address": url.QueryEscape(secret),
 		} {
 			if strings.Contains(log, text) {
-				r.t.Errorf("the log holds a secret %s: %.4s...", how, secret)
+				found = append(found, fmt.Sprintf("%s: %.4s...", how, secret))
 			}
 		}
 	}
+	return found
 }
 
 // heard are the secrets that this test got to know besides those of the configuration.

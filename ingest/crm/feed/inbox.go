@@ -137,6 +137,7 @@ func (f *Feeds) setAside(ctx context.Context, s *Source, e entry, reason string)
 	_, err := f.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		p.XAdd(ctx, &redis.XAddArgs{Stream: s.key("aside"), MaxLen: asideSize, Values: []any{"body", e.body, "at", ms(e.at), "reason", reason}})
 		p.XTrimMinID(ctx, s.key("aside"), oldest)
+		p.Expire(ctx, s.key("aside"), asideLife) // when no other comes
 		p.XDel(ctx, s.key("inbox"), e.id)
 		p.HIncrBy(ctx, s.key("status"), "bytes", -int64(len(e.body)))
 		return nil
