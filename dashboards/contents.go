@@ -26,6 +26,7 @@ type contentsPage struct {
 	Rows   []contentRow
 	Never  []contentRow // never sent
 	Unread []contentRow // sent, and nobody opened, clicked or answered
+	Left   leftOut      // how many there are of each, where only the first are shown
 	Sort   sorting
 	Chart  *creditChart // nil when nothing earned credit
 	Start  []startStep  // the checklist, shown while there is no content
@@ -44,6 +45,9 @@ type contentsPage struct {
 
 // Note says what credit is not.
 func (p contentsPage) Note() string { return trail.CreditNote }
+
+// leftOut is how many rows each list has, 0 where all are shown.
+type leftOut struct{ Rows, Never, Unread int }
 
 // sendCounts says of how many sends an open can be seen.
 type sendCounts struct {
@@ -112,7 +116,7 @@ func (p contentsPage) Groups() (groups []contentGroup) {
 func (r contentRow) Closed() uint64 { return r.Won + r.Lost }
 
 func (s *Site) contents(c echo.Context) error {
-	l, err := s.readLens(c, append([]string{"sort"}, contentFilterNames...)...)
+	l, err := s.readLens(c, append([]string{"sort", "all"}, contentFilterNames...)...)
 	if err != nil {
 		return err
 	}
@@ -162,6 +166,9 @@ func (s *Site) contents(c echo.Context) error {
 	if page.fill(rows, l, earned, spend, r.weeks); len(spend.Rows) > 0 {
 		page.Spend = &spend
 	}
+	page.Rows, page.Left.Rows = firstRows(c, page.Rows, rowsAtFirst)
+	page.Never, page.Left.Never = firstRows(c, page.Never, atFirst)
+	page.Unread, page.Left.Unread = firstRows(c, page.Unread, atFirst)
 	return s.render(c, http.StatusOK, "contents", page)
 }
 

@@ -128,7 +128,7 @@ func (r holdoutRow) Number() string {
 	if e == nil {
 		return "no number yet"
 	}
-	return fmt.Sprintf("%+.1f points (%+.1f to %+.1f)", 100*e.Difference, 100*e.Low, 100*e.High)
+	return points(e.Difference) + " points (" + points(e.Low) + " to " + points(e.High) + ")"
 }
 
 // Word says the verdict in a word or two.

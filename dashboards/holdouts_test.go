@@ -171,7 +171,7 @@ func TestEffectsAreDrawnAroundZeroOnOneScale(t *testing.T) {
 	if scale != "40" || rows[0].Dot != "50.00" || rows[0].Low != "44.00" || rows[1].Dot != "26.00" || rows[1].High != "38.00" || rows[2].Dot != "" {
 		t.Errorf("%s %+v", scale, rows)
 	}
-	if rows[1].Number() != "-20.0 points (-31.0 to -10.0)" || rows[2].Number() != "no number yet" {
+	if rows[1].Number() != "−20.0 points (−31.0 to −10.0)" || rows[2].Number() != "no number yet" {
 		t.Errorf("%q, %q", rows[1].Number(), rows[2].Number())
 	}
 }

@@ -70,7 +70,7 @@ func (r liftRow) Number() string {
 	if r.Lift == nil {
 		return "no number yet"
 	}
-	return fmt.Sprintf("%+.1f points (%+.1f to %+.1f)", 100**r.Lift, 100**r.Low, 100**r.High)
+	return points(*r.Lift) + " points (" + points(*r.Low) + " to " + points(*r.High) + ")"
 }
 
 // Rise says what would have shown, where nothing does.
@@ -132,13 +132,13 @@ func (r liftRow) Second() string {
 	return "Weekly model cannot tell: " + odds
 }
 
-// Gain says by how much more often deals advance, as the weekly model has it.
+// Gain says how having seen it changes how often deals advance, as the weekly model has it.
 func (r liftRow) Gain() string {
 	if r.Hazard == nil || r.Hazard.Gain == nil {
 		return ""
 	}
 	g := *r.Hazard.Gain
-	return fmt.Sprintf("By it, deals that saw it advance %+.1f points more often than they would have without (%+.1f to %+.1f).", 100*g[0], 100*g[1], 100*g[2])
+	return "By it, having seen it changes how often deals advance by " + points(g[0]) + " points (" + points(g[1]) + " to " + points(g[2]) + ")."
 }
 
 // Lost says what the weekly model has of losing.
@@ -155,7 +155,7 @@ func (r liftRow) Points() string {
 	if r.Lift == nil {
 		return "–"
 	}
-	return fmt.Sprintf("%+.1f", 100**r.Lift)
+	return points(*r.Lift)
 }
 
 // Tested says how the placebo went, in words.
@@ -191,7 +191,7 @@ func (t stratumRow) Points() string {
 	if t.Control == 0 || t.Exposed == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%+.1f", 100*(float64(t.ExposedAdvanced)/float64(t.Exposed)-float64(t.ControlAdvanced)/float64(t.Control)))
+	return points(float64(t.ExposedAdvanced)/float64(t.Exposed) - float64(t.ControlAdvanced)/float64(t.Control))
 }
 
 // Part is its weight in the lift.

@@ -22,6 +22,7 @@ type liftsPage struct {
 	Form   liftForm
 	Parts  []liftPart // by verdict, those without any left out
 	Few    []liftRow  // too little data
+	FewAll int        // how many these are when only the first are shown
 	Scale  string     // how far the charts go to either side, in points
 	Won    []wonRow
 	More   []wonRow // those that fewer won deals had
@@ -77,7 +78,7 @@ func (s *Site) lifts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page := liftsPage{frame: s.frame(c, "Which content moves deals?", "lift", l)}
+	page := liftsPage{frame: s.frame(c, "Which content makes a difference?", "lift", l)}
 	q := liftQuestion(c, l)
 	page.Report, err = s.Job.Lift(c.Request().Context(), q)
 	if p := (*trail.Problem)(nil); errors.As(err, &p) && p.Code == trail.NoRun {
@@ -91,6 +92,7 @@ func (s *Site) lifts(c echo.Context) error {
 	}
 	page.Form = newLiftForm(q, l, page.Report.Choices)
 	page.fill(l)
+	page.Few, page.FewAll = firstRows(c, page.Few, rowsAtFirst)
 	return s.render(c, http.StatusOK, "lifts", page)
 }
 

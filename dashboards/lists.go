@@ -140,6 +140,7 @@ type listPage struct {
 	frame
 	*trail.ListResponse
 	Lines   []responseLine
+	More    int  // contents there are when only the first are shown
 	Kept    bool // it was just saved
 	Refused int  // rows of its file without an address
 }
@@ -174,6 +175,7 @@ func (s *Site) list(c echo.Context) error {
 		}
 		page.Lines = append(page.Lines, line)
 	}
+	page.Lines, page.More = firstRows(c, page.Lines, rowsAtFirst)
 	return s.render(c, http.StatusOK, "list", page)
 }
 

@@ -106,6 +106,20 @@ func (f frame) PageLinks() (all []navLink) {
 	return all
 }
 
+// pageTitle is what the navigation calls the page at a path: the path itself where it
+// leads to none of them.
+func pageTitle(path string) string {
+	path, _, _ = strings.Cut(path, "#")
+	for _, s := range sections {
+		for _, p := range s.Pages {
+			if join(p.Path...) == path {
+				return s.Title + ", " + p.Title
+			}
+		}
+	}
+	return path
+}
+
 // may reports whether the reader may open a page.
 func (f frame) may(p navPage) bool { return f.Asker.May("GET", join(p.Path...)) }
 

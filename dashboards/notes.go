@@ -17,6 +17,7 @@ type notesPage struct {
 	frame
 	Query string
 	Notes notesTable
+	More  int // notes there are when only the first are shown
 }
 
 // notesTable is a list of notes, each with the form to vote for it.
@@ -39,7 +40,7 @@ type noteForm struct {
 }
 
 // notesAtOnce are the notes that a page shows; the file has all.
-const notesAtOnce = 200
+const notesAtOnce = 100
 
 // newNotesTable puts the note with the most votes first, then the newest.
 func newNotesTable(f frame, all []trail.Note, of, back string) notesTable {
@@ -69,7 +70,7 @@ func (s *Site) notes(c echo.Context) error {
 	}
 	page := notesPage{frame: s.frame(c, "What worked, and for whom?", "notes", l), Query: query}
 	page.Notes = newNotesTable(page.frame, all, "", string(l.With()))
-	page.Notes.Rows = page.Notes.Rows[:min(len(page.Notes.Rows), notesAtOnce)]
+	page.Notes.Rows, page.More = firstRows(c, page.Notes.Rows, notesAtOnce)
 	return s.render(c, http.StatusOK, "notes", page)
 }
 

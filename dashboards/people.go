@@ -14,6 +14,7 @@ type contactPage struct {
 	Tracking trackingForm
 	DealList dealList
 	Trail    trailTable
+	More     int // events there are when only the newest are shown
 	MayErase bool
 }
 
@@ -33,10 +34,12 @@ func (s *Site) contact(c echo.Context) error {
 	if title == "" {
 		title = d.Address
 	}
-	return s.render(c, http.StatusOK, "contact", contactPage{
+	page := contactPage{
 		frame: s.frame(c, title, "deals", l), Contact: d,
 		Tracking: s.trackingForm("this person", link("", "contacts", d.Address, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "contact"), MayErase: s.Erase != nil && d.Address != "",
-	})
+	}
+	page.Trail.Events, page.More = firstRows(c, page.Trail.Events, rowsAtFirst)
+	return s.render(c, http.StatusOK, "contact", page)
 }
 
 type accountPage struct {
@@ -45,6 +48,7 @@ type accountPage struct {
 	Tracking trackingForm
 	DealList dealList
 	Trail    trailTable
+	More     int // events there are when only the newest are shown
 }
 
 func (s *Site) account(c echo.Context) error {
@@ -65,8 +69,10 @@ func (s *Site) account(c echo.Context) error {
 			title = deal.Account
 		}
 	}
-	return s.render(c, http.StatusOK, "account", accountPage{
+	page := accountPage{
 		frame: s.frame(c, title, "deals", l), Account: d,
 		Tracking: s.trackingForm("this company", link("", "accounts", d.Domain, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "account", d.Contacts...),
-	})
+	}
+	page.Trail.Events, page.More = firstRows(c, page.Trail.Events, rowsAtFirst)
+	return s.render(c, http.StatusOK, "account", page)
 }

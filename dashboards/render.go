@@ -107,7 +107,7 @@ func (s *Site) funcs() template.FuncMap {
 		"ago":   func(t time.Time) string { return ago(t, s.Now()) },
 		"clock": func(t time.Time) template.HTML { return s.moment(t, "15:04:05") },
 		"prob":  func(p float32) string { return fmt.Sprintf("%.0f%%", 100*p) },
-		"term":  term, "hours": hoursWords, "unanswered": unanswered, "inTime": inTime, "outOf": outOf, "points": pointsWords, "chance": stageChance, "about": func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }, "judged": judged, "machines": machineShares,
+		"term":  term, "where": pageTitle, "hours": hoursWords, "unanswered": unanswered, "inTime": inTime, "outOf": outOf, "points": pointsWords, "chance": stageChance, "about": func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }, "judged": judged, "machines": machineShares,
 		"name": repName, "contact": contactLink,
 		"how": seenHow, "first10": func(all []trail.LeadContent) []trail.LeadContent { return all[:min(len(all), 10)] },
 		"first": firstTouched, "rest": func(all []trail.Touched) int { return len(all) - len(firstTouched(all)) },

@@ -130,7 +130,7 @@ func startSteps(st trail.Status) []startStep {
 		{st.CRMContacts > 0, "Contacts are imported", "They say who is on which deal, and who is a lead: without them most touches belong to no deal.", "/quality", "What is missing", "dealtrail import contacts FILE"},
 		{st.Shares > 0, "The first tracked link is made", "Open a piece of content and make a link, or let reps make theirs; paste it into a mail.", "/share", "Find content and copy a link", "dealtrail share --content ID --rep EMAIL"},
 		{st.Clicks > 0, "The first click has come", "Open the mail and click, as a prospect would. It appears here within seconds.", "", "", ""},
-		{st.LastRun != nil, "Credit is calculated", "It happens by itself once there are won deals.", "/runs", "The calculations", "dealtrail attribute"},
+		{st.LastRun != nil && st.LastRun.Deals > 0, "Credit is calculated", "It happens by itself once there are won deals.", "/runs", "The calculations", "dealtrail attribute"},
 		{st.BaselineKept, "The numbers of a day are kept", "A month later nobody remembers where you stood. It happens by itself a day after the last mailbox was added.", "/baseline", "Keep today's numbers", ""},
 	}
 }

@@ -2,8 +2,10 @@ package dashboards
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -17,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"dealtrail/dashboards/browsertest"
+	"dealtrail/trail"
 	"dealtrail/trail/synth"
 )
 
@@ -36,6 +39,8 @@ func (w *walker) walkedPages() {
 	sends, stop, _ := sending(w.T, longRep)
 	d := wonDeal(w.T)
 	crms, _, _ := crmSite(w.T)
+	holdouts, holdout := holdoutSite(w.T)
+	lists, list := listSite(w.T)
 	for _, s := range []struct {
 		site  http.Handler
 		pages []string
@@ -44,11 +49,14 @@ func (w *walker) walkedPages() {
 			"/", "/?kind=video&since=2026-10-01", "/content/" + synth.Popular, "/content/compare?a=" + synth.Popular + "&b=" + synth.Best, "/content/new", "/content/found", "/lift", "/lift/" + synth.Best, "/holdouts", "/lists",
 			"/why?content=" + synth.Popular, "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain, "/reps", "/review?week=2026-W47", "/send", "/send?stage=Demo", "/send?deal=" + d.ID, "/share?q=product",
 			"/requests", "/notes", "/numbers", "/month?month=2026-10", "/baseline", "/dictionary", "/models", "/status", "/quality", "/runs", "/start", "/signin?code=abc", "/demo", "/own-data",
+			"/mailbox?rep=anna@us.example", "/budget",
 		}},
 		{askedSite(w.T), []string{"/requests", "/notes", "/content/faq", "/deals/D-1"}},
-		{mailSite(w.T), []string{"/connect?for=" + longRep, "/connect?mailbox=parked", "/baseline", "/content/found", "/status"}},
+		{mailSite(w.T), []string{"/connect?for=" + longRep, "/connect?mailbox=parked", "/baseline", "/content/found", "/status", "/", "/review?week=2026-W47"}}, // nothing is there yet
 		{sends, []string{"/outbox", stop.Path(longRep)}},
 		{crms, []string{"/crm?crm=hubspot"}},
+		{holdouts, []string{"/holdouts", holdout}},
+		{lists, []string{list, "/contacts/a@us.example/erase"}},
 		{accountSite(w.T), []string{"/people", "/access", "/me", "/signin"}},
 		{agreedSite(w.T), []string{"/numbers", "/month?month=2026-10", "/dictionary", "/status", "/start"}},
 	} {
@@ -61,6 +69,34 @@ func (w *walker) walkedPages() {
 			w.pages = append(w.pages, server.URL+p)
 		}
 	}
+}
+
+// holdoutSite is a site with a holdout that has drawn its deals.
+func holdoutSite(t *testing.T) (e http.Handler, holdout string) {
+	t.Helper()
+	e, x, _ := experimenting(t, 4)
+	answer := post(t, e, "/holdouts", url.Values{"content": {"roi"}, "part": {"0.5"}, "outcome": {"advance"}, "name": {strings.Repeat("W", 200)}})
+	_, id, _ := strings.Cut(answer.Header().Get("Location"), "#h-")
+	if _, err := x.Draw(t.Context()); err != nil || id == "" {
+		t.Fatalf("%d %s: %v", answer.Code, answer.Body, err)
+	}
+	return e, "/holdouts/" + id
+}
+
+// listSite is a site with a list of leads, and where people can be erased.
+func listSite(t *testing.T) (e http.Handler, list string) {
+	t.Helper()
+	e, _, _ = asking(t, func(s *Site) {
+		s.Addresses = func(context.Context, string, io.Reader) ([]string, int, error) {
+			return []string{"a@us.example"}, 1, nil
+		}
+		s.Erase = func(context.Context, string, string) (trail.Erasure, error) { return trail.Erasure{}, nil }
+	})
+	answer := uploadList(t, e, "/lists", strings.Repeat("W", 100), "leads.csv", "email")
+	if answer.Code != http.StatusSeeOther {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	return e, answer.Header().Get("Location")
 }
 
 // show sets the browser's window and theme.

@@ -300,7 +300,7 @@ func (g *Goal) says(m Measure) string {
 	so := fmt.Sprintf("%s%s of %s%s", cmp.Or(thousands(r.Actual), "nothing"), unit, thousands(g.Target), unit)
 	ends := fmt.Sprintf("If it goes on as until now, it ends between %s and %s%s in four of five cases", thousands(r.Low), thousands(r.High), unit)
 	if m.Course == Steady {
-		ends = fmt.Sprintf("By %d so far, the share lies between %s and %s%s in four of five cases", r.Of, r.Low, r.High, unit)
+		ends = fmt.Sprintf("Going by %d so far, the share lies between %s and %s%s in four of five cases", r.Of, r.Low, r.High, unit)
 	}
 	switch r.State {
 	case GoalFuture:

@@ -193,11 +193,11 @@ func (c GoalChange) Changed(before *GoalChange) string {
 	case c.Dropped:
 		return "gave it up"
 	case before == nil:
-		return "set it to " + c.Target
+		return "set it to " + thousands(c.Target)
 	case before.Dropped:
-		return "took it up again, at " + c.Target
+		return "took it up again, at " + thousands(c.Target)
 	case before.Target != c.Target:
-		return fmt.Sprintf("changed the target from %s to %s", before.Target, c.Target)
+		return fmt.Sprintf("changed the target from %s to %s", thousands(before.Target), thousands(c.Target))
 	case before.Sales != c.Sales || before.Marketing != c.Marketing:
 		return "changed who agreed"
 	}

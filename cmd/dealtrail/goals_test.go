@@ -41,7 +41,7 @@ func TestGoalsServiceAndTheMonthByCommands(t *testing.T) {
 	if len(rows) != 2 || rows[1][4] != "1000.00" || rows[1][5] != "1000.50" || rows[1][11] != "reached" || rows[1][20] != "2" || rows[1][21] != "'=SUM(A1)" {
 		t.Errorf("%q", rows)
 	}
-	if out := r.command("goals", "list", "--history"); !strings.Contains(out, "changed the target from 2000.00 to 1000.00") || !strings.Contains(out, "set it to 2000.00") {
+	if out := r.command("goals", "list", "--history"); !strings.Contains(out, "changed the target from 2,000 to 1,000") || !strings.Contains(out, "set it to 2,000") {
 		t.Errorf("history: %s", out)
 	}
 	if rows := readRows(t, r.command("service", "--format", "csv")); len(rows) < 4 || strings.Join(rows[1][3:9], " ") != "1 1 0 0 1 0" || rows[len(rows)-1][13] != "ann@alpha.example" || rows[len(rows)-1][1] != "'=Ann" {
