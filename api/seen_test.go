@@ -132,7 +132,9 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 	})
 	t.Run("what is not there and what is not seen", func(t *testing.T) {
 		for _, paths := range [][2]string{
-			{"/v1/deals/D-1-HIDDEN", "/v1/deals/NONE"}, {"/v1/contacts/canary@bolt.example", "/v1/contacts/none@bolt.example"}, {"/v1/accounts/bolt.example", "/v1/accounts/none.example"},
+			{"/v1/deals/D-1-HIDDEN", "/v1/deals/NONE"},
+			{"/v1/contacts/canary@bolt.example", "/v1/contacts/none@bolt.example"},
+			{"/v1/accounts/bolt.example", "/v1/accounts/none.example"},
 			{"/v1/recommendations?deal=D-1-HIDDEN", "/v1/recommendations?deal=NONE"},
 		} {
 			var said [2]string

@@ -48,15 +48,25 @@ func TestFiltersThatDifferHaveAnswersOfTheirOwn(t *testing.T) {
 	keys := map[string]Filter{}
 	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	for _, f := range []Filter{
-		{}, {Only: map[string][]string{"team": {"North West"}}}, {Only: map[string][]string{"team": {"North", "West"}}}, {Only: map[string][]string{"team": {"North]"}}},
-		{Narrow: Narrow{Reps: []string{"a b"}}}, {Narrow: Narrow{Reps: []string{"a", "b"}}}, {Model: "first"}, {Run: "first"}, {From: at}, {To: at}, {Zone: time.UTC},
+		{},
+		{Only: map[string][]string{"team": {"North West"}}},
+		{Only: map[string][]string{"team": {"North", "West"}}},
+		{Only: map[string][]string{"team": {"North]"}}},
+		{Narrow: Narrow{Reps: []string{"a b"}}},
+		{Narrow: Narrow{Reps: []string{"a", "b"}}},
+		{Model: "first"},
+		{Run: "first"},
+		{From: at},
+		{To: at},
+		{Zone: time.UTC},
 	} {
 		if other, ok := keys[f.key()]; ok {
 			t.Errorf("%+v and %+v are the same", f, other)
 		}
 		keys[f.key()] = f
 	}
-	if (Filter{From: at}).key() != (Filter{From: at}).key() {
+	one, same := Filter{From: at}, Filter{From: at}
+	if one.key() != same.key() {
 		t.Error("the same filter has two answers")
 	}
 }

@@ -32,7 +32,7 @@ func (db *DB) MonthReport(ctx context.Context, month string, t NumberTerms, conn
 		return nil, err
 	}
 	f.AsOf = forever
-	key := fmt.Sprint("month ", p.Name, now.Before(p.To), connected, t, f)
+	key := fmt.Sprint("month ", p.Name, now.Before(p.To), connected, t, f.key())
 	found, err := once(ctx, db, key, func(ctx context.Context) (*trail.MonthReport, error) {
 		return db.monthReport(ctx, p, t, connected, now, f)
 	})

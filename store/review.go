@@ -48,7 +48,7 @@ func (db *DB) WeekReview(ctx context.Context, week string, zone *time.Location, 
 	if now.Before(to) {
 		until = now
 	}
-	key := fmt.Sprint("review ", from.UnixMilli(), to.UnixMilli(), until.Truncate(answerFor).UnixMilli(), f)
+	key := fmt.Sprint("review ", from.UnixMilli(), to.UnixMilli(), until.Truncate(answerFor).UnixMilli(), f.key())
 	found, err := perLayout(ctx, db, f, key, func(ctx context.Context) (talk, error) { return db.talk(ctx, f, from, to, until) })
 	if err != nil {
 		return nil, err
