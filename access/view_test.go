@@ -265,6 +265,7 @@ func TestWhoLooksAtWhomIsWrittenDown(t *testing.T) {
 	if all, _, _ := o.Entries(t.Context(), "", "", "", 10); len(all) != 0 {
 		t.Errorf("after 14 months: %+v", all)
 	}
+	server.Del(t.Context(), "dealtrail:access")
 	for _, id := range []string{fmt.Sprintf("%d-0", o.now.AddDate(0, -14, 0).UnixMilli()), fmt.Sprintf("%d-0", o.now.AddDate(0, -12, 0).UnixMilli())} {
 		server.XAdd(t.Context(), &redis.XAddArgs{Stream: "dealtrail:access", ID: id, Values: []any{"who", "rita@ours.test", "people", 1}})
 	}
