@@ -30,13 +30,15 @@ func (b *bench) pages(r *rand.Rand) []string {
 	content := func() string { return fmt.Sprintf("doc-%03d", r.IntN(500)) }
 	deal := func() string { return fmt.Sprintf("D%d", r.Uint64N(b.deals())) }
 	account := r.Uint64N(b.accounts())
+	one := r.IntN(500)
+	other := (one + 1 + r.IntN(499)) % 500
 	level := []string{"all", "likely", "strict"}[r.IntN(3)]
 	return []string{
 		"/?agents=" + level, "/content/" + content() + "?agents=" + level, "/content/found", "/deals", "/deals/" + deal() + "?agents=" + level,
 		"/contacts/" + url.PathEscape(fmt.Sprintf(address, account*5+r.Uint64N(5), account)), fmt.Sprintf("/accounts/co%d.example", account),
 		"/reps?agents=" + level, "/review?agents=" + level, "/send", "/send?deal=" + deal(), "/share", "/requests", "/notes", "/lift", "/lift/" + content(), "/holdouts",
 		"/runs", "/quality", "/baseline", "/status", "/start", "/models", "/mailbox", "/budget", "/numbers", "/month", "/lists", "/crm",
-		"/content/compare?a=" + content() + "&b=" + content(),
+		fmt.Sprintf("/content/compare?a=doc-%03d&b=doc-%03d", one, other),
 	}
 }
 
