@@ -17,6 +17,7 @@ FROM
     (
         SELECT share, groupUniqArray(contact) AS people FROM facts(as_of = {as_of:DateTime64(3)})
         WHERE kind IN ('sent', 'shared') AND contact != '' AND share != ''
+            AND share IN (SELECT share FROM facts(as_of = {as_of:DateTime64(3)}) WHERE kind = 'optedout' AND share != '' AND contact = '')
         GROUP BY share
         HAVING length(people) <= {crowd:UInt64}
     ) AS s

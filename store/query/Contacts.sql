@@ -4,7 +4,8 @@ SELECT known.contact AS contact, who.address AS address, who.name, who.title, ac
 FROM contact_states(as_of = {as_of:DateTime64(3)}) AS known
 LEFT JOIN
 (
-    SELECT contact, address, name, title FROM people FINAL WHERE {by:String} = 'domain' OR contact IN {keys:Array(String)}
+    SELECT contact, address, name, title FROM people FINAL
+    WHERE if({by:String} = 'domain', contact IN (SELECT contact FROM contact_states(as_of = {as_of:DateTime64(3)}) AS c WHERE domain IN {keys:Array(String)}), contact IN {keys:Array(String)})
 ) AS who ON who.contact = known.contact
 WHERE if({by:String} = 'domain', domain IN {keys:Array(String)}, known.contact IN {keys:Array(String)})
 ORDER BY address, contact

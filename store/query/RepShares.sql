@@ -27,7 +27,7 @@ WHERE kind IN ('shared', 'sent', 'opened', 'clicked', 'replied')
         WHERE kind IN ('shared', 'sent', 'opened', 'clicked', 'replied') AND share != '' AND rep = {rep:String} AND at >= {since:DateTime64(3)} AND (uses OR counts)
         GROUP BY share
         ORDER BY maxIf(at, uses) DESC, max(at) DESC, share
-        LIMIT 2 * {limit:UInt64}
+        LIMIT {limit:UInt64} + intDiv({limit:UInt64}, 4) + 10
     )
 GROUP BY share
 HAVING argMinIf(rep, (kind = 'sent', at, id), uses AND rep != '') = {rep:String}
