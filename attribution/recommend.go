@@ -85,12 +85,12 @@ func WhatToSend(ctx context.Context, j *Job, x *Holdouts, q SendQuestion, f stor
 	had := map[trail.ContentID]time.Time{}
 	g, asking := errgroup.WithContext(ctx)
 	g.SetLimit(3)
+	if q.Deal != "" { // first, as it takes longest
+		g.Go(func() (err error) { had, err = j.DB.Had(asking, q.Deal, f); return err })
+	}
 	g.Go(func() (err error) { contents, err = j.DB.Sendable(asking, x.now(), f); return err })
 	g.Go(func() (err error) { stages, err = j.DB.OpenStages(asking); return err })
 	g.Go(func() (err error) { known, err = j.readEvidence(asking, answer.Stage, f); return err })
-	if q.Deal != "" {
-		g.Go(func() (err error) { had, err = j.DB.Had(asking, q.Deal, f); return err })
-	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}

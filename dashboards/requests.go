@@ -148,7 +148,7 @@ func (s *Site) renderRequests(c echo.Context, status int, l lens, form requestFo
 	g.Go(func() (err error) { page.Contents, err = s.source.Shareable(ctx, store.Filter{}); return err })
 	if page.Form.Rep != "" {
 		g.Go(func() (err error) {
-			page.Deals, err = s.source.OpenDeals(ctx, page.Form.Rep, store.Filter{})
+			page.Deals, err = s.source.OpenDeals(ctx, page.Form.Rep, false, store.Filter{})
 			return err
 		})
 	}

@@ -91,8 +91,8 @@ func (s *source) ownSeen(view func(context.Context) access.View) {
 		}
 	}
 	if get := s.OpenDeals; get != nil {
-		s.OpenDeals = func(ctx context.Context, rep string, f store.Filter) ([]store.OpenDeal, error) {
-			deals, err := get(ctx, rep, f)
+		s.OpenDeals = func(ctx context.Context, rep string, withPeople bool, f store.Filter) ([]store.OpenDeal, error) {
+			deals, err := get(ctx, rep, withPeople, f)
 			v := view(ctx)
 			deals = slices.DeleteFunc(deals, func(store.OpenDeal) bool { return !v.Sees(trail.DealRow{Owner: rep}) })
 			for _, d := range deals {

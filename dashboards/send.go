@@ -71,7 +71,10 @@ func (s *Site) send(c echo.Context) error {
 	g.Go(func() (err error) { page.Stages, err = s.DB.OpenStages(ctx); return err })
 	g.Go(func() (err error) { contents, err = s.source.Shareable(ctx, store.Filter{}); return err })
 	if page.User != "" {
-		g.Go(func() (err error) { page.Deals, err = s.source.OpenDeals(ctx, page.User, store.Filter{}); return err })
+		g.Go(func() (err error) {
+			page.Deals, err = s.source.OpenDeals(ctx, page.User, false, store.Filter{})
+			return err
+		})
 	}
 	if q != (attribution.SendQuestion{}) {
 		g.Go(func() (err error) {

@@ -120,7 +120,7 @@ func (s *Site) renderFinder(c echo.Context, status int, l lens, form shareForm) 
 	g, ctx := errgroup.WithContext(c.Request().Context())
 	g.Go(func() (err error) { contents, err = s.source.Shareable(ctx, f); return err })
 	if form.Rep != "" {
-		g.Go(func() (err error) { page.Deals, err = s.source.OpenDeals(ctx, form.Rep, f); return err })
+		g.Go(func() (err error) { page.Deals, err = s.source.OpenDeals(ctx, form.Rep, true, f); return err })
 		if !page.Search || file {
 			g.Go(func() (err error) { links, err = s.source.Shares(ctx, form.Rep, s.Now(), f); return err })
 		}

@@ -108,7 +108,7 @@ type source struct {
 	Keep      func(ctx context.Context, b trail.Baseline) error
 	Shareable func(ctx context.Context, f store.Filter) ([]trail.ContentRow, error)
 	Shares    func(ctx context.Context, rep string, now time.Time, f store.Filter) ([]trail.ShareRow, error)
-	OpenDeals func(ctx context.Context, rep string, f store.Filter) ([]store.OpenDeal, error)
+	OpenDeals func(ctx context.Context, rep string, withPeople bool, f store.Filter) ([]store.OpenDeal, error)
 	Quality   func(ctx context.Context, f store.Filter) (*trail.Quality, error)
 	Assign    func(ctx context.Context, said []trail.Assignment) error
 }

@@ -121,8 +121,9 @@ type OpenDeal struct {
 	Contacts []trail.ContactRow
 }
 
-// OpenDeals returns the open deals that a rep owns, by ID.
-func (db *DB) OpenDeals(ctx context.Context, rep string, f Filter) ([]OpenDeal, error) {
+// OpenDeals returns the open deals that a rep owns, by ID, with the people on them if
+// they are asked for.
+func (db *DB) OpenDeals(ctx context.Context, rep string, withPeople bool, f Filter) ([]OpenDeal, error) {
 	f, err := f.complete()
 	if err != nil {
 		return nil, err
@@ -136,9 +137,11 @@ func (db *DB) OpenDeals(ctx context.Context, rep string, f Filter) ([]OpenDeal, 
 	for _, d := range states {
 		ids = append(ids, d.contacts...)
 	}
-	people, err := db.contactsOf(ctx, f, ids)
-	if err != nil {
-		return nil, err
+	var people []trail.ContactRow
+	if withPeople {
+		if people, err = db.contactsOf(ctx, f, ids); err != nil {
+			return nil, err
+		}
 	}
 	known := map[trail.ContactID]trail.ContactRow{}
 	for _, c := range people {

@@ -108,13 +108,16 @@ func TestARepsOpenDealsComeWithTheirPeople(t *testing.T) {
 	db := openCompany(t)
 	for rep, want := range map[string]string{"Sam@us.example": "D2 cara@beta.example", "rita@us.example": "", "nobody@us.example": ""} {
 		var got []string
-		for _, d := range must(db.OpenDeals(t.Context(), rep, store.Filter{}))(t) {
+		for _, d := range must(db.OpenDeals(t.Context(), rep, true, store.Filter{}))(t) {
 			got = append(got, d.ID)
 			for _, c := range d.Contacts {
 				got = append(got, c.Address)
 			}
 		}
 		check(t, rep, strings.Join(got, " "), want)
+	}
+	if deals := must(db.OpenDeals(t.Context(), "sam@us.example", false, store.Filter{}))(t); len(deals) != 1 || deals[0].Contacts != nil {
+		t.Errorf("people nobody asked for: %+v", deals)
 	}
 }
 
