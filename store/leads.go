@@ -95,23 +95,20 @@ func (db *DB) lasts(ctx context.Context, f Filter, to time.Time, leads []trail.L
 // touchesOfLeads writes into the deals of leads how much touched them: of deals that are
 // in no section nobody counted that yet.
 func (db *DB) touchesOfLeads(ctx context.Context, f Filter, from, to time.Time, leads []trail.Lead) error {
-	var deals []string
-	for _, l := range leads {
-		if l.Deal != nil && l.Section == "" {
-			deals = append(deals, l.Deal.ID)
+	var deals []*trail.DealRow
+	var ids []string
+	for i := range leads { // others write into other fields meanwhile, so that no lead is copied
+		if d := leads[i].Deal; d != nil && leads[i].Section == "" {
+			deals, ids = append(deals, d), append(ids, d.ID)
 		}
 	}
 	if len(deals) == 0 {
 		return nil
 	}
-	touches, err := db.dealTouches(ctx, f, from, to, deals...)
-	for _, l := range leads {
-		if l.Deal == nil || l.Section != "" {
-			continue
-		}
-		if t, ok := touches[l.Deal.ID]; ok {
-			l.Deal.Touches, l.Deal.LastTouch = t.touches, t.last
-		}
+	touches, err := db.dealTouches(ctx, f, from, to, ids...)
+	for _, d := range deals {
+		t := touches[d.ID]
+		d.Touches, d.LastTouch = t.touches, t.last
 	}
 	return err
 }
