@@ -252,8 +252,9 @@ func TestTrimmingByOthersIsCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l, _ := p.load(t)
+	l, stop := p.load(t)
 	p.settle(t)
+	stop() // it counts after it has moved on
 	if s := l.Stats(); s.Lost != 3 || s.Loaded != 2 {
 		t.Errorf("the loader counts %+v, want 3 lost and 2 loaded", s)
 	}

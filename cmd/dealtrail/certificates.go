@@ -34,7 +34,9 @@ func (c *Config) checkCertificates() error {
 	if len(s.ACMEDomains) == 0 {
 		return nil
 	}
-	for key, address := range map[string]string{"server.public_url": s.PublicURL, "server.pages_url": c.pages()} {
+	// pages_url is public_url where it is not set: what was written is named first.
+	for _, at := range [][2]string{{"server.public_url", s.PublicURL}, {"server.pages_url", c.pages()}} {
+		key, address := at[0], at[1]
 		if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Port() != "" || !slices.Contains(s.ACMEDomains, hostOf(address)) {
 			return fmt.Errorf("%s: %s is %q; with server.acme_domains it must be https:// and one of these domains, without a port", c.path, key, address)
 		}
