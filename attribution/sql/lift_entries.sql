@@ -6,20 +6,23 @@ WITH
     7 * 86400000 AS week,
     (SELECT groupArray(name) FROM (SELECT name FROM snapshot_names WHERE snapshot = {snapshot:String} AND what = 'content' ORDER BY no)) AS names,
 
-    -- A row is one deal with its way, (since when, number of the stage), until it was over or until the run. Of stages entered at one
-    -- time, as CRMs with dates tell it, the later in the list counts as the later one.
+    -- A row is one deal with its way, the stages it went through until it was over or until the run. A step is one number, which sorts
+    -- fastest: when, and the stage's place in the list below that. So of stages entered at one time, as CRMs with dates tell it, the later in
+    -- the list counts as the later one.
     went AS
     (
         SELECT
             known.deal AS deal, if(known.segment != '', known.segment, size) AS segment, size, owner, team, if(known.source != '', known.source, leads.source) AS source, status,
             if(status IN ('won', 'lost'), least(closed_ms, {as_of_ms:Int64}), {as_of_ms:Int64}) AS over_ms,
-            if(created_ms > 0 AND created_ms < entered[1].1, created_ms, entered[1].1) AS created_ms,
-            arraySort(arrayFilter(x -> x.1 < over_ms AND x.2 > 0, arrayMap(x -> (x.1, indexOf({stages:Array(String)}, toString(x.2))), entered))) AS steps,
-            arrayFilter((x, before) -> x.2 != before.2, steps, arrayShiftRight(steps, 1)) AS way
+            bitShiftRight(entered[1], 12) AS entered_ms,
+            if(created_ms > 0 AND created_ms < entered_ms, created_ms, entered_ms) AS created_ms,
+            over_ms * 4096 AS end,
+            arrayFilter(x -> x < end AND bitAnd(x, 4095) > 0, entered) AS steps,
+            arrayFilter((x, before) -> bitAnd(x, 4095) != bitAnd(before, 4095), steps, arrayShiftRight(steps, 1)) AS way
         FROM snapshot_deals AS known
         INNER JOIN
         (
-            SELECT deal, arrayMap(x -> (x.1, x.3), arraySort(groupArray((at_ms, id, stage)))) AS entered
+            SELECT deal, arraySort(groupArray(at_ms * 4096 + transform(stage, {stages:Array(String)}, range(1, toUInt32(length({stages:Array(String)}) + 1)), toUInt32(0)))) AS entered
             FROM snapshot_stages
             WHERE snapshot = {snapshot:String} AND deal BETWEEN {low:UInt64} AND {high:UInt64}
             GROUP BY deal
@@ -42,23 +45,24 @@ WITH
         GROUP BY deal
     ),
 
-    -- A row is one stage entry with its times. came is the stage before and next the one after, (0, 0) if there is none.
+    -- A row is one stage entry with its times. place is where the stage is in the list; came is the step before and next the one after, 0 if there is none.
     entries AS
     (
         SELECT
-            went.deal AS deal, {stages:Array(String)}[here.2] AS stage, segment, size, owner, team, source, created_ms, times, firsts,
-            here.1 AS began,
-            if(next.2 > 0, next.1, over_ms) AS left_ms,
-            multiIf(next.2 > here.2, 'advanced', next.2 > 0, 'unknown', status = 'won', 'advanced', status = 'lost', 'lost', 'unknown') AS ended,
-            if(status = 'won', over_ms, toInt64(9000000000000000)) AS won_ms,
-            arrayFirst(x -> x.2 > here.2, arrayPushBack(arraySlice(way, i + 1), (won_ms, toUInt64(1000000)))).1 AS advanced_ms,
-            multiIf(came.2 = 0 OR came.2 > here.2, 'none', began - came.1 <= 4 * week, 'fast', 'slow') AS before,
+            went.deal AS deal, bitAnd(here, 4095) AS place, {stages:Array(String)}[place] AS stage, segment, size, owner, team, source, created_ms, times, firsts,
+            bitShiftRight(here, 12) AS began,
+            bitAnd(came, 4095) AS came_from, bitAnd(next, 4095) AS goes_to,
+            if(goes_to > 0, bitShiftRight(next, 12), over_ms) AS left_ms,
+            multiIf(goes_to > place, 'advanced', goes_to > 0, 'unknown', status = 'won', 'advanced', status = 'lost', 'lost', 'unknown') AS ended,
+            if(status = 'won', over_ms, toInt64(900000000000000)) AS won_ms,
+            bitShiftRight(arrayFirst(x -> bitAnd(x, 4095) > place, arrayPushBack(arraySlice(way, i + 1), won_ms * 4096 + 4095)), 12) AS advanced_ms,
+            multiIf(came_from = 0 OR came_from > place, 'none', began - bitShiftRight(came, 12) <= 4 * week, 'fast', 'slow') AS before,
             began + {landmark:Int64} * week AS landmark,
             landmark + {horizon:Int64} * week AS horizon,
             landmark + {won_horizon:Int64} * week AS won_horizon
         FROM went
         LEFT JOIN saw ON saw.deal = went.deal
-        ARRAY JOIN way AS here, arrayShiftRight(way, 1) AS came, arrayShiftLeft(way, 1) AS next, arrayEnumerate(way) AS i, arrayEnumerateUniq(way.2) AS nth
+        ARRAY JOIN way AS here, arrayShiftRight(way, 1) AS came, arrayShiftLeft(way, 1) AS next, arrayEnumerate(way) AS i, arrayEnumerateUniq(arrayMap(x -> bitAnd(x, 4095), way)) AS nth
         WHERE nth = 1 AND ({from_ms:Int64} = 0 OR began >= {from_ms:Int64}) AND ({to_ms:Int64} = 0 OR began < {to_ms:Int64})
     )
 SELECT
