@@ -99,3 +99,22 @@ func TestEveryErrorIsAProblemThatHidesInternals(t *testing.T) {
 		t.Errorf("page: %d %s %s", code, kind, body)
 	}
 }
+
+func TestMetricsAreForTheNeighbours(t *testing.T) {
+	e := echo.New()
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.HTTPErrorHandler = api.ErrorHandler(slog.New(slog.DiscardHandler), nil)
+	s := &api.Server{Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "dealtrail_events 1\n") })}
+	s.Operations(e.Group(""))
+	for from, want := range map[string]int{
+		"127.0.0.1:5000": 200, "[::1]:5000": 200, "10.1.2.3:5000": 200, "[fd00::1]:5000": 200, "100.64.0.1:5000": 200,
+		"8.8.8.8:5000": 404, "[2600::1]:5000": 404, "nobody": 404,
+	} {
+		req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		req.RemoteAddr = from
+		answer := httptest.NewRecorder()
+		if e.ServeHTTP(answer, req); answer.Code != want || strings.Contains(answer.Body.String(), "dealtrail_events") != (want == 200) {
+			t.Errorf("%s is answered %d %q, want %d", from, answer.Code, answer.Body, want)
+		}
+	}
+}

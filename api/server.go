@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -18,6 +19,7 @@ import (
 	"dealtrail/ingest"
 	"dealtrail/ingest/crm"
 	"dealtrail/ingest/crm/feed"
+	"dealtrail/outbox/guard"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -68,7 +70,18 @@ type Server struct {
 func (s *Server) Operations(g *echo.Group) {
 	g.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
 	g.GET("/readyz", s.ready)
-	g.GET("/metrics", echo.WrapHandler(s.Metrics))
+	g.GET("/metrics", echo.WrapHandler(s.Metrics), neighbours)
+}
+
+// neighbours lets nobody of the public internet see that there is something: who
+// collects metrics sits in one's own network.
+func neighbours(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if from, err := netip.ParseAddr(c.RealIP()); err != nil || guard.Public(from) {
+			return trail.Problemf(trail.NotFound, "There is nothing at this address.")
+		}
+		return next(c)
+	}
 }
 
 // Routes mounts everything else below / that is not a page.
