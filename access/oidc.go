@@ -153,7 +153,7 @@ func (a *Access) OIDCEnd(c echo.Context) (next string, err error) {
 		return "", err
 	}
 	a.giveBack(whole, "network", network(c.RealIP()))
-	return s.Next, a.begin(whole, email, c.Request().UserAgent())
+	return s.Next, a.begin(whole, email, c.Request().UserAgent(), "provider")
 }
 
 // exchange trades the code for who it is about: issuer and subject, and their claims.

@@ -89,8 +89,8 @@ const (
 )
 
 // begin signs a person in: the session gets a new token, so that whoever knew the one
-// of before has nothing of it.
-func (a *Access) begin(ctx context.Context, email, userAgent string) error {
+// of before has nothing of it. how is password, link or provider.
+func (a *Access) begin(ctx context.Context, email, userAgent, how string) error {
 	if err := a.Sessions.RenewToken(ctx); err != nil {
 		return err
 	}
@@ -115,6 +115,9 @@ func (a *Access) begin(ctx context.Context, email, userAgent string) error {
 		p.SignedInAt = now
 		return nil
 	})
+	if err == nil && a.Log != nil {
+		a.Log.Info("signed in", "account", hashed(email)[:12], "by", how)
+	}
 	return err
 }
 

@@ -87,7 +87,9 @@ func (a *Access) SignIn(c echo.Context, f SignInForm) error {
 	}
 	var email string
 	var err error
+	how := "password"
 	if f.Code != "" {
+		how = "link"
 		email, err = a.byCode(ctx, f)
 	} else {
 		email, err = a.byPassword(ctx, trail.NormalAddress(f.Email), f.Password.Reveal())
@@ -96,7 +98,7 @@ func (a *Access) SignIn(c echo.Context, f SignInForm) error {
 		return err
 	}
 	a.giveBack(ctx, "network", net)
-	return a.begin(ctx, email, c.Request().UserAgent())
+	return a.begin(ctx, email, c.Request().UserAgent(), how)
 }
 
 // private refuses where a cookie could be read on the way.

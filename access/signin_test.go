@@ -147,6 +147,11 @@ func TestTheFirstLinkMakesOneAdmin(t *testing.T) {
 	if s, _ := o.signIn(o.browser(), "ada@ours.test", good); s != 204 {
 		t.Errorf("the password was not kept: %d", s)
 	}
+	for _, by := range []string{"by=link", "by=password"} {
+		if log := o.log.String(); !strings.Contains(log, "signed in") || strings.Count(log, by) != 1 || strings.Contains(log, "ours.test") {
+			t.Errorf("the log does not say once who signed in %s: %s", by, log)
+		}
+	}
 }
 
 func TestASessionThatSomebodyElseBeganIsOfNoUse(t *testing.T) {
