@@ -22,7 +22,7 @@ func (x *Eraser) sweepNamed(ctx context.Context) error {
 	if there, err := x.Redis.Exists(ctx, namedKey, now).Result(); err != nil || there == 0 {
 		return err
 	}
-	release, ok := Alone(ctx, x.Redis, EraseLease)
+	ctx, release, ok := Alone(ctx, x.Redis, EraseLease)
 	if !ok {
 		return nil
 	}
@@ -212,8 +212,8 @@ func (x *Eraser) mailed(ctx context.Context, since time.Time) ([]trail.MailedRev
 }
 
 // fromFiles rewrites the files of reviews that name the person.
-func (x *Eraser) fromFiles(_ context.Context, e *erasing) error {
-	names, err := redactFiles(x.Reviews, e.text())
+func (x *Eraser) fromFiles(ctx context.Context, e *erasing) error {
+	names, err := redactFiles(ctx, x.Reviews, e.text())
 	if err != nil {
 		return err
 	}

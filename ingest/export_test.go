@@ -19,6 +19,9 @@ func Whose(ctx context.Context, c *Consents, share trail.ShareID) (map[trail.Con
 	return r.contacts, err
 }
 
+// AloneFor is Alone for a lease that lasts as long as the test says.
+var AloneFor = alone
+
 // Begin is all that an erasing does before its process is killed.
 func (x *Eraser) Begin(ctx context.Context, address, by string) error {
 	contact := x.Contacts.ID(address)

@@ -178,11 +178,15 @@ func (p *program) open(ctx context.Context) (err error) {
 	}
 	p.job = &attribution.Job{
 		DB: p.db, Settle: p.buffer.Settle, Options: c.attribution(), Patience: 45 * time.Second, Log: p.log, Now: time.Now,
-		Alone: func(ctx context.Context) (func(), bool) { return ingest.Alone(ctx, p.redis, ingest.RunLease) },
+		Alone: func(ctx context.Context) (context.Context, func(), bool) {
+			return ingest.Alone(ctx, p.redis, ingest.RunLease)
+		},
 	}
 	p.holdouts = &attribution.Holdouts{
 		DB: p.db, Emit: p.buffer.Append, Settle: p.buffer.Settle, Log: p.log, Now: time.Now,
-		Alone: func(ctx context.Context) (func(), bool) { return ingest.Alone(ctx, p.redis, ingest.HoldoutLease) },
+		Alone: func(ctx context.Context) (context.Context, func(), bool) {
+			return ingest.Alone(ctx, p.redis, ingest.HoldoutLease)
+		},
 	}
 	if err := p.openReviews(contacts); err != nil {
 		return err
