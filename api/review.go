@@ -128,6 +128,11 @@ func (s *Server) decide(c echo.Context) error {
 	if err := decode(c, &in); err != nil {
 		return err
 	}
+	if in.Email != "" {
+		if err := viewOf(c).ByAddress(); err != nil {
+			return err
+		}
+	}
 	by := strings.TrimSpace(in.By)
 	if user := s.user(c); user != "" {
 		by = user

@@ -82,6 +82,9 @@ func (x *Eraser) settle(ctx context.Context, e *erasing) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, eraseSettle)
 	defer cancel()
+	if err := x.fence(ctx); err != nil {
+		return err
+	}
 	if err := x.Buffer.Settle(ctx); err != nil {
 		return errors.Join(&waiting{"What was accepted before is not loaded yet."}, err)
 	}

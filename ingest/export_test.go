@@ -27,3 +27,9 @@ func (x *Eraser) Begin(ctx context.Context, address, by string) error {
 	contact := x.Contacts.ID(address)
 	return x.begin(ctx, x.Contacts.Tombstone(contact), contact, address, by)
 }
+
+// Fence waits for the inserts that were begun before.
+func Fence(x *Eraser, ctx context.Context) error { return x.fence(ctx) }
+
+// LoadingKey is which inserts are under way.
+const LoadingKey = loadingKey
