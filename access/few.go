@@ -57,3 +57,14 @@ func (a Asker) Warned(warnings []string) []string {
 	}
 	return nil
 }
+
+// Decision masks the lead that a decision is about, in the answer to who made it.
+func (v View) Decision(d *trail.Decision) {
+	switch {
+	case d.Contact == "" || d.Address == "":
+	case v.All && !v.everyone():
+		d.Address, d.Title = "", ""
+	default:
+		v.seen.add(d.Address)
+	}
+}

@@ -145,6 +145,7 @@ func (s *Server) decide(c echo.Context) error {
 	if o.Refused != nil {
 		return o.Refused
 	}
+	viewOf(c).Decision(&o.Decision)
 	answer := decisionAnswer{o.Decision, o.Changed, visible}
 	if !o.Changed {
 		return c.JSON(http.StatusOK, answer)

@@ -383,9 +383,9 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 		}
 	}
 	handler := p.handler()
-	sources := append(p.serveTLS(handler), listen(p.main, handler))
+	sources := append(p.serveTLS(handler), listen(p.main, handler, p.log))
 	if p.tracking != nil {
-		sources = append(sources, listen(p.tracking, p.trackingHandler()))
+		sources = append(sources, listen(p.tracking, p.trackingHandler(), p.log))
 	}
 	if p.roles.has("poll") {
 		sources = append(sources, p.poller.Run)

@@ -90,7 +90,10 @@ func (f *Feeds) Receive(ctx context.Context, name string, d Delivery) error {
 	case err != nil:
 		return unavailable(fmt.Errorf("accept a delivery of %s: %w", name, err))
 	case became == 3:
+		f.Log.Warn("a delivery was refused since too many wait", "crm", name, "bytes", len(d.Body))
 		return trail.Problemf(trail.Unavailable, "Too many deliveries wait to be read; try again later.")
+	case became == 0:
+		f.Log.Info("a delivery came again and changes nothing", "crm", name, "bytes", len(d.Body))
 	}
 	f.nudge(name)
 	return nil
