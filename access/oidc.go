@@ -232,8 +232,8 @@ func (a *Access) linked(ctx context.Context, subject string, told claims, link s
 		return "", trail.Problemf(trail.Conflict, "This account at %s belongs to somebody else here.", o.Name)
 	}
 	email = cmp.Or(email, link, told.Email)
-	changed, left := false, false
-	p, err := a.change(ctx, email, func(p *account, _ []account, known bool) error {
+	changed, left, kept := false, false, false
+	p, err := a.change(ctx, email, func(p *account, all []account, known bool) error {
 		before := p.Roles
 		switch {
 		case p.Disabled:
@@ -250,6 +250,12 @@ func (a *Access) linked(ctx context.Context, subject string, told claims, link s
 		} else if o.RoleClaim != "" && known && p.Subject != "" {
 			p.Roles = o.Default // the provider took away what it had given
 		}
+		kept = before.Has(Admin) && !p.Roles.Has(Admin) && admins(all) == 1
+		p.KeptAdmin = time.Time{}
+		if kept { // nobody could let others in, or undo it
+			p.Roles |= Admin
+			p.KeptAdmin = a.Now().UTC().Truncate(time.Second)
+		}
 		if p.Roles == 0 {
 			left = known
 			return trail.Problemf(trail.Forbidden, "%s knows you, but nobody gave you a role here. Ask an admin.", o.Name)
@@ -263,6 +269,9 @@ func (a *Access) linked(ctx context.Context, subject string, told claims, link s
 	}
 	if err != nil {
 		return "", err
+	}
+	if kept && a.Log != nil {
+		a.Log.Warn("the provider would leave nobody who is an admin; the last one stays one", "person", p.Email, "roles", told.Roles.String())
 	}
 	if err := a.Redis.HSet(ctx, subjectsHash, hashed(subject), p.Email).Err(); err != nil {
 		return "", a.unavailable("link a subject", err)

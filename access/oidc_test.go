@@ -229,6 +229,35 @@ func TestTheProviderTellsRoles(t *testing.T) {
 	}
 }
 
+// Whatever the provider says, somebody stays who can let others in.
+func TestTheProviderTakesTheLastAdminFromNobody(t *testing.T) {
+	o := newOffice(t)
+	i := newIssuer(t, o)
+	o.add("ada@ours.test", "", access.Admin)
+	o.OIDC.RoleClaim, o.OIDC.Default = "groups", 0
+	o.OIDC.Roles = map[string]access.Roles{"leads": access.Manager, "it": access.Admin}
+	i.user("u1", "ada@ours.test", true)
+	signIn := func(want access.Roles, kept bool, groups ...string) {
+		t.Helper()
+		i.groups["u1"] = groups
+		if s, body := o.through(i, o.browser(), "u1", "/signin/oidc"); s != 200 && want != 0 {
+			t.Fatalf("%v: %d %s", groups, s, body)
+		}
+		if p, err := o.Person(t.Context(), "ada@ours.test"); err != nil || want != 0 && p.Roles != want || p.KeptAdmin.IsZero() == kept {
+			t.Errorf("%v: %+v, %v", groups, p, err)
+		}
+	}
+	signIn(access.Manager|access.Admin, true, "leads")
+	if !strings.Contains(o.log.String(), "the last one stays one") || !strings.Contains(o.log.String(), "person=ada@ours.test") {
+		t.Errorf("the log says %s", &o.log)
+	}
+	signIn(access.Admin, true, "none that is known")
+	signIn(access.Admin, false, "it")
+	signIn(access.Manager|access.Admin, true, "leads")
+	o.add("mia@ours.test", good, access.Admin)
+	signIn(access.Manager, false, "leads")
+}
+
 func TestTheWayThroughTheProviderCannotBeForged(t *testing.T) {
 	o := newOffice(t)
 	i := newIssuer(t, o)

@@ -27,6 +27,7 @@ type Person struct {
 	OIDC       bool      `json:"oidc"`     // is linked to the provider
 	CreatedAt  time.Time `json:"created_at"`
 	SignedInAt time.Time `json:"signed_in_at,omitzero"`
+	KeptAdmin  time.Time `json:"kept_admin,omitzero"` // when the provider gave the only admin another role, and they stayed one
 }
 
 // Member is a membership in a team, until the next one begins.
@@ -129,6 +130,9 @@ func (a *Access) Set(ctx context.Context, email string, change Change) (Person, 
 		}
 		if was := before.Roles.Has(Admin) && !before.Disabled; was && admins(all) == 1 && (!p.Roles.Has(Admin) || p.Disabled) {
 			return trail.Problemf(trail.Conflict, "%s is the only admin. Make somebody else an admin first.", p.Email)
+		}
+		if change.Roles != nil {
+			p.KeptAdmin = time.Time{} // an admin's word
 		}
 		ends = known && (p.Roles != before.Roles || p.Disabled || p.Named != before.Named || p.Team() != before.Team())
 		return nil

@@ -188,6 +188,7 @@ func (s *Server) share(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	share.Warnings = access.From(c.Request().Context()).Warned(share.Warnings)
 	return accepted(c, share.Visible, share)
 }
 

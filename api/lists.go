@@ -79,5 +79,6 @@ func (s *Server) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	viewOf(c).Response(r)
 	return s.rows(c, "list", r)
 }

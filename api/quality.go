@@ -65,6 +65,9 @@ func (s *Server) assign(c echo.Context) error {
 		if in.Contact != "" {
 			return trail.Problemf(trail.Invalid, "Give either email or contact, not both.")
 		}
+		if err := viewOf(c).ByAddress(); err != nil {
+			return err
+		}
 		var err error
 		if a.Contact, _, err = s.subject(in.Email, ""); err != nil {
 			return err

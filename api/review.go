@@ -128,6 +128,11 @@ func (s *Server) decide(c echo.Context) error {
 	if err := decode(c, &in); err != nil {
 		return err
 	}
+	if in.Email != "" {
+		if err := viewOf(c).ByAddress(); err != nil {
+			return err
+		}
+	}
 	by := strings.TrimSpace(in.By)
 	if user := s.user(c); user != "" {
 		by = user
@@ -140,6 +145,7 @@ func (s *Server) decide(c echo.Context) error {
 	if o.Refused != nil {
 		return o.Refused
 	}
+	viewOf(c).Decision(&o.Decision)
 	answer := decisionAnswer{o.Decision, o.Changed, visible}
 	if !o.Changed {
 		return c.JSON(http.StatusOK, answer)

@@ -201,4 +201,75 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 			t.Errorf("%d decisions", len(decided))
 		}
 	})
+	t.Run("links for a deal", func(t *testing.T) {
+		signed, err := a.Person(ctx, "rita@ours.test")
+		if err != nil || signed.Roles != access.Rep {
+			t.Fatal(signed, err)
+		}
+		asker := rita
+		asker.Roles, asker.Key, asker.Session = access.Rep, "", "a session"
+		mux := echo.New()
+		mux.HTTPErrorHandler = e.HTTPErrorHandler
+		s.Routes(mux.Group("", func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				c.SetRequest(c.Request().WithContext(access.With(c.Request().Context(), asker)))
+				return next(c)
+			}
+		}))
+		link := func(body string) (int, string) {
+			r := httptest.NewRecorder()
+			mux.ServeHTTP(r, httptest.NewRequestWithContext(ctx, "POST", "/v1/shares", strings.NewReader(body)))
+			return r.Code, r.Body.String()
+		}
+		var answers []string
+		for _, deal := range []string{"D-1-HIDDEN", "NONE"} {
+			status, text := link(`{"content":"deck","rep":"rita@ours.test","deal":"` + deal + `"}`)
+			if hides(t, deal, text); status != 404 || !strings.Contains(text, "no such deal, or it is not yours to see") {
+				t.Errorf("%s: %d %s", deal, status, text)
+			}
+			var p trail.Problem
+			if err := json.Unmarshal([]byte(text), &p); err != nil {
+				t.Fatal(err)
+			}
+			answers = append(answers, p.Text)
+		}
+		if answers[0] != answers[1] {
+			t.Errorf("%q", answers)
+		}
+		if status, text := link(`{"content":"deck","rep":"ben@ours.test","deal":"D-1-HIDDEN"}`); status != 403 {
+			t.Errorf("in another's name: %d %s", status, text)
+		}
+		// On one's own deal, and on none, it comes to the content, which is not there.
+		for _, body := range []string{`{"content":"deck","rep":"rita@ours.test","deal":"D-2"}`, `{"content":"deck","rep":"rita@ours.test"}`} {
+			if status, text := link(body); status == 403 || strings.Contains(text, "not yours to see") {
+				t.Errorf("%s: %d %s", body, status, text)
+			}
+		}
+	})
+	t.Run("whether an address is known, to who sees roles alone", func(t *testing.T) {
+		asker := access.Asker{Who: "mia@ours.test", Roles: access.Marketer, Session: "a session", View: access.View{All: true}}
+		mux := echo.New()
+		mux.HTTPErrorHandler = e.HTTPErrorHandler
+		s.Routes(mux.Group("", func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				c.SetRequest(c.Request().WithContext(access.With(c.Request().Context(), asker)))
+				return next(c)
+			}
+		}))
+		for path, body := range map[string]string{"/v1/review/2026-W47/decisions": `{"email":"EMAIL","quality":"good"}`, "/v1/assignments": `{"email":"EMAIL","deal":"D-2"}`} {
+			var said [2]string
+			for i, email := range []string{"canary@bolt.example", "nobody@bolt.example"} {
+				r := httptest.NewRecorder()
+				mux.ServeHTTP(r, httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(strings.Replace(body, "EMAIL", email, 1))))
+				var p struct{ Code, Detail string }
+				if err := json.Unmarshal(r.Body.Bytes(), &p); err != nil || r.Code != 403 {
+					t.Errorf("%s: %d %s", path, r.Code, r.Body)
+				}
+				said[i] = p.Code + p.Detail
+			}
+			if said[0] != said[1] {
+				t.Errorf("%s: %q", path, said)
+			}
+		}
+	})
 }

@@ -27,7 +27,7 @@ type Holdouts struct {
 
 	// Alone keeps other processes from starting and ending until release is called; ok is false while another does.
 	// nil: there are none.
-	Alone func(ctx context.Context) (release func(), ok bool)
+	Alone func(ctx context.Context) (held context.Context, release func(), ok bool)
 
 	Patience time.Duration // how long a person waits to read what they wrote; default 5 s
 	Every    time.Duration // between two draws by Run at least; default a minute
@@ -100,15 +100,17 @@ func (x *Holdouts) End(ctx context.Context, id string, at time.Time, source stri
 }
 
 // write lets one person at a time write, who has read all that others wrote before.
-func (x *Holdouts) write(ctx context.Context, make func(all []trail.Holdout) (trail.Event, error)) error {
+func (x *Holdouts) write(ctx context.Context, make func(all []trail.Holdout) (trail.Event, error)) (err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.Alone != nil {
-		release, ok := x.Alone(ctx)
+		held, release, ok := x.Alone(ctx)
 		if !ok {
 			return trail.Problemf(trail.Unavailable, "Somebody else is starting or ending a holdout, or Redis does not answer; try again in a few seconds.")
 		}
 		defer release()
+		ctx = held
+		defer func() { err = because(ctx, err) }()
 	}
 	if err := x.settle(ctx); err != nil {
 		return fmt.Errorf("%w (%w)", trail.Problemf(trail.Unavailable, "What was written before is not loaded yet, so it cannot be told whether this fits; try again in a few seconds."), err)
@@ -118,6 +120,9 @@ func (x *Holdouts) write(ctx context.Context, make func(all []trail.Holdout) (tr
 		return err
 	}
 	e, err := make(all)
+	if err == nil {
+		err = context.Cause(ctx) // what is emitted goes out whether who asked is still there or not
+	}
 	if err != nil {
 		return err
 	}

@@ -186,11 +186,22 @@ func TestAHoldoutThatCannotBeIsRefusedWithWhatCan(t *testing.T) {
 	}
 	now = now.AddDate(0, 0, 10) // its end came by itself
 	refused("ended on 2026-03-12", trail.Conflict, end(h.ID, time.Time{}))
-	if err := start(trail.Holdout{Content: "case", Part: 0.2}); err != nil {
+	second, _, err := x.Start(t.Context(), trail.Holdout{Content: "case", Part: 0.2}, "api")
+	if err != nil {
 		t.Errorf("after the first: %v", err)
 	}
-	x.Alone = func(context.Context) (func(), bool) { return nil, false }
+	x.Alone = func(ctx context.Context) (context.Context, func(), bool) { return ctx, nil, false }
 	refused("try again", trail.Unavailable, start(trail.Holdout{Content: "case", Part: 0.2}))
+	var lose context.CancelCauseFunc
+	x.Alone = func(ctx context.Context) (context.Context, func(), bool) {
+		ctx, lose = context.WithCancelCause(ctx)
+		return ctx, func() { lose(nil) }, true
+	}
+	x.Settle = func(context.Context) error {
+		lose(trail.Problemf(trail.Unavailable, "Another took it over."))
+		return nil
+	}
+	refused("took it over", trail.Unavailable, end(second.ID, time.Time{}))
 	x.Alone, x.Settle = nil, func(context.Context) error { return errors.New("not loaded") }
 	refused("try again", trail.Unavailable, start(trail.Holdout{Content: "case", Part: 0.2}))
 }

@@ -14,6 +14,7 @@ package attribution
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -34,7 +35,7 @@ type Job struct {
 
 	// Alone keeps other processes from computing until release is called; ok is false while another does. nil: there
 	// are none.
-	Alone func(ctx context.Context) (release func(), ok bool)
+	Alone func(ctx context.Context) (held context.Context, release func(), ok bool)
 
 	// Patience is how long Once waits for a run under way before it gives up.
 	Patience time.Duration
@@ -69,13 +70,13 @@ func (j *Job) Once(ctx context.Context, r Request) (*trail.Run, error) {
 	if _, _, err := j.plan(r, o, j.now()); err != nil {
 		return nil, err
 	}
-	release, ok := j.lock(ctx, j.Patience)
+	ctx, release, ok := j.lock(ctx, j.Patience)
 	if !ok {
 		return nil, trail.Problemf(trail.Conflict, "An attribution run is going on; try again when it is complete.")
 	}
 	defer release()
 	if err := j.settle(ctx); err != nil {
-		return nil, err
+		return nil, because(ctx, err)
 	}
 	if err := j.clean(ctx, j.now()); err != nil {
 		j.log().Warn("cannot remove what stopped runs left", "err", err)
@@ -84,30 +85,38 @@ func (j *Job) Once(ctx context.Context, r Request) (*trail.Run, error) {
 	if run != nil && err == nil {
 		err = j.forget(ctx, snapshotID(run.AsOf, o.hash()))
 	}
-	return run, err
+	return run, because(ctx, err)
+}
+
+// because adds to an error why the work was ended, such as that another process has taken it over.
+func because(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); err != nil && why != nil && why != ctx.Err() {
+		return errors.Join(why, err)
+	}
+	return err
 }
 
 // lock keeps others from computing, here and elsewhere, within patience; a mutex
 // alone would outwait ctx.
-func (j *Job) lock(ctx context.Context, patience time.Duration) (release func(), ok bool) {
+func (j *Job) lock(ctx context.Context, patience time.Duration) (held context.Context, release func(), ok bool) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); ; {
 		if j.running.TryLock() {
 			if j.Alone == nil {
-				return j.running.Unlock, true
+				return ctx, j.running.Unlock, true
 			}
-			if elsewhere, ok := j.Alone(ctx); ok {
-				return func() { elsewhere(); j.running.Unlock() }, true
+			if held, elsewhere, ok := j.Alone(ctx); ok {
+				return held, func() { elsewhere(); j.running.Unlock() }, true
 			}
 			j.running.Unlock()
 		}
 		if time.Now().After(deadline) {
-			return nil, false
+			return ctx, nil, false
 		}
 		select {
 		case <-ctx.Done():
-			return nil, false
+			return ctx, nil, false
 		case <-tick.C:
 		}
 	}

@@ -36,17 +36,38 @@ func TestSecondRunAtOnceIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 	elsewhere := job(j.DB) // in another process, which cannot have what keeps the others out
-	elsewhere.Alone = func(context.Context) (func(), bool) { return nil, false }
+	elsewhere.Alone = func(ctx context.Context) (context.Context, func(), bool) { return ctx, nil, false }
 	if p := problem(elsewhere.Once(t.Context(), attribution.Request{})); p == nil || p.Code != trail.Conflict {
 		t.Errorf("a second run at once in another process gives %v, want a conflict", p)
 	}
 	tries := 0
 	elsewhere.Patience = time.Minute
-	elsewhere.Alone = func(context.Context) (func(), bool) { tries++; return func() {}, tries == 3 }
+	elsewhere.Alone = func(ctx context.Context) (context.Context, func(), bool) { tries++; return ctx, func() {}, tries == 3 }
 	once(t, elsewhere, attribution.Request{Models: []string{"last"}})
 	if tries != 3 {
 		t.Errorf("it tried %d times, want until the other was done", tries)
 	}
+}
+
+// A run whose lock is another's by now stops, and is left to whoever has it.
+func TestARunThatLostItsLockStopsAndIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	j := job(storetest.Open(t))
+	var lose context.CancelCauseFunc
+	why := trail.Problemf(trail.Unavailable, "Another took it over.")
+	j.Alone = func(ctx context.Context) (context.Context, func(), bool) {
+		ctx, lose = context.WithCancelCause(ctx)
+		return ctx, func() { lose(nil) }, true
+	}
+	j.Settle = func(context.Context) error { lose(why); return nil }
+	if p := problem(j.Once(t.Context(), attribution.Request{Models: []string{"last"}})); p == nil || p.Error() != why.Error() {
+		t.Errorf("it ends with %v", p)
+	}
+	if runs, err := j.DB.Runs(t.Context(), 10); err != nil || len(runs) > 0 {
+		t.Errorf("readers see %v, %v", runs, err)
+	}
+	j.Settle = nil
+	once(t, j, attribution.Request{Models: []string{"last"}})
 }
 
 func TestRequestThatMakesNoSenseSaysWhatWould(t *testing.T) {

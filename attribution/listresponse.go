@@ -58,8 +58,9 @@ func ResponseOf(ctx context.Context, db *store.DB, id string, f store.Filter) (*
 func respond(strata []store.Response) (trail.ContentResponse, error) {
 	row := trail.ContentResponse{Content: strata[0].Content, Verdict: "too_little"}
 	var tables []lift.Table
+	var engaged, clicked, replied uint64
 	for _, s := range strata {
-		row.Sent, row.Engaged, row.Clicked, row.Replied = row.Sent+uint64(s.Sent), row.Engaged+uint64(s.Engaged), row.Clicked+uint64(s.Clicked), row.Replied+uint64(s.Replied)
+		row.Sent, engaged, clicked, replied = row.Sent+uint64(s.Sent), engaged+uint64(s.Engaged), clicked+uint64(s.Clicked), replied+uint64(s.Replied)
 		if row.FirstSent.IsZero() || s.First.Before(row.FirstSent) {
 			row.FirstSent = s.First
 		}
@@ -68,18 +69,19 @@ func respond(strata []store.Response) (trail.ContentResponse, error) {
 		}
 		tables = append(tables, lift.Table{Stratum: s.Stage + "\x00" + s.Segment, Exposed: s.Sent, ExposedAdvanced: s.Engaged, Control: s.Rest, ControlAdvanced: s.RestEngaged})
 	}
-	rate, err := lift.Rate(int64(row.Engaged), int64(row.Sent))
+	rate, err := lift.Rate(int64(engaged), int64(row.Sent))
 	if err != nil {
 		return row, fmt.Errorf("response to %s: %w", row.Content, err)
 	}
-	row.Rate, row.Low, row.High = rate.Value, rate.Low, rate.High
+	row.Engaged, row.Clicked, row.Replied, row.Rate, row.Low, row.High = &engaged, &clicked, &replied, &rate.Value, &rate.Low, &rate.High
 	all, err := lift.Stratify(tables)
 	if err != nil {
 		return row, fmt.Errorf("response to %s: %w", row.Content, err)
 	}
 	compared := all.Compared()
 	sum := compared.Total()
-	row.Compared, row.CompEng, row.Rest, row.RestEng = uint64(sum.Exposed), uint64(sum.ExposedAdvanced), uint64(sum.Control), uint64(sum.ControlAdvanced)
+	comparedEngaged, restEngaged := uint64(sum.ExposedAdvanced), uint64(sum.ControlAdvanced)
+	row.Compared, row.CompEng, row.Rest, row.RestEng = uint64(sum.Exposed), &comparedEngaged, uint64(sum.Control), &restEngaged
 	if sum.Exposed >= fewestLeads && sum.Control >= fewestLeads {
 		var d lift.Estimate
 		if len(compared) == 1 {

@@ -84,11 +84,11 @@ func TestAListIsHeldAgainstComparableContacts(t *testing.T) {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		row := r.Rows[0]
-		if got := fmt.Sprint(row.Sent, row.Engaged, row.Clicked, row.Replied, row.Compared, row.CompEng, row.Rest, row.RestEng, " ", row.Title); got != "12 7 7 0 12 7 11 2 The Deck" {
+		if got := fmt.Sprint(row.Sent, *row.Engaged, *row.Clicked, *row.Replied, row.Compared, *row.CompEng, row.Rest, *row.RestEng, " ", row.Title); got != "12 7 7 0 12 7 11 2 The Deck" {
 			t.Errorf("counts %s", got)
 		}
 		// Wilson for 7 of 12; Mantel and Haenszel: (2 + 1/3) / (5 + 2/3).
-		for what, x := range map[string][2]float64{"rate": {row.Rate, 7.0 / 12}, "low": {row.Low, 0.3195}, "high": {row.High, 0.8067}, "difference": {*row.Diff, 0.41176}} {
+		for what, x := range map[string][2]float64{"rate": {*row.Rate, 7.0 / 12}, "low": {*row.Low, 0.3195}, "high": {*row.High, 0.8067}, "difference": {*row.Diff, 0.41176}} {
 			if math.Abs(x[0]-x[1]) > 5e-5 {
 				t.Errorf("%s is %.5f, want %.5f", what, x[0], x[1])
 			}

@@ -202,11 +202,11 @@ func goesOn(t *testing.T, db *store.DB, j *attribution.Job) {
 	defer cancel()
 	done, looks, over := make(chan error, 1), 0, make(chan struct{})
 	j.Options.Every = 10 * time.Millisecond
-	j.Alone = func(context.Context) (func(), bool) {
+	j.Alone = func(ctx context.Context) (context.Context, func(), bool) {
 		if looks++; looks == 2 {
 			close(over)
 		}
-		return func() {}, true
+		return ctx, func() {}, true
 	}
 	go func() { done <- j.Run(ctx) }()
 	select {

@@ -38,7 +38,7 @@ func (j *Job) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	release, ok := j.lock(ctx, time.Minute)
+	ctx, release, ok := j.lock(ctx, time.Minute)
 	if !ok {
 		return nil // somebody asked for a run; what is due comes after it
 	}

@@ -32,7 +32,7 @@ func (s *Site) signInPage(c echo.Context) error {
 func (s *Site) renderSignIn(c echo.Context, status int, p signInPage) error {
 	p.frame = s.frame(c, "Sign in", "", lens{})
 	p.Bare = true
-	p.Next = local(p.Next)
+	p.Next = s.stay(c, p.Next)
 	if s.Access != nil {
 		if p.Code != "" {
 			var whose string
@@ -50,7 +50,7 @@ func (s *Site) renderSignIn(c echo.Context, status int, p signInPage) error {
 // the code still good where it is.
 func (s *Site) signIn(c echo.Context) error {
 	f := access.SignInForm{Code: c.FormValue("code"), Email: c.FormValue("email"), Password: trail.Secret(c.FormValue("password"))}
-	p := signInPage{Code: f.Code, Email: f.Email, Next: local(c.FormValue("next"))}
+	p := signInPage{Code: f.Code, Email: f.Email, Next: s.stay(c, c.FormValue("next"))}
 	err := s.SignIn(c, f)
 	if problem := (*trail.Problem)(nil); errors.As(err, &problem) && problem.Code != trail.Unavailable {
 		p.Problem = problem.Text
@@ -75,7 +75,7 @@ func (s *Site) signOut(c echo.Context) error {
 
 // oidcRoutes mounts the way through the provider.
 func (s *Site) oidcRoutes(g *echo.Group) {
-	g.POST("/signin/oidc", func(c echo.Context) error { return s.toProvider(c, local(c.FormValue("next")), false) })
+	g.POST("/signin/oidc", func(c echo.Context) error { return s.toProvider(c, s.stay(c, c.FormValue("next")), false) })
 	g.GET("/signin/oidc/callback", s.fromProvider)
 	g.POST("/me/oidc", func(c echo.Context) error { return s.toProvider(c, "/me?said=linked", true) })
 }

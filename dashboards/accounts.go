@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,7 @@ type peoplePage struct {
 	KeyName string
 	Said    string
 	Problem string
+	Kept    []access.Person // the only admin, where the provider would have it that nobody is
 }
 
 // personRow is a person with what can be chosen about them.
@@ -90,6 +92,9 @@ func (s *Site) renderPeople(c echo.Context, status int, p peoplePage) error {
 	}
 	for _, one := range people {
 		p.People = append(p.People, personRow{one})
+		if !one.KeptAdmin.IsZero() && one.Roles.Has(access.Admin) && !hasOtherAdmin(people, one.Email) {
+			p.Kept = append(p.Kept, one)
+		}
 	}
 	if p.Keys, err = s.Access.Keys(ctx); err != nil {
 		return err
@@ -100,6 +105,10 @@ func (s *Site) renderPeople(c echo.Context, status int, p peoplePage) error {
 	p.frame = s.frame(c, "Who may do what?", "people", lens{})
 	p.May, p.Said = access.From(ctx).May("POST", "/people"), peopleSaid[c.QueryParam("said")]
 	return s.render(c, status, "people", p)
+}
+
+func hasOtherAdmin(people []access.Person, than string) bool {
+	return slices.ContainsFunc(people, func(p access.Person) bool { return p.Email != than && p.Roles.Has(access.Admin) && !p.Disabled })
 }
 
 func (s *Site) peopleAgain(c echo.Context, err error) error {

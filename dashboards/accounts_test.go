@@ -241,6 +241,22 @@ func TestAnAdminLetsPeopleIn(t *testing.T) {
 		t.Errorf("%+v %v", p, err)
 	}
 
+	t.Run("the last admin, whom the provider gave another role", func(t *testing.T) {
+		const says = "ada@lumen.example is an admin still because nobody else is"
+		stored := a.Redis.HGet(t.Context(), "dealtrail:people", "ada@lumen.example").Val()
+		if err := a.Redis.HSet(t.Context(), "dealtrail:people", "ada@lumen.example", strings.Replace(stored, "{", `{"kept_admin":"2026-11-23T08:00:00Z",`, 1)).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if body := a.do(admin, "GET", "/people", nil).Body.String(); !strings.Contains(body, says) {
+			t.Errorf("%s", body)
+		}
+		if err := a.Redis.HSet(t.Context(), "dealtrail:people", "ada@lumen.example", stored).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if body := a.do(admin, "GET", "/people", nil).Body.String(); strings.Contains(body, says) {
+			t.Error("it is said of everybody")
+		}
+	})
 	t.Run("one's own account", func(t *testing.T) {
 		body := a.do(cookie, "GET", "/me", nil).Body.String()
 		if !strings.Contains(body, "Firefox on Linux") || !strings.Contains(body, "rep, manager") || !strings.Contains(body, "North") {

@@ -368,6 +368,6 @@ func (s *Site) calculate(c echo.Context) error {
 	if err := s.source.Calculate(c.Request().Context(), l); err != nil {
 		return err
 	}
-	back, _, _ := strings.Cut(local(c.FormValue("back")), "?")
+	back, _, _ := strings.Cut(s.stay(c, c.FormValue("back")), "?")
 	return seeOther(c, template.URL(back+"?"+l.values().Encode()))
 }

@@ -27,6 +27,7 @@ func crmSite(t testing.TB) (e *echo.Echo, said *map[string]trail.CRMMeaning, ask
 					{
 						Name: "hubspot", Kind: "hubspot", Pulls: true, Address: "https://go.example.com/v1/webhooks/hubspot", Deals: 43, DeliveredAt: today, PulledAt: today, FullAt: today, NextAt: today.Add(time.Hour), Refused: 2, Aside: 1, Waiting: 3,
 						Trouble: "hubspot does not accept the token; make a new one and put it into the file.", Note: "amount was left out: amount \"many\" is not a number.",
+						Silent: []string{"17", "18"}, Unmatched: []trail.CRMUnmatched{{ID: "703", At: today}},
 						Pipelines: []trail.CRMPipeline{{ID: "default", Name: "Sales", Stages: []trail.CRMStage{
 							{ID: "1", Name: "Demo", Here: "First call", Means: "open", Probability: 0.2},
 							{ID: "3", Name: "Offer", Here: "Offer", Means: "open", Probability: 0.5},
@@ -63,7 +64,7 @@ func TestWhatACRMTellsIsOnAPage(t *testing.T) {
 	t.Parallel()
 	e, said, asked := crmSite(t)
 	body := read(t, e, "/crm?crm=hubspot&from=2026-10-01&to=2026-10-31")
-	for _, want := range []string{"does not accept the token", "https://go.example.com/v1/webhooks/shop", "20.0%", "43", "41", "stages = [&#34;First call&#34;, &#34;Offer&#34;]", "Deals on which the two differ", "not here", `<option selected>won</option>`, `value="First call"`} {
+	for _, want := range []string{"does not accept the token", "did not answer for 2 deals", "17, 18", ">703<", "https://go.example.com/v1/webhooks/shop", "20.0%", "43", "41", "stages = [&#34;First call&#34;, &#34;Offer&#34;]", "Deals on which the two differ", "not here", `<option selected>won</option>`, `value="First call"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not say %q", want)
 		}

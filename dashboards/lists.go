@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
+	"dealtrail/access"
 	"dealtrail/attribution"
 	"dealtrail/store"
 	"dealtrail/trail"
@@ -161,6 +162,7 @@ func (s *Site) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	access.From(c.Request().Context()).View.Response(r)
 	if wantsFile(c) {
 		return s.sendFile(c, TableOf("list-"+cmp.Or(slug(r.Name), "of-leads"), r.Rows))
 	}
@@ -169,7 +171,10 @@ func (s *Site) list(c echo.Context) error {
 		page.Kept, page.Refused = true, n-1
 	}
 	for _, x := range r.Rows {
-		line := responseLine{ContentResponse: x, Interval: percentRange(x.Low, x.High), Told: x.Verdict == "higher" || x.Verdict == "lower"}
+		line := responseLine{ContentResponse: x, Told: x.Verdict == "higher" || x.Verdict == "lower"}
+		if x.Rate != nil {
+			line.Interval = percentRange(*x.Low, *x.High)
+		}
 		if x.Diff != nil {
 			line.Difference = pointsText(*x.Diff) + " (" + pointsText(*x.DiffLow) + " to " + pointsText(*x.DiffHigh) + ")"
 		}

@@ -100,7 +100,7 @@ func (s *Site) vote(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, local(c.FormValue("back"))+"#n-"+n.ID.String())
+	return c.Redirect(http.StatusSeeOther, s.stay(c, c.FormValue("back"))+"#n-"+n.ID.String())
 }
 
 func notesCSV(all []trail.Note) [][]string {

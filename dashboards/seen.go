@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dealtrail/access"
+	"dealtrail/ingest"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -99,6 +100,13 @@ func (s *source) ownSeen(view func(context.Context) access.View) {
 				v.Contacts(rep, d.Contacts)
 			}
 			return deals, err
+		}
+	}
+	if do := s.Share; do != nil {
+		s.Share = func(ctx context.Context, q ingest.ShareRequest) (ingest.Share, error) {
+			share, err := do(ctx, q)
+			share.Warnings = access.From(ctx).Warned(share.Warnings)
+			return share, err
 		}
 	}
 	if get := s.Shares; get != nil {

@@ -67,6 +67,8 @@ type Site struct {
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger
 
+	left *left
+
 	source source
 	pages  pages
 	assets *assets
@@ -124,7 +126,7 @@ func New(s Site) (*Site, error) {
 	s.fillSource()
 	s.fillQuality()
 	s.source.seen()
-	s.tour = &tour{}
+	s.tour, s.left = &tour{}, &left{}
 	var err error
 	if s.assets, err = readAssets(); err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ type batch struct {
 	spans    []span
 	bytes    int
 	named    []any     // partitions whose entries named somebody who was erased
+	known    int       // tombstones that it was cleaned with, at least
 	full     bool      // there may be more
 	oldest   time.Time // when the first of its entries was added
 }
@@ -116,7 +117,7 @@ func (l *Loader) positions(ctx context.Context, at map[int]mark) error {
 // next returns the entries that are there, as many as a batch may hold, and moves
 // at behind them. A partition whose Redis lost its data meanwhile is taken off at.
 func (l *Loader) next(ctx context.Context, at map[int]mark) (*batch, error) {
-	b := &batch{}
+	b := &batch{known: len(l.Buffer.Tombstones.All())}
 	left := make([]int, 0, len(at))
 	for p := range at {
 		left = append(left, p)

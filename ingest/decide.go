@@ -23,7 +23,7 @@ type Reviews struct {
 
 	// Alone keeps other processes from deciding until release is called; ok is false while another does. nil: there
 	// are none.
-	Alone func(ctx context.Context) (release func(), ok bool)
+	Alone func(ctx context.Context) (held context.Context, release func(), ok bool)
 
 	Patience time.Duration    // how long a person waits for others, and to read what they wrote; default 5 s
 	Now      func() time.Time // nil: time.Now
@@ -68,11 +68,13 @@ func (x *Reviews) Decide(ctx context.Context, week string, who Teller, said ...S
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.Alone != nil {
-		release, ok := x.Alone(ctx)
+		held, release, ok := x.Alone(ctx)
 		if !ok {
 			return nil, false, trail.Problemf(trail.Unavailable, "Somebody else is writing decisions, or Redis does not answer; try again in a few seconds.")
 		}
 		defer release()
+		ctx = held
+		defer func() { err = because(ctx, err) }()
 	}
 	// A field that is left out stays as the last word on it was: that must be known.
 	if err := x.settle(ctx); err != nil {
@@ -107,6 +109,9 @@ func (x *Reviews) Decide(ctx context.Context, week string, who Teller, said ...S
 	}
 	if len(events) == 0 {
 		return outcomes, true, nil
+	}
+	if err := context.Cause(ctx); err != nil { // what is emitted goes out whether who asked is still there or not
+		return nil, false, err
 	}
 	if err := x.Emit(ctx, events...); err != nil {
 		return nil, false, fmt.Errorf("%w (%w)", trail.Problemf(trail.Unavailable, "This cannot be written at the moment; try again in a few seconds."), err)

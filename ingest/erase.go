@@ -177,8 +177,8 @@ func (x *Eraser) Once(ctx context.Context) error {
 
 // finish does what is left of an erasing. An error isWaiting when it goes on by itself.
 func (x *Eraser) finish(ctx context.Context, stone string) error {
-	release, ok := Alone(ctx, x.Redis, EraseLease)
-	for ; !ok; release, ok = Alone(ctx, x.Redis, EraseLease) { // another is erased right now
+	held, release, ok := Alone(ctx, x.Redis, EraseLease)
+	for ; !ok; held, release, ok = Alone(ctx, x.Redis, EraseLease) { // another is erased right now
 		if known, err := x.Redis.HExists(ctx, erasingKey, stone).Result(); err != nil || !known {
 			return err // that was ours
 		}
@@ -187,6 +187,7 @@ func (x *Eraser) finish(ctx context.Context, stone string) error {
 		}
 	}
 	defer release()
+	ctx = held
 	e, err := x.noted(ctx, stone)
 	if errors.Is(err, redis.Nil) {
 		return nil

@@ -22,7 +22,7 @@ func (x *Eraser) sweepNamed(ctx context.Context) error {
 	if there, err := x.Redis.Exists(ctx, namedKey, now).Result(); err != nil || there == 0 {
 		return err
 	}
-	release, ok := Alone(ctx, x.Redis, EraseLease)
+	ctx, release, ok := Alone(ctx, x.Redis, EraseLease)
 	if !ok {
 		return nil
 	}
@@ -82,6 +82,9 @@ func (x *Eraser) settle(ctx context.Context, e *erasing) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, eraseSettle)
 	defer cancel()
+	if err := x.fence(ctx); err != nil {
+		return err
+	}
 	if err := x.Buffer.Settle(ctx); err != nil {
 		return errors.Join(&waiting{"What was accepted before is not loaded yet."}, err)
 	}
@@ -212,8 +215,8 @@ func (x *Eraser) mailed(ctx context.Context, since time.Time) ([]trail.MailedRev
 }
 
 // fromFiles rewrites the files of reviews that name the person.
-func (x *Eraser) fromFiles(_ context.Context, e *erasing) error {
-	names, err := redactFiles(x.Reviews, e.text())
+func (x *Eraser) fromFiles(ctx context.Context, e *erasing) error {
+	names, err := redactFiles(ctx, x.Reviews, e.text())
 	if err != nil {
 		return err
 	}

@@ -157,6 +157,40 @@ func TestAnErasingGoesOnWhateverHappens(t *testing.T) {
 	}
 }
 
+// An erasing whose lease is another's by now stops where it is, and goes on later.
+func TestAnErasingStopsOnceAnotherProcessHasTheLease(t *testing.T) {
+	p := newPipe(t)
+	x := p.eraser(t, t.TempDir())
+	p.load(t)
+	p.append(t, mailTo("perdita@buyer.test", 1))
+	p.settle(t)
+	x.Others = func(ctx context.Context, _ trail.ContactID) ([]trail.ErasedFrom, error) {
+		if err := p.rdb.Set(ctx, ingest.EraseLease, "another", 0).Err(); err != nil {
+			return nil, err
+		}
+		select { // a long step, which ends well
+		case <-ctx.Done():
+		case <-time.After(time.Minute):
+			t.Error("nobody says that the lease is lost")
+		}
+		return nil, nil
+	}
+	stone := erasureKey.Tombstone(erasureKey.ID("perdita@buyer.test"))
+	if r, err := x.Erase(t.Context(), "perdita@buyer.test", ""); err == nil || r.State == trail.ErasureComplete {
+		t.Errorf("%+v, %v; want that it stops", r, err)
+	}
+	x.Others = nil
+	if err := p.rdb.Del(t.Context(), ingest.EraseLease).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := x.Report(t.Context(), stone); err != nil || r.State != trail.ErasureComplete {
+		t.Errorf("%+v, %v; want that it goes on", r, err)
+	}
+}
+
 // positions are how far each partition is loaded.
 func (p *pipe) positions(t testing.TB) (all []string) {
 	t.Helper()

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"dealtrail/trail"
 )
 
 // Leases divide named work among processes, so that no two do the same and each
@@ -282,24 +285,58 @@ const (
 	SayLease     = "dealtrail:lease:say"      // one person's word on who made a request
 )
 
+// ErrLost is the cause of the context of who holds a lease no more: see Alone.
+var ErrLost = trail.Problemf(trail.Unavailable, "Another process took this over, or Redis did not answer for ten seconds; try again in a moment.")
+
+// because adds to an error why the work was ended, such as ErrLost.
+func because(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); err != nil && why != nil && why != ctx.Err() {
+		return errors.Join(why, err)
+	}
+	return err
+}
+
 // Alone holds one lease while somebody does something once: it renews it until
 // release is called. ok is false while another holds it or Redis does not answer.
-func Alone(ctx context.Context, rdb redis.UniversalClient, name string) (release func(), ok bool) {
-	holder := []any{rand.Text(), defaultLease.Milliseconds()}
+//
+// The work must go by held: it ends with ErrLost as its cause once another has the
+// lease, or could have it because it was not renewed for as long as it lasts. Between
+// that moment and the next look at held something may still be written, after a process
+// was stopped for longer than that; what it could harm must check, as DB.Erase does.
+func Alone(ctx context.Context, rdb redis.UniversalClient, name string) (held context.Context, release func(), ok bool) {
+	return alone(ctx, rdb, name, defaultLease)
+}
+
+func alone(ctx context.Context, rdb redis.UniversalClient, name string, ttl time.Duration) (held context.Context, release func(), ok bool) {
+	holder := []any{rand.Text(), ttl.Milliseconds()}
+	asked := time.Now() // Redis counts from later on
 	ok, err := holdScript.Run(ctx, rdb, []string{name}, holder...).Bool()
 	if err != nil || !ok {
-		return nil, false
+		return ctx, nil, false
 	}
+	held, lose := context.WithCancelCause(ctx)
+	over := time.AfterFunc(time.Until(asked.Add(ttl)), func() { lose(ErrLost) })
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var renewed sync.WaitGroup
 	renewed.Go(func() {
-		for wait(renewing, defaultLease/4) {
-			_ = holdScript.Run(renewing, rdb, []string{name}, holder...).Err() // the next time may work
+		for wait(renewing, ttl/4) {
+			asked := time.Now()
+			ours, err := holdScript.Run(renewing, rdb, []string{name}, holder...).Bool()
+			switch {
+			case err != nil: // the next time may work
+			case !ours:
+				lose(ErrLost)
+				return
+			default:
+				over.Reset(time.Until(asked.Add(ttl)))
+			}
 		}
 	})
-	return func() {
+	return held, func() {
 		stop()
 		renewed.Wait()
+		over.Stop()
+		lose(nil)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = releaseScript.Run(ctx, rdb, []string{name}, holder[0]).Err() // else it runs out

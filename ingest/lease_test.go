@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -106,19 +107,57 @@ func TestWorkUnderALeaseIsDoneByOneAndBegunAgain(t *testing.T) {
 
 func TestAloneExcludesUntilReleased(t *testing.T) {
 	rdb := connect(t, startRedis(t, t.TempDir()))
-	release, ok := ingest.Alone(t.Context(), rdb, ingest.RunLease)
+	_, release, ok := ingest.Alone(t.Context(), rdb, ingest.RunLease)
 	if !ok {
 		t.Fatal("nobody holds it, and yet it was refused")
 	}
-	if _, ok := ingest.Alone(t.Context(), rdb, ingest.RunLease); ok {
+	if _, _, ok := ingest.Alone(t.Context(), rdb, ingest.RunLease); ok {
 		t.Error("two hold it")
 	}
 	release()
-	again, ok := ingest.Alone(t.Context(), rdb, ingest.RunLease)
+	_, again, ok := ingest.Alone(t.Context(), rdb, ingest.RunLease)
 	if !ok {
 		t.Fatal("it was released, and yet it was refused")
 	}
 	again()
+}
+
+// Who works alone must hear that they do so no more: another has the lease, or could have it.
+func TestAloneEndsTheWorkOfWhoLostTheLease(t *testing.T) {
+	server := startRedis(t, t.TempDir())
+	rdb := connect(t, server)
+	lost := func(held context.Context) {
+		t.Helper()
+		select {
+		case <-held.Done():
+		case <-time.After(time.Minute):
+			t.Fatal("the work goes on")
+		}
+		if why := context.Cause(held); !errors.Is(why, ingest.ErrLost) {
+			t.Errorf("it ended because of %v", why)
+		}
+	}
+	held, release, ok := ingest.AloneFor(t.Context(), rdb, ingest.RunLease, 400*time.Millisecond)
+	if !ok {
+		t.Fatal("nobody holds it, and yet it was refused")
+	}
+	if err := rdb.Set(t.Context(), ingest.RunLease, "another", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	lost(held)
+	release()
+	if who := rdb.Get(t.Context(), ingest.RunLease).Val(); who != "another" {
+		t.Errorf("who lost it gave it back for %q", who)
+	}
+	silent, release, ok := ingest.AloneFor(t.Context(), rdb, ingest.HoldoutLease, 400*time.Millisecond)
+	if !ok {
+		t.Fatal("nobody holds it, and yet it was refused")
+	}
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lost(silent)
+	release()
 }
 
 func TestLeasesThatAreNoLongerWantedCostTheOthersNothing(t *testing.T) {

@@ -34,8 +34,9 @@ type Loader struct {
 	stats LoaderStats
 	rest  time.Time // when the next batch may begin
 
-	leases *Leases
-	good   *trail.Event // loaded last, to probe the store with
+	leases  *Leases
+	loading *batch       // the batch under way
+	good    *trail.Event // loaded last, to probe the store with
 
 	tidied   time.Time // when the streams were last trimmed
 	reloaded string    // the wish to load the reserve again that was last fulfilled
@@ -176,6 +177,8 @@ func (l *Loader) load(ctx context.Context, b *batch) error {
 
 // insert stores what a batch holds.
 func (l *Loader) insert(ctx context.Context, b *batch) error {
+	l.loading = b
+	defer func() { l.loading = nil }()
 	if len(b.bad) > 0 {
 		if err := l.keepBad(ctx, b.bad); err != nil {
 			return err

@@ -47,7 +47,13 @@ func (l *Loader) store(ctx context.Context, events []trail.Event, arrivals []sto
 func (l *Loader) insertOnce(ctx context.Context, events []trail.Event, arrivals []store.Arrival) error {
 	ctx, cancel := context.WithTimeout(ctx, insertWait)
 	defer cancel()
-	if err := l.DB.InsertEvents(ctx, events); err != nil {
+	leave, err := l.enter(ctx)
+	if err != nil {
+		return err
+	}
+	err = l.DB.InsertEvents(ctx, events)
+	leave(err)
+	if err != nil {
 		return err
 	}
 	if err := l.DB.InsertArrivals(ctx, arrivals); err != nil {
@@ -87,7 +93,7 @@ func (l *Loader) isolate(ctx context.Context, events []trail.Event, arrivals []s
 		return fmt.Errorf("read a bad entry again: %w", errRead)
 	}
 	bad := []store.Bad{badEntry(arrivals[0].Entry, fields, "insert", err.Error(), events[0].Source)}
-	if err := l.DB.InsertBad(ctx, bad); err != nil {
+	if err := l.insertBad(ctx, bad); err != nil {
 		return fmt.Errorf("set a bad entry aside: %w", err)
 	}
 	l.setAside(bad)
@@ -121,7 +127,16 @@ func passing(err error) bool {
 // answers.
 func (l *Loader) probe(ctx context.Context) error {
 	if l.good != nil {
-		return l.DB.InsertEvents(ctx, []trail.Event{*l.good})
+		leave, err := l.enter(ctx)
+		if err != nil {
+			return err
+		}
+		if l.good != nil { // who it names was not erased meanwhile
+			err = l.DB.InsertEvents(ctx, []trail.Event{*l.good})
+			leave(err)
+			return err
+		}
+		leave(nil)
 	}
 	_, err := l.DB.Counts(ctx)
 	return err
@@ -130,7 +145,7 @@ func (l *Loader) probe(ctx context.Context) error {
 // keepBad sets entries aside, with their bytes, so that they can be replayed.
 func (l *Loader) keepBad(ctx context.Context, bad []store.Bad) error {
 	for try := 1; ; try++ {
-		err := l.DB.InsertBad(ctx, bad)
+		err := l.insertBad(ctx, bad)
 		if err == nil {
 			break
 		}
@@ -141,6 +156,22 @@ func (l *Loader) keepBad(ctx context.Context, bad []store.Bad) error {
 	}
 	l.setAside(bad)
 	return nil
+}
+
+// insertBad stores bad entries without who was erased.
+func (l *Loader) insertBad(ctx context.Context, bad []store.Bad) error {
+	ctx, cancel := context.WithTimeout(ctx, insertWait)
+	defer cancel()
+	leave, err := l.enter(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range bad {
+		bad[i] = l.clean(bad[i])
+	}
+	err = l.DB.InsertBad(ctx, bad)
+	leave(err)
+	return err
 }
 
 func (l *Loader) setAside(bad []store.Bad) {

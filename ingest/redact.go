@@ -3,6 +3,7 @@ package ingest
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ const maxReview = 64 << 20
 
 // redactFiles rewrites the files of reviews in a folder that text changes, and returns
 // their names. What people wrote into them besides stays.
-func redactFiles(dir string, text func(string) string) (changed []string, err error) {
+func redactFiles(ctx context.Context, dir string, text func(string) string) (changed []string, err error) {
 	if dir == "" {
 		return nil, nil
 	}
@@ -29,6 +30,9 @@ func redactFiles(dir string, text func(string) string) (changed []string, err er
 		return nil, fmt.Errorf("look into the reviews: %w", err)
 	}
 	for _, f := range entries {
+		if err := context.Cause(ctx); err != nil {
+			return changed, err
+		}
 		if !f.Type().IsRegular() || !strings.HasPrefix(f.Name(), "review-") {
 			continue
 		}

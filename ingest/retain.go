@@ -59,7 +59,7 @@ func (r *Retention) Once(ctx context.Context) error {
 	if err = ignoreNil(err); err != nil || done == today {
 		return err
 	}
-	release, ok := Alone(ctx, r.Redis, EraseLease)
+	ctx, release, ok := Alone(ctx, r.Redis, EraseLease)
 	if !ok {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (r *Retention) Once(ctx context.Context) error {
 	if err := r.bad(ctx); err != nil {
 		return fmt.Errorf("forget what could not be understood: %w", err)
 	}
-	if err := r.files(); err != nil {
+	if err := r.files(ctx); err != nil {
 		return fmt.Errorf("remove files of reviews: %w", err)
 	}
 	return r.Redis.Set(ctx, retainedKey, today, 0).Err()
@@ -193,7 +193,7 @@ func (r *Retention) bad(ctx context.Context) error {
 	return err
 }
 
-func (r *Retention) files() error {
+func (r *Retention) files(ctx context.Context) error {
 	if r.FileMonths <= 0 || r.Reviews == "" {
 		return nil
 	}
@@ -206,6 +206,9 @@ func (r *Retention) files() error {
 		return err
 	}
 	for _, f := range entries {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
 		info, err := f.Info()
 		if err != nil || !info.Mode().IsRegular() || !strings.HasPrefix(f.Name(), "review-") || !info.ModTime().Before(before) {
 			continue

@@ -81,7 +81,7 @@ func (x *ReviewFiles) Once(ctx context.Context) (written []string, err error) {
 	if done, err := x.done(ctx, week); err != nil || done {
 		return nil, errors.Join(err, x.endTrouble(ctx, done))
 	}
-	release, ok := Alone(ctx, x.Redis, ReviewLease)
+	ctx, release, ok := Alone(ctx, x.Redis, ReviewLease)
 	if !ok {
 		return nil, nil // another is at it, or the next look finds Redis again
 	}
@@ -108,6 +108,9 @@ func (x *ReviewFiles) Once(ctx context.Context) (written []string, err error) {
 		return nil, err
 	}
 	for _, f := range x.Write {
+		if err := context.Cause(ctx); err != nil {
+			return written, err
+		}
 		path := filepath.Join(x.Dir, "review-"+week+"."+f.Ending)
 		fresh, err := x.write(path, f, *r)
 		if err != nil {

@@ -191,7 +191,16 @@ func TestDecisionsAreWrittenByOneAtATimeAndOnlyWhatChanges(t *testing.T) {
 			t.Errorf("the week %q is taken", week)
 		}
 	}
-	x.Alone = func(context.Context) (func(), bool) { return nil, false }
+	var lose context.CancelCauseFunc
+	x.Alone = func(ctx context.Context) (context.Context, func(), bool) {
+		ctx, lose = context.WithCancelCause(ctx)
+		return ctx, func() { lose(nil) }, true
+	}
+	x.Settle = func(context.Context) error { lose(ingest.ErrLost); return nil }
+	if _, _, err := x.Decide(t.Context(), "2026-W47", ingest.Teller{Source: "api"}, ingest.Said{Deal: "D1", Fields: map[string]string{"needs": "time"}}); err == nil || events != 2 {
+		t.Errorf("who lost the lease writes: %v, %d events", err, events)
+	}
+	x.Alone = func(ctx context.Context) (context.Context, func(), bool) { return ctx, nil, false }
 	var p *trail.Problem
 	if _, _, err := x.Decide(t.Context(), "2026-W47", ingest.Teller{Source: "api"}, ingest.Said{Deal: "D1"}); !errors.As(err, &p) || p.Code != trail.Unavailable {
 		t.Errorf("while another process decides: %v", err)

@@ -15,11 +15,12 @@ import (
 func (c *Corrector) Say(ctx context.Context, id trail.ID, w trail.Word) (e trail.Event, changed, visible bool, err error) {
 	c.saying.Lock()
 	defer c.saying.Unlock()
-	release, ok := Alone(ctx, c.Redis, SayLease)
+	ctx, release, ok := Alone(ctx, c.Redis, SayLease)
 	if !ok {
 		return e, false, false, trail.Problemf(trail.Unavailable, "Somebody else is correcting a verdict, or Redis does not answer; try again in a few seconds.")
 	}
 	defer release()
+	defer func() { err = because(ctx, err) }()
 	if err := c.settle(ctx); err != nil {
 		return e, false, false, fmt.Errorf("%w (%w)", trail.Problemf(trail.Unavailable, "What came before is not loaded yet; try again in a few seconds."), err)
 	}
@@ -33,6 +34,9 @@ func (c *Corrector) Say(ctx context.Context, id trail.ID, w trail.Word) (e trail
 	e, changed, err = e.With(w, c.Now())
 	if err != nil || !changed {
 		return e, false, true, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return e, false, false, err
 	}
 	if err := c.Emit(ctx, e); err != nil {
 		return e, false, false, fmt.Errorf("record a person's word: %w", err)

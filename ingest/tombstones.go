@@ -134,6 +134,9 @@ func (t *Tombstones) take(stones map[string]time.Time) { t.set.Store(&stones) }
 
 // All returns when each tombstone was set. The map is not to be changed.
 func (t *Tombstones) All() map[string]time.Time {
+	if t == nil {
+		return nil
+	}
 	if set := t.set.Load(); set != nil {
 		return *set
 	}

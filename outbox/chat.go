@@ -120,7 +120,7 @@ func (x *Outbox) TellChats(ctx context.Context) error {
 		return nil
 	}
 	now := x.now()
-	release, ok := ingest.Alone(ctx, x.Redis, chatLease)
+	ctx, release, ok := ingest.Alone(ctx, x.Redis, chatLease)
 	if !ok {
 		return nil
 	}

@@ -77,7 +77,7 @@ func (x *Outbox) MailDigests(ctx context.Context) error {
 	if !ok || x.isFinished("digest", due) {
 		return nil
 	}
-	release, ok := ingest.Alone(ctx, x.Redis, digestLease)
+	ctx, release, ok := ingest.Alone(ctx, x.Redis, digestLease)
 	if !ok {
 		return nil
 	}

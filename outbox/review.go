@@ -123,7 +123,7 @@ func (x *Outbox) MailReview(ctx context.Context) error {
 	if x.Mail == nil || len(x.ReviewTo) == 0 || x.isFinished("review", due) {
 		return nil
 	}
-	release, ok := ingest.Alone(ctx, x.Redis, reviewLease)
+	ctx, release, ok := ingest.Alone(ctx, x.Redis, reviewLease)
 	if !ok {
 		return nil // another is at it, or the next look finds Redis again
 	}

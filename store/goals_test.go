@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -214,6 +216,13 @@ func TestServiceTakesEachLeadOnce(t *testing.T) {
 func TestHealthCountsWhatNoReportCounts(t *testing.T) {
 	t.Parallel()
 	db := openCompany(t)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	done := must(store.TakeHealth(t.Context(), db))(t) // somebody works it out, and who does not wait any more leaves
+	if _, err := db.Health(gone, termsIn(t, "UTC"), 2, day(20)); !errors.Is(err, context.Canceled) {
+		t.Errorf("who left gets %v", err)
+	}
+	done()
 	h := must(db.Health(t.Context(), termsIn(t, "UTC"), 2, day(20)))(t)
 	var got []string
 	for _, v := range h.Traffic {

@@ -23,7 +23,17 @@ type CRMSource struct {
 	Trouble     string    `json:"trouble,omitzero"`   // what needs a person
 	Note        string    `json:"note,omitzero"`      // what of the last pull could not be taken, in words
 
+	Silent    []string       `json:"silent,omitempty"`    // IDs of deals for which it did not answer when last asked
+	Unmatched []CRMUnmatched `json:"unmatched,omitempty"` // whom it wants erased and nobody knows
+
 	Pipelines []CRMPipeline `json:"pipelines"`
+}
+
+// CRMUnmatched is a person whom a CRM wants erased, by its own ID, and whose address is not
+// known here.
+type CRMUnmatched struct {
+	ID string    `json:"id"`
+	At time.Time `json:"at"` // when it asked
 }
 
 // CRMPipeline is a way that deals go in a CRM.

@@ -94,17 +94,17 @@ type ListResponse struct {
 type ContentResponse struct {
 	Content   ContentID `json:"content"`
 	Title     string    `json:"title"`
-	Sent      uint64    `json:"sent"` // leads it was sent to
-	Engaged   uint64    `json:"engaged"`
-	Clicked   uint64    `json:"clicked"`
-	Replied   uint64    `json:"replied"`
-	Rate      float64   `json:"rate"` // engaged of sent
-	Low       float64   `json:"low"`  // its 95 % interval
-	High      float64   `json:"high"`
+	Sent      uint64    `json:"sent"`    // leads it was sent to
+	Engaged   *uint64   `json:"engaged"` // null, as all that follows can be, where who asks may not see so few people
+	Clicked   *uint64   `json:"clicked"`
+	Replied   *uint64   `json:"replied"`
+	Rate      *float64  `json:"rate"` // engaged of sent
+	Low       *float64  `json:"low"`  // its 95 % interval
+	High      *float64  `json:"high"`
 	Compared  uint64    `json:"compared"` // leads with somebody comparable
-	CompEng   uint64    `json:"compared_engaged"`
+	CompEng   *uint64   `json:"compared_engaged"`
 	Rest      uint64    `json:"rest"` // who is comparable
-	RestEng   uint64    `json:"rest_engaged"`
+	RestEng   *uint64   `json:"rest_engaged"`
 	RestRate  *float64  `json:"rest_rate"`  // weighted as the difference is; null with too few
 	Diff      *float64  `json:"difference"` // of the list's rate and the rest's; null with too few
 	DiffLow   *float64  `json:"difference_low"`

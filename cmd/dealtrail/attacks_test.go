@@ -1,12 +1,17 @@
 package main
 
 import (
+	"archive/zip"
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -23,6 +28,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dealtrail/access"
+	"dealtrail/ingest/crm/feed"
 	"dealtrail/trail"
 )
 
@@ -33,7 +39,10 @@ type attacked struct {
 	link   string // its path
 }
 
-const elsewhere = "evil.example"
+const (
+	elsewhere  = "evil.example"
+	shopSecret = "whsec_Y2FuYXJ5LXNlY3JldC1vZi10aGUtc2hvcC1hbmQtbW9yZQ=="
+)
 
 func startAttacked(t *testing.T) *attacked {
 	neighbour := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a neighbour was asked") }))
@@ -53,11 +62,17 @@ func startAttacked(t *testing.T) *attacked {
 			t.Fatal(err)
 		}
 		c.CRMs = map[string]CRM{"hubspot": {ClientSecretFile: secret("hubspot"), TokenFile: secret("token"), URL: "https://" + neighbour.Listener.Addr().String()}, "shop": {Type: "standard", SecretFile: secret("shop")}}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(c.path), "shop"), []byte(shopSecret+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		c.Mailboxes.AllowPrivate = false
 	})
 	a := &attacked{running: r, target: "https://www.example.com/deck?a=b"}
 	r.register("deck", a.target)
 	a.link = "/c/" + r.linkTo("deck", "bo@buyer.test").Token
+	was := slog.Default()
+	slog.SetDefault(r.program.log) // as serve does
+	t.Cleanup(func() { slog.SetDefault(was) })
 	return a
 }
 
@@ -134,6 +149,7 @@ func TestAttacksGetNowhereAndLeaveALine(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
+		{"workbooks that unpack into too much", a.bombs}, // first: within a minute the log has room for thirty such answers
 		{"redirects to elsewhere", a.redirects},
 		{"another host's name", a.hosts},
 		{"methods in disguise", a.methods},
@@ -166,6 +182,7 @@ func wrongAddresses() (all []string) {
 }
 
 func (a *attacked) redirects(t *testing.T) {
+	before := len(a.log.String())
 	all := wrongAddresses()
 	if len(all) < 60 {
 		t.Fatalf("only %d forms", len(all))
@@ -212,6 +229,10 @@ func (a *attacked) redirects(t *testing.T) {
 		if to := answer.Header.Get("Location"); answer.StatusCode != http.StatusSeeOther || !stays(to) {
 			t.Errorf("sign-in with next %q: %d to %q", f, answer.StatusCode, to)
 		}
+	}
+	a.leaves(t, before, "not gone on to", "route=/signin")
+	if strings.Contains(a.log.String()[before:], elsewhere) {
+		t.Error("the log says where to")
 	}
 }
 
@@ -331,6 +352,43 @@ func (a *attacked) bodies(t *testing.T) {
 	a.leaves(t, before, "request refused", "status=400")
 }
 
+// bombs hands in workbooks through each way that takes one.
+func (a *attacked) bombs(t *testing.T) {
+	bomb := workbookBomb(t)
+	for _, path := range []string{"/v1/imports/deals?name=bomb.xlsx", "/v1/lists?name=bomb&file=bomb.xlsx", "/v1/review/2026-W47/xlsx", "/v1/mailboxes?file=bomb.xlsx"} {
+		at := len(a.log.String())
+		answer, text := a.ask("POST", path, bomb, "Content-Type", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+		if answer.StatusCode < 400 || len(text) > 2000 {
+			t.Errorf("a workbook that unpacks into 100 MB to %s: %d %.300s", path, answer.StatusCode, text)
+		}
+		a.leaves(t, at, "request refused", "status="+fmt.Sprint(answer.StatusCode))
+	}
+}
+
+// workbookBomb is a workbook whose sheet unpacks into far more than it is large.
+func workbookBomb(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, text := range map[string]string{
+		"[Content_Types].xml":      `<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>`,
+		"xl/workbook.xml":          `<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheets><sheet name="a" sheetId="1"/></sheets></workbook>`,
+		"xl/worksheets/sheet1.xml": "<worksheet>" + strings.Repeat(" ", 100<<20) + "</worksheet>",
+	} {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = io.WriteString(w, text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 // fileNames uploads files whose names would end a header, leave a folder or run.
 func (a *attacked) fileNames(t *testing.T) {
 	for i, name := range []string{"a\r\nSet-Cookie: taken=1.html", `a"; filename="taken.exe`, "../../../../etc/taken.html", `..\..\taken.html`, "\u202elmth.exe", "a;b=c.svg", strings.Repeat("n", 3000) + ".html"} {
@@ -390,11 +448,14 @@ func (a *attacked) neighbours(t *testing.T) {
 		t.Errorf("an issuer on this machine: %d", answer.StatusCode)
 	}
 	a.leaves(t, before, "sign-in by the provider refused", "private network")
+	const refused = "was not dialled"
 	for _, host := range []string{"localhost", "169.254.169.254", "::ffff:127.0.0.1"} {
-		body, _ := json.Marshal(map[string]any{"rep": "rita@ours.test", "host": host, "port": 993, "security": "tls", "username": "rita", "password": "canary-password-of-a-mailbox"})
-		if answer, text := a.ask("POST", "/v1/mailboxes", string(body)); answer.StatusCode < 400 && !strings.Contains(text, `"reason"`) && !strings.Contains(text, "private") {
+		before := len(a.log.String())
+		body, _ := json.Marshal([]map[string]any{{"rep": "rita@ours.test", "host": host, "port": 993, "security": "tls", "username": "rita", "password": "canary-password-of-a-mailbox"}})
+		if answer, text := a.ask("POST", "/v1/mailboxes?check=true", string(body), "Content-Type", "application/json"); !strings.Contains(text, "private network") || !strings.Contains(text, `"accepted":0`) {
 			t.Errorf("a mailbox at %s: %d %s", host, answer.StatusCode, text)
 		}
+		a.leaves(t, before, refused, map[string]string{"169.254.169.254": "address=169.254.169.254"}[host])
 	}
 	a.told.Write([]byte("canary-password-of-a-mailbox "))
 	for _, to := range []string{"sales", "rita@ours.test"} {
@@ -402,10 +463,15 @@ func (a *attacked) neighbours(t *testing.T) {
 		if answer, text := a.ask("POST", "/v1/outbox/test", string(body)); answer.StatusCode < 400 || strings.Contains(text, "canary-secret") {
 			t.Errorf("a message to %s: %d %s", to, answer.StatusCode, text)
 		}
+		if to == "sales" {
+			a.leaves(t, before, refused)
+		}
 	}
+	before = len(a.log.String())
 	if answer, text := a.ask("POST", "/v1/crm/hubspot/check", ""); answer.StatusCode < 400 || strings.Contains(text, "canary-secret") {
 		t.Errorf("a CRM on this machine: %d %s", answer.StatusCode, text)
 	}
+	a.leaves(t, before, refused)
 }
 
 func (a *attacked) deliveries(t *testing.T) {
@@ -424,6 +490,30 @@ func (a *attacked) deliveries(t *testing.T) {
 	if strings.Contains(a.log.String()[before:], "canary@buyer.test") {
 		t.Error("the log holds what was delivered")
 	}
+	// One that is old, and one that comes again.
+	key, _, err := feed.ParseKey(shopSecret)
+	deliver := func(id string, at time.Time) int {
+		t.Helper()
+		const body = `{"type":"invoice.paid"}`
+		stamp := fmt.Sprint(at.Unix())
+		mac := hmac.New(sha256.New, key)
+		io.WriteString(mac, id+"."+stamp+"."+body)
+		answer, _ := a.ask("POST", "/v1/webhooks/shop", body, "Authorization", "", "webhook-id", id, "webhook-timestamp", stamp, "webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+		return answer.StatusCode
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	before = len(a.log.String())
+	if code := deliver("old", time.Now().Add(-time.Hour)); code != http.StatusUnauthorized {
+		t.Errorf("a stale delivery: %d", code)
+	}
+	a.leaves(t, before, "is not the CRM's and was refused", "crm=shop")
+	before = len(a.log.String())
+	if first, again := deliver("twice", time.Now()), deliver("twice", time.Now()); first/100 != 2 || again/100 != 2 {
+		t.Errorf("a delivery and the same again: %d, %d", first, again)
+	}
+	a.leaves(t, before, "came again and changes nothing", "crm=shop")
 }
 
 func (a *attacked) otherSites(t *testing.T) {
@@ -531,6 +621,12 @@ func (a *attacked) tokens(t *testing.T) {
 		t.Errorf("150 guesses are answered %v", codes)
 	}
 	a.leaves(t, before, "slowed down")
+	for _, way := range []string{"/o/", "/stop/", "/shared/"} {
+		answer, body := a.ask("GET", way+"guess"+a.link[len("/c/")+5:], "", "Authorization", "")
+		if answer.Header.Get("Location") != "" || strings.Contains(body, "bo@buyer.test") {
+			t.Errorf("a guess at %s: %d %s", way, answer.StatusCode, body)
+		}
+	}
 	if answer, _ := a.ask("GET", a.link, "", "Authorization", ""); answer.Header.Get("Location") != a.target {
 		t.Errorf("the real link does not work beside it: %d", answer.StatusCode)
 	}

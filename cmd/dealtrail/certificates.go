@@ -106,9 +106,9 @@ func (p *program) serveTLS(pages http.Handler) (sources []func(context.Context) 
 	if links, host := hostOf(s.PublicURL), hostOf(p.config.pages()); links != host && p.roles.has("track") {
 		h = byHost(links, p.trackingHandler(), pages)
 	}
-	sources = append(sources, listen(tls.NewListener(p.secure, config), h))
+	sources = append(sources, listen(tls.NewListener(p.secure, config), h, p.log))
 	if p.plain != nil {
-		sources = append(sources, listen(p.plain, m.HTTPHandler(toTLS(s.ACMEDomains))))
+		sources = append(sources, listen(p.plain, m.HTTPHandler(toTLS(s.ACMEDomains)), p.log))
 	}
 	return sources
 }

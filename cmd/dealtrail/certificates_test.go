@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -194,11 +195,13 @@ func TestCertificatesForTheWrongHostsAreRefused(t *testing.T) {
 
 func TestWhoSaysLittleSlowlyOrTooMuchIsCutOff(t *testing.T) {
 	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
-	real := newServer(ok)
+	var lines syncBuffer
+	told := slog.New(slog.NewTextHandler(&lines, nil))
+	real := newServer(ok, told)
 	if h, b := real.ReadHeaderTimeout, real.ReadTimeout; h <= 0 || h > 10*time.Second || b <= 0 || b > time.Minute || real.IdleTimeout <= 0 || real.WriteTimeout <= 0 {
 		t.Errorf("a header may take %s, a request %s, and connections stay %s", h, b, real.IdleTimeout)
 	}
-	server := newServer(ok)
+	server := newServer(ok, told)
 	server.ReadHeaderTimeout = 200 * time.Millisecond // so that the test does not take five seconds
 	ln := hear(t)
 	done := make(chan error, 1)
@@ -244,6 +247,10 @@ func TestWhoSaysLittleSlowlyOrTooMuchIsCutOff(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("who sends slowly is never cut off")
 		}
+	}
+	eventually(t, "the log tells of those who were cut off", func() bool { return strings.Contains(lines.String(), "connections ended before a request was whole") })
+	if n := strings.Count(lines.String(), "\n"); n != 1 {
+		t.Errorf("they leave %d lines within a minute:\n%s", n, lines.String())
 	}
 	conn, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {

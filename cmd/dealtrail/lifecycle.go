@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -49,8 +50,8 @@ func behind(fail context.CancelCauseFunc, sinks ...func(context.Context) error) 
 }
 
 // newServer returns a server that nobody keeps busy by saying little, slowly or too much.
-func newServer(h http.Handler) *http.Server {
-	return &http.Server{
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second, // of a TLS handshake too
 		ReadTimeout:       15 * time.Second,
@@ -58,12 +59,14 @@ func newServer(h http.Handler) *http.Server {
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 	}
+	(&cutOffs{log: log}).watch(s)
+	return s
 }
 
 // listen serves on a listener until ctx ends, then lets requests finish.
-func listen(ln net.Listener, h http.Handler) func(context.Context) error {
+func listen(ln net.Listener, h http.Handler, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
-		server := newServer(h)
+		server := newServer(h, log)
 		failed := make(chan error, 1)
 		go func() { failed <- server.Serve(ln) }()
 		select {

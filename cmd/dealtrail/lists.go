@@ -84,10 +84,16 @@ func (cmd listsShowCmd) Run(e *env) error {
 		}
 		return strconv.FormatFloat(*f, 'f', 4, 64)
 	}
+	few := func(n *uint64) string { // empty where one may not see so few
+		if n == nil {
+			return ""
+		}
+		return strconv.FormatUint(*n, 10)
+	}
 	var rows [][]string
 	for _, x := range r.Rows {
 		rows = append(rows, []string{
-			x.Content, x.Title, strconv.FormatUint(x.Sent, 10), strconv.FormatUint(x.Clicked, 10), strconv.FormatUint(x.Replied, 10), share(&x.Rate), share(&x.Low), share(&x.High),
+			x.Content, x.Title, strconv.FormatUint(x.Sent, 10), few(x.Clicked), few(x.Replied), share(x.Rate), share(x.Low), share(x.High),
 			share(x.RestRate), share(x.Diff), share(x.DiffLow), share(x.DiffHigh), x.Verdict, x.Sentence,
 		})
 	}

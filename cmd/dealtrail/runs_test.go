@@ -109,7 +109,7 @@ func TestAttributeShowsHowFarTheRunIsAndStopsItWhenInterrupted(t *testing.T) {
 	r.load(nil)
 	var release func()
 	eventually(t, "nothing is being computed", func() (ok bool) {
-		release, ok = ingest.Alone(t.Context(), r.redis, ingest.RunLease)
+		_, release, ok = ingest.Alone(t.Context(), r.redis, ingest.RunLease)
 		return ok
 	})
 	progress := func(id, step string, request string) {

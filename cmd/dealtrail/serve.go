@@ -178,11 +178,15 @@ func (p *program) open(ctx context.Context) (err error) {
 	}
 	p.job = &attribution.Job{
 		DB: p.db, Settle: p.buffer.Settle, Options: c.attribution(), Patience: 45 * time.Second, Log: p.log, Now: time.Now,
-		Alone: func(ctx context.Context) (func(), bool) { return ingest.Alone(ctx, p.redis, ingest.RunLease) },
+		Alone: func(ctx context.Context) (context.Context, func(), bool) {
+			return ingest.Alone(ctx, p.redis, ingest.RunLease)
+		},
 	}
 	p.holdouts = &attribution.Holdouts{
 		DB: p.db, Emit: p.buffer.Append, Settle: p.buffer.Settle, Log: p.log, Now: time.Now,
-		Alone: func(ctx context.Context) (func(), bool) { return ingest.Alone(ctx, p.redis, ingest.HoldoutLease) },
+		Alone: func(ctx context.Context) (context.Context, func(), bool) {
+			return ingest.Alone(ctx, p.redis, ingest.HoldoutLease)
+		},
 	}
 	if err := p.openReviews(contacts); err != nil {
 		return err
@@ -379,9 +383,9 @@ func (p *program) run(ctx context.Context, started func(context.Context) error) 
 		}
 	}
 	handler := p.handler()
-	sources := append(p.serveTLS(handler), listen(p.main, handler))
+	sources := append(p.serveTLS(handler), listen(p.main, handler, p.log))
 	if p.tracking != nil {
-		sources = append(sources, listen(p.tracking, p.trackingHandler()))
+		sources = append(sources, listen(p.tracking, p.trackingHandler(), p.log))
 	}
 	if p.roles.has("poll") {
 		sources = append(sources, p.poller.Run)

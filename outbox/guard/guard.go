@@ -5,6 +5,7 @@ package guard
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -82,6 +83,8 @@ func Dialer(private bool) *net.Dialer {
 			return fmt.Errorf("dial %s: %w", address, err)
 		}
 		if !Public(to.Addr()) {
+			// Here, since all that is dialled by a user's word comes by.
+			slog.Warn("an address of this machine or of a private network was not dialled", "address", to.Addr().String())
 			return &Refused{to.Addr()}
 		}
 		return nil

@@ -68,6 +68,7 @@ type Change struct {
 	Deal  Deal
 	Whole bool   // Deal holds all that the CRM sends; else only its ID is known
 	Erase string // the address, or the CRM's ID, of a person who must be forgotten
+	Is    person // who a person of the CRM's is, as a delivery says by the way
 }
 
 // Deal is a deal as its CRM has it.
@@ -80,6 +81,7 @@ type Deal struct {
 	Contacts []Contact         // nil: not known
 	Entered  []Entered
 	Gone     bool      // deleted
+	Silent   bool      // the CRM did not answer for it, or for somebody on it: nothing else is set, and it is asked again
 	Into     string    // the deal that it was merged into
 	Modified time.Time // when the CRM last changed it
 }
@@ -92,6 +94,9 @@ type Entered struct {
 	Stage string // the CRM's ID of it
 	At    time.Time
 }
+
+// person is somebody by the CRM's ID, with the address.
+type person struct{ ID, Address string }
 
 // vendor is one kind of CRM as it delivers.
 type vendor interface {

@@ -1,10 +1,12 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +33,7 @@ type Feeds struct {
 	Share func(ctx context.Context, names []string, work func(ctx context.Context, name string)) error
 
 	wakes sync.Map // a chan struct{} by name: something is new in an inbox
+	swept sync.Map // a time.Time by name: when what is old was last removed
 }
 
 const (
@@ -59,6 +62,8 @@ const (
 //	status     hash: see [Feeds.Status]; cursor is when it was last asked what changed, in milliseconds
 //	versions   hash: of a source that is never asked, when each column of a deal last changed, by deal
 //	people     hash: contact IDs by the CRM's IDs of persons
+//	unmatched  hash: the CRM's IDs of persons to be erased whose address nobody knows, and when it asked, in milliseconds
+//	silent     set: deals for which the CRM did not answer when it was last asked
 //	deals      hash: what the CRM last said of each deal, for the reconciliation
 //	pipelines  string: the pipelines as the CRM last told them
 //	stages     hash: what a person said that stages mean, by the CRM's ID
@@ -142,8 +147,11 @@ func (f *Feeds) StatusOf(ctx context.Context, name string) (trail.CRMSource, err
 	}
 	var status *redis.MapStringStringCmd
 	var waiting, aside, deals *redis.IntCmd
+	var unmatched *redis.MapStringStringCmd
+	var silent *redis.StringSliceCmd
 	_, err = f.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		status, waiting, aside, deals = p.HGetAll(ctx, s.key("status")), p.XLen(ctx, s.key("inbox")), p.XLen(ctx, s.key("aside")), p.HLen(ctx, s.key("deals"))
+		silent, unmatched = p.SMembers(ctx, s.key("silent")), p.HGetAll(ctx, s.key("unmatched"))
 		return nil
 	})
 	if err != nil {
@@ -162,6 +170,13 @@ func (f *Feeds) StatusOf(ctx context.Context, name string) (trail.CRMSource, err
 		Accepted: count("accepted"), Refused: count("refused"), DeliveredAt: at("delivered_at"), RefusedAt: at("refused_at"),
 		PulledAt: at("pulled_at"), FullAt: at("full_at"), Pulling: v["pulling"], Trouble: v["trouble"], Note: v["note"],
 	}
+	one.Silent = silent.Val()
+	slices.Sort(one.Silent)
+	for id, asked := range unmatched.Val() {
+		n, _ := strconv.ParseInt(asked, 10, 64) // ours
+		one.Unmatched = append(one.Unmatched, trail.CRMUnmatched{ID: id, At: time.UnixMilli(n).UTC()})
+	}
+	slices.SortFunc(one.Unmatched, func(a, b trail.CRMUnmatched) int { return cmp.Or(b.At.Compare(a.At), strings.Compare(a.ID, b.ID)) })
 	if s.Pulls() {
 		one.NextAt = at("next_at")
 	}

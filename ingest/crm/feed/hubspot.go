@@ -61,6 +61,8 @@ func (h hubspot) read(body []byte) ([]Change, error) {
 		From    text `json:"fromObjectId"`
 		To      text `json:"toObjectId"`
 		Kind    text `json:"associationType"`
+		Named   text `json:"propertyName"`
+		Value   text `json:"propertyValue"`
 	}
 	if err := decode(body, &told); err != nil {
 		return nil, err
@@ -83,6 +85,8 @@ func (h hubspot) read(body []byte) ([]Change, error) {
 		switch {
 		case of == "contact" && what == "privacyDeletion":
 			changes = append(changes, Change{Erase: t.Object.String()})
+		case of == "contact" && what == "propertyChange" && t.Named == "email":
+			changes = append(changes, Change{Is: person{t.Object.String(), t.Value.String()}})
 		case what == "associationChange":
 			if kind := strings.ToUpper(t.Kind.String()); strings.HasPrefix(kind, "DEAL_TO_") {
 				changes = append(changes, hint(t.From))
@@ -113,7 +117,7 @@ func hint(id text) Change { return Change{Deal: Deal{ID: id.String()}} }
 // named leaves out changes that name nothing.
 func named(changes []Change) (kept []Change) {
 	for _, c := range changes {
-		if c.Deal.ID != "" || c.Erase != "" {
+		if c.Deal.ID != "" || c.Erase != "" || c.Is.ID != "" && c.Is.Address != "" {
 			kept = append(kept, c)
 		}
 	}

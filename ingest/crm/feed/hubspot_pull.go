@@ -147,23 +147,28 @@ func (h *hubspotAPI) deals(ctx context.Context, ids []string) ([]Deal, error) {
 	}
 	var all []Deal
 	for part := range slices.Chunk(ids, hubspotDeals) {
-		question := object{"properties": hubspotProperties, "propertiesWithHistory": []string{"dealstage"}, "inputs": inputs(part)}
-		var answer struct {
-			Results []hubspotObject `json:"results"`
-		}
-		if err := h.post(ctx, "/crm/v3/objects/deals/batch/read", question, &answer); err != nil {
-			return nil, err
-		}
-		people, err := h.associated(ctx, part, "contacts", []string{"email", "firstname", "lastname", "jobtitle", "company", "hs_buying_role", "lifecyclestage"})
+		found, silent, err := h.objects(ctx, "deals", object{"properties": hubspotProperties, "propertiesWithHistory": []string{"dealstage"}}, part)
 		if err != nil {
 			return nil, err
 		}
-		companies, err := h.associated(ctx, part, "companies", []string{"name", "domain"})
+		people, unheard, err := h.associated(ctx, part, "contacts", []string{"email", "firstname", "lastname", "jobtitle", "company", "hs_buying_role", "lifecyclestage"})
 		if err != nil {
 			return nil, err
 		}
-		for _, o := range answer.Results {
+		companies, unheardOf, err := h.associated(ctx, part, "companies", []string{"name", "domain"})
+		if err != nil {
+			return nil, err
+		}
+		// A deal of which we do not know who is on it must not be told as if nobody were.
+		silent = unique(slices.Concat(silent, unheard, unheardOf))
+		for _, id := range silent {
+			all = append(all, Deal{ID: id, Silent: true})
+		}
+		for _, o := range found {
 			d := h.deal(o)
+			if slices.Contains(silent, d.ID) {
+				continue
+			}
 			d.Contacts = hubspotContacts(people[d.ID])
 			d.Cells["account"], d.Cells["domain"] = "", ""
 			if c := companies[d.ID]; len(c) > 0 {
@@ -233,12 +238,46 @@ func hubspotContacts(people []hubspotObject) []Contact {
 }
 
 // associated returns the objects of a kind that deals are tied to, by deal, those that
-// were tied first first.
-func (h *hubspotAPI) associated(ctx context.Context, deals []string, kind string, properties []string) (map[string][]hubspotObject, error) {
-	tied := map[string][]string{}
-	ask := inputs(deals)
+// were tied first first, and the deals for which HubSpot did not answer.
+func (h *hubspotAPI) associated(ctx context.Context, deals []string, kind string, properties []string) (found map[string][]hubspotObject, silent []string, err error) {
+	tied, silent, err := h.ties(ctx, deals, kind)
+	if err != nil {
+		return nil, nil, err
+	}
+	objects := map[string]hubspotObject{}
+	var unheard []string
+	for part := range slices.Chunk(unique(slices.Concat(slices.Collect(maps.Values(tied))...)), hubspotRead) {
+		some, missing, err := h.objects(ctx, kind, object{"properties": properties}, part)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, o := range some {
+			objects[o.ID.String()] = o
+		}
+		unheard = append(unheard, missing...)
+	}
+	found = map[string][]hubspotObject{}
+	for deal, ids := range tied {
+		for _, id := range ids {
+			if slices.Contains(unheard, id) {
+				silent = append(silent, deal)
+			}
+			if o, ok := objects[id]; ok {
+				found[deal] = append(found[deal], o)
+			}
+		}
+	}
+	return found, silent, nil
+}
+
+// ties returns the IDs of the objects of a kind that deals are tied to, by deal, and the
+// deals for which HubSpot did not answer.
+func (h *hubspotAPI) ties(ctx context.Context, deals []string, kind string) (tied map[string][]string, silent []string, err error) {
+	tied = map[string][]string{}
+	ask, failed := inputs(deals), 0
 	for range maxPages {
 		var answer struct {
+			hubspotErrors
 			Results []struct {
 				From struct {
 					ID text `json:"id"`
@@ -250,10 +289,13 @@ func (h *hubspotAPI) associated(ctx context.Context, deals []string, kind string
 			} `json:"results"`
 		}
 		if err := h.post(ctx, "/crm/v4/associations/deals/"+kind+"/batch/read", object{"inputs": ask}, &answer); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		asked := ask
 		ask = nil
+		heard := map[string]bool{}
 		for _, r := range answer.Results {
+			heard[r.From.ID.String()] = true
 			for _, to := range r.To {
 				tied[r.From.ID.String()] = append(tied[r.From.ID.String()], to.ID.String())
 			}
@@ -261,31 +303,22 @@ func (h *hubspotAPI) associated(ctx context.Context, deals []string, kind string
 				ask = append(ask, object{"id": r.From.ID.String(), "after": after.String()})
 			}
 		}
-		if len(ask) == 0 {
+		unheard := answer.unanswered(slices.DeleteFunc(asked, func(in object) bool { return heard[in["id"].(string)] }))
+		if len(unheard) > 0 {
+			if failed++; failed == hubspotTries {
+				for _, in := range unheard {
+					silent = append(silent, in["id"].(string))
+				}
+				unheard = nil
+			} else if err := h.wait(ctx, time.Second<<failed); err != nil {
+				return nil, nil, err
+			}
+		}
+		if ask = append(ask, unheard...); len(ask) == 0 {
 			break
 		}
 	}
-	objects := map[string]hubspotObject{}
-	for part := range slices.Chunk(unique(slices.Concat(slices.Collect(maps.Values(tied))...)), hubspotRead) {
-		var answer struct {
-			Results []hubspotObject `json:"results"`
-		}
-		if err := h.post(ctx, "/crm/v3/objects/"+kind+"/batch/read", object{"properties": properties, "inputs": inputs(part)}, &answer); err != nil {
-			return nil, err
-		}
-		for _, o := range answer.Results {
-			objects[o.ID.String()] = o
-		}
-	}
-	found := map[string][]hubspotObject{}
-	for deal, ids := range tied {
-		for _, id := range ids {
-			if o, ok := objects[id]; ok {
-				found[deal] = append(found[deal], o)
-			}
-		}
-	}
-	return found, nil
+	return tied, silent, nil
 }
 
 // learn reads who owns deals, once: those who have left too.

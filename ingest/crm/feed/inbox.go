@@ -33,6 +33,23 @@ redis.call('HINCRBY', KEYS[3], 'bytes', #ARGV[2])
 redis.call('HINCRBY', KEYS[3], 'accepted', 1)
 return was and 2 or 1`)
 
+// againScript moves a delivery that was not understood into the inbox, under the same
+// bounds as one that comes. KEYS are inbox, aside and status; ARGV are its ID, and how many
+// deliveries and bytes may wait. It returns 0 if it is gone, 1, or 3 if there is no room.
+var againScript = redis.NewScript(`
+local found = redis.call('XRANGE', KEYS[2], ARGV[1], ARGV[1])
+if #found == 0 then return 0 end
+local x = {}
+for i = 1, #found[1][2], 2 do x[found[1][2][i]] = found[1][2][i + 1] end
+local n = redis.call('XLEN', KEYS[1])
+if n == 0 then redis.call('HSET', KEYS[3], 'bytes', 0) end
+local bytes = tonumber(redis.call('HGET', KEYS[3], 'bytes') or '0')
+if n >= tonumber(ARGV[2]) or bytes + #x.body > tonumber(ARGV[3]) then return 3 end
+redis.call('XADD', KEYS[1], '*', 'body', x.body, 'at', x.at, 'again', '')
+redis.call('XDEL', KEYS[2], ARGV[1])
+redis.call('HINCRBY', KEYS[3], 'bytes', #x.body)
+return 1`)
+
 // sessions are what Salesforce may send although it is asked not to: who has one can act
 // as its user.
 var sessions = regexp.MustCompile(`(?s)(<[^<>/]*SessionId[^<>]*>)[^<]*<`)
@@ -73,7 +90,10 @@ func (f *Feeds) Receive(ctx context.Context, name string, d Delivery) error {
 	case err != nil:
 		return unavailable(fmt.Errorf("accept a delivery of %s: %w", name, err))
 	case became == 3:
+		f.Log.Warn("a delivery was refused since too many wait", "crm", name, "bytes", len(d.Body))
 		return trail.Problemf(trail.Unavailable, "Too many deliveries wait to be read; try again later.")
+	case became == 0:
+		f.Log.Info("a delivery came again and changes nothing", "crm", name, "bytes", len(d.Body))
 	}
 	f.nudge(name)
 	return nil
@@ -145,6 +165,20 @@ func (f *Feeds) setAside(ctx context.Context, s *Source, e entry, reason string)
 	return err
 }
 
+// sweep removes, once an hour, what was set aside too long ago: another may never come
+// and push it out.
+func (f *Feeds) sweep(ctx context.Context, s *Source) error {
+	now := f.now()
+	if last, ok := f.swept.Load(s.Name); ok && now.Sub(last.(time.Time)) < time.Hour {
+		return nil
+	}
+	if err := f.Redis.XTrimMinID(ctx, s.key("aside"), ms(now.Add(-asideLife))).Err(); err != nil {
+		return unavailable(err)
+	}
+	f.swept.Store(s.Name, now)
+	return nil
+}
+
 // Aside returns the deliveries that were not understood, the newest first.
 func (f *Feeds) Aside(ctx context.Context, name string) ([]trail.CRMAside, error) {
 	s, err := f.source(name)
@@ -175,18 +209,20 @@ func (f *Feeds) Again(ctx context.Context, name string) (int, error) {
 	if err != nil {
 		return 0, unavailable(err)
 	}
+	n := 0
 	for _, x := range found {
-		_, err := f.Redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			p.XAdd(ctx, &redis.XAddArgs{Stream: s.key("inbox"), Values: []any{"body", x.Values["body"], "at", x.Values["at"], "again", ""}})
-			p.XDel(ctx, s.key("aside"), x.ID)
-			return nil
-		})
+		became, err := againScript.Run(ctx, f.Redis, []string{s.key("inbox"), s.key("aside"), s.key("status")}, x.ID, inboxSize, inboxBytes).Int()
 		if err != nil {
-			return 0, unavailable(err)
+			return n, unavailable(err)
 		}
+		if became == 3 {
+			f.nudge(name)
+			return n, trail.Problemf(trail.Unavailable, "Too many deliveries wait to be read, so that %d of %d stay where they are; try again later.", len(found)-n, len(found))
+		}
+		n += became
 	}
 	f.nudge(name)
-	return len(found), nil
+	return n, nil
 }
 
 // Forget removes by what IDs CRMs know a contact, and returns how many those were. It is a

@@ -69,6 +69,9 @@ func (f *Feeds) work(ctx context.Context, name string) {
 
 // turn does what there is to do for a source now.
 func (f *Feeds) turn(ctx context.Context, s *Source, api asked) error {
+	if err := f.sweep(ctx, s); err != nil {
+		return err
+	}
 	if err := f.empty(ctx, s, api); err != nil {
 		return err
 	}
@@ -180,6 +183,9 @@ func (f *Feeds) pull(ctx context.Context, s *Source, api asked, full bool) error
 	if full {
 		f.note(ctx, s, "owed", "1") // should this one not end
 	}
+	if err := f.askSilent(ctx, s, api, m); err != nil {
+		return err
+	}
 	t := &tally{deals: map[string]bool{}, since: map[string]time.Time{}, facts: map[trail.ID]bool{}}
 	err = api.changed(ctx, since, s.closedAfter(started), func(deals []Deal) error {
 		if err := f.tell(ctx, s, m, deals, t); err != nil {
@@ -205,6 +211,24 @@ func (f *Feeds) pull(ctx context.Context, s *Source, api asked, full bool) error
 		return unavailable(err)
 	}
 	f.Log.Info("a CRM was asked", "crm", s.Name, "what", what, "deals", len(t.deals))
+	return nil
+}
+
+// askSilent asks again for deals for which the CRM did not answer.
+func (f *Feeds) askSilent(ctx context.Context, s *Source, api asked, m *meanings) error {
+	ids, err := f.Redis.SMembers(ctx, s.key("silent")).Result()
+	if err != nil {
+		return unavailable(err)
+	}
+	for part := range slices.Chunk(ids, atOnce) {
+		deals, err := pulled(ctx, api, part)
+		if err != nil {
+			return err
+		}
+		if err := f.tell(ctx, s, m, deals, nil); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -244,7 +268,17 @@ func (f *Feeds) tell(ctx context.Context, s *Source, m *meanings, deals []Deal, 
 	var rows []crm.Told
 	var listed, people []any
 	var gone []string
+	var silent []any
+	answered := []any{}
 	for _, d := range deals {
+		if d.Silent {
+			silent = append(silent, d.ID)
+			if t != nil {
+				t.deals[d.ID] = true
+			}
+			continue
+		}
+		answered = append(answered, d.ID)
 		if s.Pulls() {
 			d.Status = m.status(d)
 		}
@@ -273,6 +307,9 @@ func (f *Feeds) tell(ctx context.Context, s *Source, m *meanings, deals []Deal, 
 			}
 		}
 	}
+	if len(silent) > 0 {
+		f.Log.Warn("a CRM did not answer for all deals; they are asked for again", "crm", s.Name, "n", len(silent))
+	}
 	report, err := f.Importer.Tell(ctx, s.from(), rows)
 	if err != nil {
 		return err
@@ -294,6 +331,12 @@ func (f *Feeds) tell(ctx context.Context, s *Source, m *meanings, deals []Deal, 
 		if _, err = f.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 			if len(listed) > 0 {
 				p.HSet(ctx, s.key("deals"), listed...)
+			}
+			if len(answered) > 0 {
+				p.SRem(ctx, s.key("silent"), answered...)
+			}
+			if len(silent) > 0 {
+				p.SAdd(ctx, s.key("silent"), silent...)
 			}
 			if len(gone) > 0 {
 				p.HDel(ctx, s.key("deals"), gone...)
@@ -339,7 +382,7 @@ func (f *Feeds) Check(ctx context.Context, name string) (trail.CRMCheck, error) 
 	enough := errors.New("enough")
 	err = api.changed(ctx, time.Time{}, s.closedAfter(f.now()), func(deals []Deal) error {
 		for _, d := range deals {
-			if d.Gone || d.Into != "" {
+			if d.Gone || d.Into != "" || d.Silent {
 				continue
 			}
 			check.Deals = append(check.Deals, trail.CRMDeal{

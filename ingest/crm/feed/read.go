@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/redis/go-redis/v9"
+
 	"dealtrail/trail"
 )
 
@@ -61,7 +63,7 @@ func (f *Feeds) read(ctx context.Context, s *Source, api asked, entries []entry)
 		if err == nil {
 			// What can never be done, such as to erase one of us, must not hold up what comes after it.
 			p := (*trail.Problem)(nil)
-			if err = f.forget(ctx, s, found); err != nil && !(errors.As(err, &p) && p.Code == trail.Invalid) {
+			if err = f.forget(ctx, s, api, found); err != nil && !(errors.As(err, &p) && p.Code == trail.Invalid) {
 				return err
 			}
 		}
@@ -86,7 +88,7 @@ func (f *Feeds) cannot(s *Source, changes []Change) error {
 		switch {
 		case c.Erase != "" && f.Erase == nil:
 			return errors.New("it asks to erase a person, which this installation cannot do by itself; erase them by hand")
-		case c.Erase == "" && !whole && !s.Pulls():
+		case c.Deal.ID != "" && !whole && !s.Pulls():
 			return errors.New("it names a deal by its ID alone, and there is no token to ask for it with")
 		}
 	}
@@ -94,27 +96,35 @@ func (f *Feeds) cannot(s *Source, changes []Change) error {
 }
 
 // forget erases whom the CRM wants erased.
-func (f *Feeds) forget(ctx context.Context, s *Source, changes []Change) error {
+func (f *Feeds) forget(ctx context.Context, s *Source, api asked, changes []Change) error {
+	if err := f.meetPeople(ctx, s, changes); err != nil {
+		return err
+	}
 	for _, c := range changes {
 		if c.Erase == "" {
 			continue
 		}
 		person := c.Erase
 		if s.Kind == HubSpot { // which names them by its own ID, and does not have them any more
-			contact, err := f.Redis.HGet(ctx, s.key("people"), c.Erase).Result()
-			if contact == "" {
-				if err = ignoreNil(err); err != nil {
-					return unavailable(err)
+			var err error
+			if person, err = f.whoIs(ctx, s, api, c.Erase); err != nil {
+				return err
+			}
+			if person == "" {
+				if err := f.unmatched(ctx, s, c.Erase); err != nil {
+					return err
 				}
-				f.Log.Info("a person to be erased was on no deal that was pulled", "crm", s.Name)
 				continue
 			}
-			person = contact
 		}
 		if err := f.Erase(ctx, person); err != nil {
 			return fmt.Errorf("erase a person that %s names: %w", s.Name, err)
 		}
-		if err := f.Redis.HDel(ctx, s.key("people"), c.Erase).Err(); err != nil {
+		if _, err := f.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+			p.HDel(ctx, s.key("people"), c.Erase)
+			p.HDel(ctx, s.key("unmatched"), c.Erase)
+			return nil
+		}); err != nil {
 			return unavailable(err)
 		}
 	}
