@@ -201,7 +201,11 @@ func printCheck(w io.Writer, rep string, report mailbox.CheckReport, err error) 
 		fmt.Fprintf(w, "  %s\n", report.Problem)
 	}
 	for _, m := range report.Mails {
-		fmt.Fprintf(w, "  %s %s: %d events %s\n", m.At.Format(time.DateOnly), m.Folder, len(m.Events), m.Reason)
+		yields := fmt.Sprint(len(m.Events), " events")
+		if m.Reason != "" {
+			yields += ": " + m.Reason
+		}
+		fmt.Fprintf(w, "  %s %s, %s\n", m.At.Format(time.DateOnly), m.Folder, yields)
 	}
 }
 
