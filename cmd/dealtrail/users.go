@@ -44,11 +44,13 @@ func (cmd userAddCmd) Run(e *env) error {
 		return err
 	}
 	var out struct {
-		URL string `json:"signin_url"`
+		Roles access.Roles `json:"roles"`
+		URL   string       `json:"signin_url"`
 	}
 	if err := c.Post(e.ctx, "/v1/users", in, &out); err != nil {
 		return err
 	}
+	fmt.Fprintf(e.err, "%s is let in as %s, once and within half an hour, by:\n", cmd.Email, out.Roles)
 	_, err = fmt.Fprintln(e.out, out.URL)
 	return err
 }
