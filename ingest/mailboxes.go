@@ -25,6 +25,8 @@ const (
 	pausedKey = "dealtrail:mailboxes:paused"
 	// resumedKey is a hash: the name of a mailbox to how often somebody said that it should be tried again at once.
 	resumedKey = "dealtrail:mailboxes:resumed"
+	// MailCursorsKey is a hash of what the poller remembers: mailbox/NAME/folder/FOLDER is how far a folder was read.
+	MailCursorsKey = "dealtrail:mail:cursors"
 	// mailboxesPoll is how often other nodes' changes are looked for.
 	mailboxesPoll = time.Second
 )
@@ -257,6 +259,13 @@ func (m *Mailboxes) Add(ctx context.Context, b Mailbox) (Mailbox, error) {
 		return b, fmt.Errorf("add a mailbox: %w", err)
 	}
 	b.Secret = ""
+	known, err := m.Redis.HExists(ctx, mailboxesKey, b.Name).Result()
+	if err == nil && !known { // what read it may have written once more after it was removed
+		err = m.forgetReading(ctx, b.Name)
+	}
+	if err != nil {
+		return b, fmt.Errorf("add a mailbox: %w", err)
+	}
 	err = putMailboxScript.Run(ctx, m.Redis, []string{mailboxesKey}, b.Name, text).Err()
 	return b, m.done(ctx, "added", b.Name, err)
 }
@@ -334,8 +343,25 @@ func normalAddresses(addresses []string) []string {
 	return all
 }
 
-// Remove forgets a mailbox that was added, and its secret. What was read of it
-// stays.
+// forgetReading forgets how far a mailbox was read, so that all of it is read when it is added
+// again. How much was read today stays: providers count that too.
+func (m *Mailboxes) forgetReading(ctx context.Context, name string) error {
+	var fields []string
+	scan := m.Redis.HScan(ctx, MailCursorsKey, 0, "mailbox/"+name+"/*", 1000).Iterator()
+	for scan.Next(ctx) {
+		if what := strings.TrimPrefix(scan.Val(), "mailbox/"+name+"/"); what == "catalogue" || strings.HasPrefix(what, "folder/") {
+			fields = append(fields, scan.Val())
+		}
+		scan.Next(ctx) // its value
+	}
+	if err := scan.Err(); err != nil || len(fields) == 0 {
+		return err
+	}
+	return m.Redis.HDel(ctx, MailCursorsKey, fields...).Err()
+}
+
+// Remove forgets a mailbox that was added, its secret and how far it was read. What
+// was read of it stays.
 func (m *Mailboxes) Remove(ctx context.Context, name string) error {
 	err := m.Redis.SRem(ctx, pausedKey, name).Err()
 	if err == nil {
@@ -343,6 +369,9 @@ func (m *Mailboxes) Remove(ctx context.Context, name string) error {
 	}
 	if err == nil {
 		err = putMailboxScript.Run(ctx, m.Redis, []string{mailboxesKey}, name, "").Err()
+	}
+	if err == nil {
+		err = m.forgetReading(ctx, name)
 	}
 	return m.done(ctx, "removed", name, err)
 }

@@ -107,6 +107,44 @@ func TestMailboxesAreKnownOnEveryNodeAndTheirSecretsNowhere(t *testing.T) {
 	}
 }
 
+func TestARemovedMailboxIsReadFromTheStartWhenItIsAddedAgain(t *testing.T) {
+	rdb := connect(t, startRedis(t, t.TempDir()))
+	n := newMailboxNode(t, rdb)
+	ana, err := n.Add(t.Context(), settings("ana@own.example", "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, other := "mailbox/"+ana.Name+"/", "mailbox/"+ingest.MailboxName(contactKey, "ben@own.example", "")+"/"
+	write := func() {
+		t.Helper()
+		if err := rdb.HSet(t.Context(), ingest.MailCursorsKey, mine+"folder/Sent", "1", mine+"catalogue", "7", mine+"bytes", "2026-11-26 5", other+"folder/Sent", "1").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() []string {
+		t.Helper()
+		fields, err := rdb.HKeys(t.Context(), ingest.MailCursorsKey).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(fields)
+		return fields
+	}
+	forgotten := []string{mine + "bytes", other + "folder/Sent"}
+	slices.Sort(forgotten)
+	write()
+	if _, err := n.Add(t.Context(), settings("ana@own.example", "another")); err != nil || len(left()) != 4 {
+		t.Errorf("a new password: %v, left are %q", err, left())
+	}
+	if err := n.Remove(t.Context(), ana.Name); err != nil || !slices.Equal(left(), forgotten) {
+		t.Errorf("removed: %v, left are %q", err, left())
+	}
+	write() // by what still read it
+	if _, err := n.Add(t.Context(), settings("ana@own.example", "secret")); err != nil || !slices.Equal(left(), forgotten) {
+		t.Errorf("added again: %v, left are %q", err, left())
+	}
+}
+
 func TestSecretIsBoundToItsMailboxAndServer(t *testing.T) {
 	rdb := connect(t, startRedis(t, t.TempDir()))
 	n := newMailboxNode(t, rdb)

@@ -33,9 +33,9 @@ install -D -m 0644 "$here/packaging/dealtrail.service" "$deb/lib/systemd/system/
 papers "$deb/usr/share/doc/dealtrail"
 mv "$deb/usr/share/doc/dealtrail/LICENSE" "$deb/usr/share/doc/dealtrail/copyright"
 chmod -R u=rwX,go=rX "$deb"
-# A version of Debian begins with a digit; one that is only a commit comes before all others.
+# A version of Debian begins with a digit; one that is only a commit comes before all others, and after those of before.
 number=${version#v}
-case $number in [0-9]*.*) ;; *) number=0~$number ;; esac
+case $number in [0-9]*.*) ;; *) number=0~$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d.%H%M%S)+$number ;; esac
 number=${number//-/+}
 mkdir "$deb/DEBIAN"
 sed -e "s/@VERSION@/$number/" -e "s/@SIZE@/$(du -sk --exclude=DEBIAN "$deb" | cut -f1)/" "$here/packaging/control" > "$deb/DEBIAN/control"

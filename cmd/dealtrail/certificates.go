@@ -69,14 +69,14 @@ func (p *program) openTLS() (err error) {
 		return nil
 	}
 	if p.secure == nil {
-		if p.secure, err = net.Listen("tcp", s.TLSListen); err != nil {
-			return fmt.Errorf("server.tls_listen: %w", err)
+		if p.secure, err = bind("server.tls_listen", s.TLSListen); err != nil {
+			return err
 		}
 	}
 	p.cleanup = append(p.cleanup, closeListener(p.secure))
 	if p.plain == nil && s.HTTPListen != "" {
-		if p.plain, err = net.Listen("tcp", s.HTTPListen); err != nil {
-			return fmt.Errorf("server.http_listen: %w", err)
+		if p.plain, err = bind("server.http_listen", s.HTTPListen); err != nil {
+			return err
 		}
 	}
 	if p.plain != nil {

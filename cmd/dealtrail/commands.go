@@ -29,8 +29,11 @@ func (e *env) client() (*api.Client, error) {
 		return c, nil
 	}
 	config, secrets, err := e.load()
-	if err != nil {
+	if _, missing := os.Stat(e.Config); errors.Is(missing, os.ErrNotExist) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 		return nil, fmt.Errorf("%w (or name the server with --url and --key)", err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if c.URL == "" {
 		c.URL = config.address()
@@ -205,6 +208,9 @@ func (cmd shareCmd) Run(e *env) error {
 	text := share.URL
 	if cmd.HTML {
 		text = share.HTML
+		if share.PixelURL == "" {
+			fmt.Fprintln(e.err, "Without a pixel: tracking.pixel is off, or is consent and not everybody it is for has agreed.")
+		}
 	}
 	_, err = fmt.Fprintln(e.out, text)
 	return err

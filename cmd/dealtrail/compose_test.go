@@ -21,7 +21,7 @@ func composed(t *testing.T) *types.Project {
 		t.Fatal(err)
 	}
 	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
-		WorkingDir: filepath.Dir(path), ConfigFiles: []types.ConfigFile{{Filename: path}}, Environment: types.Mapping{"PUBLIC_URL": "https://go.example.com"},
+		WorkingDir: filepath.Dir(path), ConfigFiles: []types.ConfigFile{{Filename: path}}, Environment: types.Mapping{"PUBLIC_URL": "https://go.example.com", "DEALTRAIL_COMPANY_DOMAINS": "example.com"},
 	}, func(o *loader.Options) { o.Profiles = []string{"*"}; o.SetProjectName("dealtrail", true) })
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +116,9 @@ func TestProcessesOfContainersAreToldWhatTheConfigurationKnows(t *testing.T) {
 			if !known[key] {
 				t.Errorf("%s is told %s, which is no key of the configuration", name, key)
 			}
+			if value == nil { // not in the environment of docker compose
+				continue
+			}
 			environ = append(environ, key+"="+strings.Replace(*value, "/run/passwords", filepath.Join(dir, "passwords"), 1))
 		}
 		if len(environ) == 0 {
@@ -125,6 +128,9 @@ func TestProcessesOfContainersAreToldWhatTheConfigurationKnows(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
+		}
+		if !slices.Equal(c.Company.Domains, []string{"example.com"}) || c.Company.Zone != "UTC" {
+			t.Errorf("%s has the own domains %q in the zone %s", name, c.Company.Domains, c.Company.Zone)
 		}
 		names := strings.Split(s.Command[len(s.Command)-1], ",")
 		did = append(did, names...)

@@ -207,7 +207,7 @@ func loadConfig(path string, environ []string) (*Config, error) {
 	c.path = path
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is no %s here; write one with: dealtrail init", path)
+		return nil, fmt.Errorf("there is no %s here; write one with: %s init", path, called())
 	}
 	if err != nil {
 		return nil, err
@@ -247,6 +247,9 @@ func explainTOML(path string, err error) error {
 				expected = "; expected " + kindName(field)
 			}
 		})
+		if strings.Contains(wrong.Error(), "already") {
+			expected = "; it stands further up in the file, change it there"
+		}
 		return fmt.Errorf("%s line %d: %s: %s%s", path, row, name, strings.TrimPrefix(wrong.Error(), "toml: "), expected)
 	}
 	return fmt.Errorf("%s: %w", path, err)

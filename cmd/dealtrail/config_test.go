@@ -43,6 +43,8 @@ func TestBadConfigurationNamesTheKeyAndWhatIsExpected(t *testing.T) {
 	}
 	refused("[server]\nlissten = \"x\"", "server.lissten", "line 2", "unknown key")
 	refused("[sever]\nlisten = \"x\"", "sever", "unknown key")
+	refused("[mailboxes]\n[server]\n[mailboxes]\nallow_private = true", "line 3: mailboxes", "further up in the file, change it there")
+	refused("[mailboxes]\nallow_private = false\nallow_private = true", "line 3: allow_private", "further up in the file")
 	refused("[server]\nlisten = 8080", "server.listen", "a text in quotes")
 	refused("[tracking]\nallow_local = \"yes\"", "tracking.allow_local", "true or false")
 	refused("[mailboxes]\nsince = \"30\"", "mailboxes.since", "12 months")

@@ -95,11 +95,12 @@ func (cmd importCmd) Run(e *env) error {
 // Help lists the columns, which kong shows with --help.
 func (cmd importCmd) Help() string {
 	return `Columns, in any order; exports of HubSpot and Salesforce are taken as they are:
-content:  id,title,kind,url,other_urls,stage,persona,version,tags,owner,cost,currency,published_at,expires_at
-contacts: email,name,account,domain,title,role,owner,status,source,created_at,consent,consent_basis,consent_at
-deals:    id,name,account,domain,amount,currency,stage,status,owner,created_at,closed_at,loss_reason,contacts,merged_into
-stages:   deal,stage,at
-touches:  at,kind,content,contact,deal,rep,agent`
+
+    content:  id,title,kind,url,other_urls,stage,persona,version,tags,owner,cost,currency,published_at,expires_at
+    contacts: email,name,account,domain,title,role,owner,status,source,created_at,consent,consent_basis,consent_at
+    deals:    id,name,account,domain,amount,currency,stage,status,owner,created_at,closed_at,loss_reason,contacts,merged_into
+    stages:   deal,stage,at
+    touches:  at,kind,content,contact,deal,rep,agent`
 }
 
 func printReport(w io.Writer, r crm.Report) error {

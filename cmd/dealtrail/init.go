@@ -94,8 +94,20 @@ func (cmd initCmd) Run(e *env) error {
 		fmt.Fprintf(e.err, "Kept %s.\n", e.Config)
 		return nil
 	}
-	fmt.Fprintf(e.err, "Wrote %s (every key explained) and %s (keys: keep it private, keep a copy).\nNext: dealtrail serve\n", e.Config, secrets)
+	fmt.Fprintf(e.err, "Wrote %s (every key explained) and %s (keys: keep it private, keep a copy).\n", e.Config, secrets)
+	if !cmd.Yes { // else a package or a container starts it
+		fmt.Fprintf(e.err, "Next: %s serve\n", called())
+	}
 	return nil
+}
+
+// called is how this program was called, so that a line it prints can be copied: bin/dealtrail
+// after make build.
+func called() string {
+	if filepath.Base(os.Args[0]) == "dealtrail" {
+		return os.Args[0]
+	}
+	return "dealtrail"
 }
 
 // write writes a file that must not exist yet, or is kept.

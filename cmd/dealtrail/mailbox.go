@@ -25,7 +25,7 @@ type mailboxCmd struct {
 	List   mailboxListCmd   `cmd:"" help:"How each mailbox is doing."`
 	Pause  mailboxPauseCmd  `cmd:"" help:"Read a rep's mailboxes no more, until resume."`
 	Resume mailboxResumeCmd `cmd:"" help:"Read them again; a parked one is tried at once."`
-	Remove mailboxRemoveCmd `cmd:"" help:"Forget a mailbox that was added, and its password."`
+	Remove mailboxRemoveCmd `cmd:"" help:"Forget a mailbox that was added, its password and how far it was read."`
 
 	Facts    mailboxFactsCmd    `cmd:"" help:"What is kept of a rep's mail."`
 	Exclude  mailboxExcludeCmd  `cmd:"" help:"Read no mail with somebody any more in a rep's mailboxes."`
@@ -201,7 +201,11 @@ func printCheck(w io.Writer, rep string, report mailbox.CheckReport, err error) 
 		fmt.Fprintf(w, "  %s\n", report.Problem)
 	}
 	for _, m := range report.Mails {
-		fmt.Fprintf(w, "  %s %s: %d events %s\n", m.At.Format(time.DateOnly), m.Folder, len(m.Events), m.Reason)
+		yields := fmt.Sprint(len(m.Events), " events")
+		if m.Reason != "" {
+			yields += ": " + m.Reason
+		}
+		fmt.Fprintf(w, "  %s %s, %s\n", m.At.Format(time.DateOnly), m.Folder, yields)
 	}
 }
 

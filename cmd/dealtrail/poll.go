@@ -19,7 +19,7 @@ func (p *program) newPoller(keys *trail.Keyring, contacts trail.ContactKey) *mai
 	reader.RepOf = p.repOf
 	return &mailbox.Poller{
 		Boxes: c.boxes(contacts, p.providers), Emit: p.buffer.Append, Memory: mailMemory(p.redis, namesErased(p.tombstones)), Every: time.Duration(c.Mailboxes.Every),
-		CatalogueVersion: p.mailMeaning, Now: time.Now, Log: p.log, Share: p.shareMailboxes,
+		CatalogueVersion: p.mailMeaning, Began: meaningBegan, Now: time.Now, Log: p.log, Share: p.shareMailboxes,
 		Reader: reader, ExcludeFolders: c.Mailboxes.ExcludeFolders, Dial: c.mailDialer(),
 	}
 }
@@ -65,4 +65,16 @@ func (p *program) shareMailboxes(ctx context.Context, names func() []string, wor
 
 // mailMeaning grows when mail may mean more than it did: content was registered,
 // or the CRM knows more contacts.
-func (p *program) mailMeaning() uint64 { return p.catalogue.Version() + p.acquaintances.Epoch()<<40 }
+func (p *program) mailMeaning() uint64 {
+	return p.catalogue.Version() + p.acquaintances.Epoch()<<epochBits
+}
+
+// epochBits is how far above the catalogue's version the epoch of contacts stands.
+const epochBits = 40
+
+// meaningBegan reports whether mail was read when no content was registered, or the CRM knew no
+// contact, and now there is some: who connects a mailbox first loses none of its mail.
+func meaningBegan(was, now uint64) bool {
+	content := func(m uint64) uint64 { return m & (1<<epochBits - 1) }
+	return content(was) == 0 && content(now) > 0 || was>>epochBits == 0 && now>>epochBits > 0
+}

@@ -48,7 +48,7 @@ func (c *Config) excludes(_, address string) bool {
 
 // Keys of what the poller remembers.
 const (
-	cursorsKey  = "dealtrail:mail:cursors"
+	cursorsKey  = ingest.MailCursorsKey
 	marksKey    = "dealtrail:mail:sent"
 	sightingKey = "dealtrail:mail:sighted:" // and what was sighted, as a hash: a set of who sent it, as hashes
 	// sightingTTL is how long it counts that somebody sent something that is not registered.

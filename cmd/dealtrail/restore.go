@@ -61,14 +61,17 @@ func (cmd restoreCmd) Run(e *env) error {
 	}
 	fmt.Fprintf(e.out, "Restored the backup of %s: %d rows of events, %d events that wait, %d keys of state, %d files.\n", m.At.Format(time.RFC3339), r.rows["events"], m.Waiting, m.Keys, m.Files)
 	if n := len(r.p.tombstones.All()); n > 0 {
-		fmt.Fprintf(e.out, "%d people were erased by the tombstones; %d of them were in the backup.\n", n, len(r.came))
+		fmt.Fprintf(e.out, "Tombstones: %d. Of those people %d were in the backup, and are left out.\n", n, len(r.came))
+	}
+	if len(r.tombstones) == 0 {
+		fmt.Fprintf(e.out, "No file tombstones was there: who was erased after that time is here again. Erase them again, or begin again with --tombstones.\n")
 	}
 	for _, f := range m.Needs {
 		if _, err := os.Stat(r.p.config.beside(f)); errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintf(e.out, "Still needed, and in no backup: %s\n", r.p.config.beside(f))
 		}
 	}
-	_, err = fmt.Fprintf(e.out, "Start it with: dealtrail serve --config %s\n", r.p.config.path)
+	_, err = fmt.Fprintf(e.out, "Start it with: %s serve --config %s\n", called(), r.p.config.path)
 	return err
 }
 

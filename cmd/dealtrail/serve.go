@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -274,18 +275,32 @@ func (p *program) openTracker(keys *trail.Keyring, files *ingest.Files) error {
 // must not cost a start of the engine.
 func (p *program) openListeners() (err error) {
 	if p.main == nil {
-		if p.main, err = net.Listen("tcp", p.config.Server.Listen); err != nil {
-			return fmt.Errorf("server.listen: %w", err)
+		if p.main, err = bind("server.listen", p.config.Server.Listen); err != nil {
+			return err
 		}
 	}
 	p.cleanup = append(p.cleanup, closeListener(p.main))
 	if a := p.config.Server.TrackingListen; a != "" && p.roles.has("track") {
-		if p.tracking, err = net.Listen("tcp", a); err != nil {
-			return fmt.Errorf("server.tracking_listen: %w", err)
+		if p.tracking, err = bind("server.tracking_listen", a); err != nil {
+			return err
 		}
 		p.cleanup = append(p.cleanup, closeListener(p.tracking))
 	}
 	return p.openTLS()
+}
+
+// bind listens at an address that a key of the configuration names.
+func bind(key, address string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("something else listens at %s, such as the demo or a dealtrail that runs already: end that, or set %s to another address", address, key)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("this user may not listen at %s: take a port from 1024 on for %s, or start as dealtrail.service does", address, key)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return ln, nil
 }
 
 // closeListener closes a listener that a server may have closed already.

@@ -44,11 +44,13 @@ func (cmd userAddCmd) Run(e *env) error {
 		return err
 	}
 	var out struct {
-		URL string `json:"signin_url"`
+		Roles access.Roles `json:"roles"`
+		URL   string       `json:"signin_url"`
 	}
 	if err := c.Post(e.ctx, "/v1/users", in, &out); err != nil {
 		return err
 	}
+	fmt.Fprintf(e.err, "%s is let in as %s, once and within half an hour, by:\n", cmd.Email, out.Roles)
 	_, err = fmt.Fprintln(e.out, out.URL)
 	return err
 }
@@ -79,7 +81,7 @@ func (cmd userRoleCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return e.changeUser(cmd.Email, access.Change{Roles: &roles, Named: cmd.Names})
+	return e.changeUser(cmd.Email, access.Change{Roles: &roles, Named: cmd.Names}, "is now "+roles.String())
 }
 
 type userDisableCmd struct {
@@ -88,7 +90,7 @@ type userDisableCmd struct {
 
 func (cmd userDisableCmd) Run(e *env) error {
 	yes := true
-	return e.changeUser(cmd.Email, access.Change{Disabled: &yes})
+	return e.changeUser(cmd.Email, access.Change{Disabled: &yes}, "gets in no more; sessions and keys have ended")
 }
 
 type userEnableCmd struct {
@@ -97,10 +99,11 @@ type userEnableCmd struct {
 
 func (cmd userEnableCmd) Run(e *env) error {
 	no := false
-	return e.changeUser(cmd.Email, access.Change{Disabled: &no})
+	return e.changeUser(cmd.Email, access.Change{Disabled: &no}, "may sign in again")
 }
 
-func (e *env) changeUser(email string, change access.Change) error {
+// changeUser changes a person, and says what they are now.
+func (e *env) changeUser(email string, change access.Change, done string) error {
 	c, err := e.client()
 	if err != nil {
 		return err
@@ -109,5 +112,9 @@ func (e *env) changeUser(email string, change access.Change) error {
 	if err != nil {
 		return err
 	}
-	return c.Do(e.ctx, "PUT", "/v1/users/"+url.PathEscape(email), "application/json", bytes.NewReader(body), nil)
+	if err := c.Do(e.ctx, "PUT", "/v1/users/"+url.PathEscape(email), "application/json", bytes.NewReader(body), nil); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.out, "%s %s\n", email, done)
+	return err
 }

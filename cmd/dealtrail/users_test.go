@@ -121,7 +121,9 @@ func TestPeopleAndKeysFromTheCommandLine(t *testing.T) {
 		t.Errorf("key list:\n%s", out)
 	}
 	r.command("key", "revoke", "ingest")
-	r.command("user", "role", "rita@ours.test", "rep", "facilitator", "--people")
+	if out := r.command("user", "role", "rita@ours.test", "rep", "facilitator", "--people"); out != "rita@ours.test is now rep, facilitator\n" {
+		t.Errorf("user role: %q", out)
+	}
 	if status, _, _ := listed(rita, ""); status != http.StatusUnauthorized {
 		t.Errorf("after her roles changed her session gets %d", status)
 	}

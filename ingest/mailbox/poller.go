@@ -32,6 +32,10 @@ type Poller struct {
 	// number that was last acted on is kept in Memory, so it should survive
 	// restarts; else each start reads those days again. nil: never changes.
 	CatalogueVersion func() uint64
+	// Began reports whether there was nothing to compare mail with at one version and is at
+	// another. Then all of [Box.Since] is read again and not 30 days only, in as many days as the
+	// first reading took. nil: never.
+	Began func(was, now uint64) bool
 
 	ExcludeFolders []string // names of folders or Gmail labels, whose mail leaves no trace wherever else it lies
 

@@ -305,6 +305,48 @@ func TestFirstReadingGoesAsFarBackAsSet(t *testing.T) {
 	want(t, g, "sent roi-guide five@n.example", "sent roi-guide sixty@n.example")
 }
 
+// TestWhoConnectsAMailboxBeforeContentLosesNoMail: nothing was registered at the first
+// reading, so the first registration has all of it read, the second only 30 days.
+func TestWhoConnectsAMailboxBeforeContentLosesNoMail(t *testing.T) {
+	t.Parallel()
+	s := mailtest.Dovecot(t, "ana")
+	for _, content := range []string{"first-deck", "second-deck"} {
+		_, link := share(t, content)
+		for days, to := range map[int]string{5: "five@n.example", 60: "sixty@n.example", 400: "old@n.example"} {
+			s.AppendAt("ana", mailtest.SentFolder, mail(content+to, to, link), time.Now().AddDate(0, 0, -days))
+		}
+	}
+	b := box(s, "ana")
+	b.Since = 90 * 24 * time.Hour
+	g := newGround()
+	p := g.poller(t, b)
+	var version atomic.Uint64
+	p.CatalogueVersion = version.Load
+	p.Began = func(was, now uint64) bool { return was == 0 && now > 0 }
+	p.Reader.ByKey = func(key trail.ContentKey) (trail.ContentID, bool, error) {
+		for i, content := range []trail.ContentID{"first-deck", "second-deck"} {
+			if key == trail.KeyOf(content) {
+				return content, version.Load() > uint64(i), nil
+			}
+		}
+		return "", false, nil
+	}
+	run(t, p)
+	looked(t, p)
+	if g.count() != 0 {
+		t.Fatalf("%v", g.got())
+	}
+	version.Store(1)
+	first := []string{"sent first-deck five@n.example", "sent first-deck sixty@n.example"}
+	want(t, g, first...)
+	looked(t, p) // so that no reading is under way
+	version.Store(2)
+	want(t, g, append(first, "sent second-deck five@n.example")...)
+	looked(t, p)
+	looked(t, p)
+	want(t, g, append(first, "sent second-deck five@n.example")...)
+}
+
 func TestReplyInAnotherMailboxIsTiedLater(t *testing.T) {
 	t.Parallel()
 	s := mailtest.Dovecot(t, "ana", "ben")

@@ -246,6 +246,11 @@ func (w *watch) pass(ctx context.Context, again bool) error {
 			return err
 		}
 	}
+	if again && w.p.Began != nil && w.p.Began(w.done.catalogue, now.catalogue) {
+		if err := w.anew(ctx, now); err != nil {
+			return err
+		}
+	}
 	inbox, err := w.cursor(ctx, w.folders[len(w.folders)-1])
 	if err != nil {
 		return err
@@ -264,6 +269,19 @@ func (w *watch) pass(ctx context.Context, again bool) error {
 	}
 	if w.found == now.late+1 { // ours alone, and the Inbox is read after it
 		now.late = w.found
+	}
+	return w.saveMark(ctx, now)
+}
+
+// anew makes this pass the first reading of each folder once more. That one goes on where it
+// was interrupted, as the reading back of some days does not: a year may take longer than a day
+// allows. Folders come before the mark, so that a crash between reads too much and not too little.
+func (w *watch) anew(ctx context.Context, now mark) error {
+	for _, f := range w.folders {
+		if err := w.p.Memory.Save(ctx, w.cursorKey(f), ""); err != nil {
+			return stored(fmt.Errorf("forget a cursor: %w", err))
+		}
+		delete(w.cursors, f.name)
 	}
 	return w.saveMark(ctx, now)
 }
