@@ -95,9 +95,7 @@ func (p *program) openReviews(contacts trail.ContactKey) (err error) {
 	p.db.CRM = p.config.Company.CRMURL
 	p.reviews = &ingest.Reviews{
 		DB: p.db, Emit: p.buffer.Append, Settle: p.buffer.Settle, Contacts: contacts, Zone: p.zone, Now: p.clock,
-		Alone: func(ctx context.Context) (context.Context, func(), bool) {
-			return ingest.Alone(ctx, p.redis, ingest.DecideLease)
-		},
+		Alone: p.alone(ingest.DecideLease),
 	}
 	p.db.ReviewAt, err = trail.ParseWeekTime(p.config.Review.At)
 	return err

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
 
 	"dealtrail/access"
 	"dealtrail/api"
@@ -29,8 +27,6 @@ import (
 	"dealtrail/ingest/track"
 	"dealtrail/outbox"
 	"dealtrail/store"
-	"dealtrail/store/chdb"
-	"dealtrail/trail"
 )
 
 // program is everything that runs, wired. open acquires it, run blocks, close
@@ -114,181 +110,6 @@ func (p *program) close() (err error) {
 	return err
 }
 
-// open acquires what is outside and wires the parts. It is long and flat on
-// purpose: this is where everything meets.
-func (p *program) open(ctx context.Context) (err error) {
-	c := p.config
-	dir := c.beside(c.Data.Dir)
-	if p.clock == nil {
-		p.clock = time.Now
-	}
-	if p.zone, err = time.LoadLocation(c.Company.Zone); err != nil {
-		return err
-	}
-	lock, err := lockData(dir)
-	if err != nil {
-		return err
-	}
-	p.cleanup = append(p.cleanup, lock.Close)
-	if p.node, err = ingest.NodeID(dir); err != nil {
-		return err
-	}
-	if err := p.openListeners(); err != nil {
-		return err
-	}
-	if err := p.openRedis(ctx, dir); err != nil {
-		return err
-	}
-	if err := p.openStore(ctx, dir); err != nil {
-		return err
-	}
-	keys, err := trail.ParseKeys(p.secrets.TokenKeys...)
-	if err != nil {
-		return err
-	}
-	contacts := trail.ContactKey(p.secrets.ContactKey)
-	files := &ingest.Files{Dir: filepath.Join(dir, "files")}
-
-	if err := p.openTombstones(ctx, dir, contacts); err != nil {
-		return err
-	}
-	if err := p.openPipe(dir); err != nil {
-		return err
-	}
-	p.catalogue = ingest.NewCatalogue(p.redis, p.db, filepath.Join(dir, "catalogue.json"), p.log)
-	if err := p.catalogue.Load(ctx); err != nil {
-		return fmt.Errorf("load catalogue: %w", err)
-	}
-	p.consents = &ingest.Consents{
-		Redis: p.redis, DB: p.db, Snapshot: filepath.Join(dir, "choices.json"), Links: c.Tracking.Links, Pixel: c.Tracking.Pixel,
-		Browsers: c.Tracking.HonourSignals, Emit: p.buffer.Append, Log: p.log, Now: time.Now, Tombstones: p.tombstones,
-	}
-	p.consents.Load(ctx)
-	p.registry = &ingest.Registry{
-		Buffer: p.buffer, DB: p.db, Catalogue: p.catalogue, Files: files, Keys: keys, Contacts: contacts,
-		PublicURL: c.Server.PublicURL, AllowLocal: c.Tracking.AllowLocal, MayEmbed: p.consents.MayEmbed, Trap: c.Tracking.Trap, Now: time.Now,
-		AnswerDays: c.Review.AnswerDays,
-	}
-	p.importer = &crm.Importer{
-		Emit: p.buffer.Append, Settle: p.buffer.Settle, States: p.db.States, Known: p.db.Known, SubjectsOf: p.db.SubjectsOf, FactsOf: p.db.FactsOf,
-		Contacts: contacts, Zone: p.zone, Now: time.Now, Listed: p.catalogue.Put, Erased: p.tombstones.Has,
-	}
-	p.openFeeds()
-	if p.db.Definition, err = c.attribution().Definition(); err != nil {
-		return err
-	}
-	p.job = &attribution.Job{
-		DB: p.db, Settle: p.buffer.Settle, Options: c.attribution(), Patience: 45 * time.Second, Log: p.log, Now: time.Now,
-		Alone: func(ctx context.Context) (context.Context, func(), bool) {
-			return ingest.Alone(ctx, p.redis, ingest.RunLease)
-		},
-	}
-	p.holdouts = &attribution.Holdouts{
-		DB: p.db, Emit: p.buffer.Append, Settle: p.buffer.Settle, Log: p.log, Now: time.Now,
-		Alone: func(ctx context.Context) (context.Context, func(), bool) {
-			return ingest.Alone(ctx, p.redis, ingest.HoldoutLease)
-		},
-	}
-	if err := p.openReviews(contacts); err != nil {
-		return err
-	}
-	if err := p.openAccess(ctx, contacts); err != nil {
-		return err
-	}
-	if err := p.openTracker(keys, files); err != nil {
-		return err
-	}
-	p.acquaintances = &ingest.Acquaintances{Redis: p.redis, DB: p.db, Log: p.log, Tombstones: p.tombstones}
-	if p.providers, err = c.providers(); err != nil {
-		return err
-	}
-	p.mailboxes = &ingest.Mailboxes{Redis: p.redis, Key: contacts, Log: p.log, Now: time.Now, Changed: p.takeMailboxes}
-	p.poller = p.newPoller(keys, contacts)
-	p.takeMailboxes(nil)
-	p.mailboxes.Load(ctx)
-	connect, err := p.connect()
-	if err != nil {
-		return err
-	}
-	p.openBudgets()
-	stop, err := p.openOutbox(contacts)
-	if err != nil {
-		return err
-	}
-	p.openEraser(contacts)
-	p.feeds.Erase = p.eraseToldBy
-	names := &ingest.RepNames{Redis: p.redis, Mode: trail.RepNames(c.Company.RepNames), Now: time.Now}
-	p.site, err = dashboards.New(dashboards.Site{
-		DB: p.db, Registry: p.registry, Consents: p.consents, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Zone: p.zone, PublicURL: c.Server.PublicURL, Version: version,
-		Names: names, Addresses: crm.Addresses, Status: p.status, Demo: p.demo, Connect: connect, Digest: stop, Outbox: &dashboards.Outbox{Channels: p.outbox.Channels, Test: p.testOutbox}, Mailbox: p.mailboxPage(), Erase: p.eraser.Erase, CRM: p.crmPage(), Budgets: &dashboards.Budgets{New: p.budgets.New, Links: p.links, Address: c.pages()}, Since: c.Mailboxes.Since.From, SignedIn: p.access.User, SignIn: p.access.SignIn, SignOut: p.access.SignOut, Access: p.access, Now: p.clock, Log: p.log, Service: c.service(), ReviewList: func() int { return len(c.Review.MailTo) },
-	})
-	if err != nil {
-		return err
-	}
-	p.server = &api.Server{
-		DB: p.db, Buffer: p.buffer, Registry: p.registry, Consents: p.consents, Importer: p.importer, Feeds: p.feeds, Job: p.job, Holdouts: p.holdouts, Reviews: p.reviews, Access: p.access,
-		Mailbox: p.mailboxActions(), Status: p.status, Ready: p.ready, Metrics: p.metrics(),
-		Outbox: p.outboxActions(), Corrector: p.corrector, Budgets: p.budgetActions(), Exports: exports(), Tables: listFormats(p.zone), Names: names, TakeReview: p.takeReview, Eraser: p.eraser, Processing: p.processing, Backup: p.backup, Zone: p.zone, Since: c.Mailboxes.Since.From, Now: p.clock, Log: p.log, Service: c.service(), WriteRows: dashboards.WriteRows,
-	}
-	return nil
-}
-
-// openPipe wires what events travel through.
-func (p *program) openPipe(dir string) (err error) {
-	p.buffer = ingest.NewBuffer(p.redis, p.log)
-	p.buffer.Reserve = int64(p.config.Redis.ReserveMB) << 20
-	p.buffer.Visible = p.db.Wrote
-	p.buffer.Tombstones = p.tombstones
-	o := ingest.SpoolOptions{Dir: filepath.Join(dir, "spool"), MaxBytes: int64(p.config.Data.SpoolMB) << 20, Log: p.log}
-	if p.buffer.Spool, err = ingest.OpenSpool(o); err != nil {
-		return err
-	}
-	p.cleanup = append(p.cleanup, p.buffer.Spool.Close)
-	p.loader = &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: p.log, Node: p.node}
-	p.nodes = &ingest.Nodes{Redis: p.redis, Own: p.nodeStatus}
-	p.auditor = &ingest.Auditor{Buffer: p.buffer, DB: p.db, Spooled: p.spooled, Log: p.log}
-	return nil
-}
-
-// openTracker wires what answers links and pixels.
-func (p *program) openTracker(keys *trail.Keyring, files *ingest.Files) error {
-	c := p.config
-	var lists []string
-	for _, path := range c.Tracking.Networks {
-		lists = append(lists, c.beside(path))
-	}
-	networks, err := track.ReadNetworks(lists...)
-	if err != nil {
-		return fmt.Errorf("tracking.networks: %w", err)
-	}
-	p.visitors = &ingest.Visitors{Redis: p.redis, Log: p.log}
-	p.corrector = &ingest.Corrector{Redis: p.redis, DB: p.db, Emit: p.buffer.Append, Settle: p.buffer.Settle, Log: p.log, Now: time.Now}
-	p.tracker = &track.Tracker{
-		Keys: keys, Lookup: p.catalogue.Lookup, File: files.Open, Emit: p.consents.Keep(p.buffer.Append),
-		Fallback: c.Tracking.FallbackURL, Self: p.signedIn, Networks: networks, Hash: p.visitors.Hash, Own: p.visitors.Own,
-		Stop: p.consents.Stop, NotFound: p.linkNotFound, Limit: strangers(), Now: time.Now, Log: p.log,
-	}
-	return nil
-}
-
-// openListeners binds first: an address in use is the commonest trouble and
-// must not cost a start of the engine.
-func (p *program) openListeners() (err error) {
-	if p.main == nil {
-		if p.main, err = bind("server.listen", p.config.Server.Listen); err != nil {
-			return err
-		}
-	}
-	p.cleanup = append(p.cleanup, closeListener(p.main))
-	if a := p.config.Server.TrackingListen; a != "" && p.roles.has("track") {
-		if p.tracking, err = bind("server.tracking_listen", a); err != nil {
-			return err
-		}
-		p.cleanup = append(p.cleanup, closeListener(p.tracking))
-	}
-	return p.openTLS()
-}
-
 // bind listens at an address that a key of the configuration names.
 func bind(key, address string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", address)
@@ -301,70 +122,6 @@ func bind(key, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return ln, nil
-}
-
-// closeListener closes a listener that a server may have closed already.
-func closeListener(ln net.Listener) func() error {
-	return func() error {
-		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		return nil
-	}
-}
-
-func (p *program) openRedis(ctx context.Context, dir string) error {
-	address := p.config.Redis.URL
-	if address == "" {
-		child, err := ingest.StartRedis(ctx, ingest.RedisOptions{
-			Dir: filepath.Join(dir, "redis"), Memory: int64(p.config.Redis.MemoryMB) << 20, Log: p.log,
-		})
-		if err != nil {
-			return fmt.Errorf("start redis: %w", err)
-		}
-		p.cleanup = append(p.cleanup, child.Close)
-		p.children = append(p.children, child)
-		address = child.URL()
-	}
-	logging.Disable() // go-redis would repeat on stderr what status says once
-	rdb, err := ingest.Connect(address)
-	if err != nil {
-		return fmt.Errorf("redis.url: %w", err)
-	}
-	p.redis = rdb
-	p.cleanup = append(p.cleanup, rdb.Close)
-	if err := p.redis.Ping(ctx).Err(); err != nil { // links that we know need none
-		p.log.Warn("redis.url: no answer yet", "err", err)
-	}
-	return nil
-}
-
-func (p *program) openStore(ctx context.Context, dir string) error {
-	// Who only answers links or reads mail leaves the schema to the others.
-	o := store.Options{URL: p.config.ClickHouse.URL, ReadURL: p.config.ClickHouse.ReadURL, Cluster: p.config.ClickHouse.Cluster, Migrate: p.roles.has("load") || p.roles.has("jobs") || p.roles.has("web"), Log: p.log}
-	if o.URL == "" {
-		library, err := chdb.FindLibrary(p.config.beside(p.config.ClickHouse.Library))
-		if err != nil {
-			return err
-		}
-		child, err := chdb.Start(ctx, chdb.Options{Library: library, Dir: filepath.Join(dir, "clickhouse"), Log: p.log})
-		if err != nil {
-			return fmt.Errorf("start engine: %w", err)
-		}
-		p.cleanup = append(p.cleanup, child.Close)
-		p.children = append(p.children, child)
-		o.Dial, o.Memory = child.DialContext, reportMemory()
-	}
-	db, err := store.Open(ctx, o)
-	if err != nil {
-		return fmt.Errorf("clickhouse.url or clickhouse.read_url: %w", err)
-	}
-	p.db = db
-	p.cleanup = append(p.cleanup, db.Close)
-	if err := db.Ping(ctx); err != nil {
-		p.log.Warn("clickhouse.url: no answer yet", "err", err)
-	}
-	return nil
 }
 
 // runJobs does what is due, in one process of all that have the role.
