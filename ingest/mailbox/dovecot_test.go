@@ -226,8 +226,13 @@ func TestResetFolderIsReadOnceMoreAndSaysSo(t *testing.T) {
 	reset("other UIDVALIDITY, while nobody looks", false, func(s *mailtest.Server) { s.ResetUIDs("ana", mailtest.SentFolder) })
 	reset("deleted and made again, under our eyes", true, func(s *mailtest.Server) {
 		c := s.Client("ana")
-		if err := errors.Join(c.Delete(mailtest.SentFolder).Wait(), c.Create(mailtest.SentFolder, nil).Wait()); err != nil {
+		if err := c.Delete(mailtest.SentFolder).Wait(); err != nil {
 			t.Error(err)
+		}
+		// Dovecot makes the folder again by itself when the poller happens to connect in between.
+		made := c.Create(mailtest.SentFolder, nil).Wait()
+		if no := (*imap.Error)(nil); made != nil && !(errors.As(made, &no) && no.Code == imap.ResponseCodeAlreadyExists) {
+			t.Error(made)
 		}
 		s.Append("ana", mailtest.SentFolder, first)
 	})
