@@ -17,6 +17,7 @@ import (
 	"dealtrail/api"
 	"dealtrail/attribution"
 	"dealtrail/ingest"
+	"dealtrail/ingest/redistest"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
 )
@@ -44,16 +45,7 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	child, err := ingest.StartRedis(ctx, ingest.RedisOptions{Dir: t.TempDir(), Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { child.Close() })
-	rdb, err := ingest.Connect(child.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rdb.Close() })
+	_, rdb := redistest.Start(t)
 	a := &access.Access{Redis: rdb, Contacts: contacts, Now: func() time.Time { return now }, Log: log}
 	for _, email := range []string{"ada@ours.test", "rita@ours.test"} { // the first is an admin
 		if _, err := a.Set(ctx, email, access.Change{}); err != nil {

@@ -135,17 +135,17 @@ func startNodes(t *testing.T, zookeeper int) (nodes [2]*server, tcp [2]int) {
 	return nodes, tcp
 }
 
-// soon waits until ok, looking often; it fails after a minute.
+// soon waits until ok, looking often; it fails after five minutes.
 func soon(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("a minute passed and still not: %s", what)
+			t.Fatalf("five minutes passed and still not: %s", what)
 		}
 	}
 }

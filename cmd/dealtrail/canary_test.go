@@ -155,7 +155,7 @@ func (c *canaries) private(put func(user, folder, mail string), rita string) {
 // settle waits until all events are stored.
 func (r *running) settle() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := r.buffer.Settle(ctx); err != nil {
 		r.t.Fatal(err)

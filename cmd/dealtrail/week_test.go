@@ -67,7 +67,7 @@ func (w *week) fill(form string, fields map[string]string, button string) {
 func (w *week) shows(words ...string) {
 	w.t.Helper()
 	text := ""
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for _, word := range words {
 		for !strings.Contains(text, word) {
 			if time.Now().After(deadline) {
