@@ -3,10 +3,10 @@ package ingest_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +15,7 @@ import (
 	"dealtrail/ingest"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
+	"dealtrail/trail/freeport"
 )
 
 // clusterNode is one redis-server of a Cluster.
@@ -48,25 +49,27 @@ func (n *clusterNode) ask(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// freePort is one that the system picks.
-func freePort(t *testing.T) string {
+// freePorts are ports for servers that a test starts, and may kill and start again.
+func freePorts(t *testing.T, n int) (all []string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Find(n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
+	for _, port := range ports {
+		all = append(all, strconv.Itoa(port))
+	}
+	return all
 }
 
 // startCluster returns three nodes with a third of the slots each, and the address
 // of all.
 func startCluster(t *testing.T) (nodes []*clusterNode, address string) {
 	t.Helper()
+	ports := freePorts(t, 6)
 	var addresses []string
 	for i := range 3 {
-		n, dir := &clusterNode{port: freePort(t), bus: freePort(t)}, t.TempDir()
+		n, dir := &clusterNode{port: ports[2*i], bus: ports[2*i+1]}, t.TempDir()
 		n.args = []string{
 			"--port", n.port, "--bind", "127.0.0.1", "--dir", dir, "--cluster-enabled", "yes", "--cluster-port", n.bus, "--cluster-config-file", "nodes.conf",
 			"--cluster-require-full-coverage", "no", "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--logfile", filepath.Join(dir, "log"),

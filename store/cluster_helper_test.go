@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dealtrail/trail/freeport"
 )
 
 // server is a process that the test starts, kills and starts again.
@@ -60,15 +62,11 @@ func write(t *testing.T, path, text string) {
 }
 
 // ports are free ports of this machine.
-func ports(t *testing.T, n int) (all []int) {
+func ports(t *testing.T, n int) []int {
 	t.Helper()
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		all = append(all, ln.Addr().(*net.TCPAddr).Port)
+	all, err := freeport.Find(n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return all
 }

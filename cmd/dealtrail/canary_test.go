@@ -162,6 +162,26 @@ func (r *running) settle() {
 	}
 }
 
+// laidOut waits for a layout of all that is known, so that reports come quickly.
+func (r *running) laidOut() {
+	r.t.Helper()
+	r.settle()
+	eventually(r.t, "what is known is laid out", func() bool {
+		rows, err := r.db.Query(r.t.Context(), "SELECT toInt64(count()) FROM layouts WHERE as_of = toDateTime64(0, 3, 'UTC') AND inserts = (SELECT sum(last) FROM (SELECT max(max_block_number) + 1 AS last FROM system.parts WHERE database = currentDatabase() AND table IN ('events', 'people') AND active GROUP BY table))")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		defer rows.Close()
+		var n int64
+		for rows.Next() {
+			if err := rows.Scan(&n); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		return n > 0
+	})
+}
+
 // traces returns all that Redis and the database say they have, by where.
 func (r *running) traces() map[string][]byte {
 	r.t.Helper()
