@@ -68,7 +68,7 @@ func registering(t testing.TB, changes ...func(*Site)) (*echo.Echo, registry) {
 // state returns what is registered of a content, nil for nothing.
 func (r registry) state(id string) map[string]string {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), 3*time.Minute)
 	loaded := make(chan error, 1)
 	go func() {
 		loaded <- (&ingest.Loader{Buffer: r.Buffer, DB: r.DB, Log: slog.New(slog.DiscardHandler), Node: "test-load"}).Run(ctx)

@@ -28,7 +28,7 @@ func reviewed(t *testing.T) (r *running, week string) {
 	t.Helper()
 	r = start(t, func(c *Config) {
 		c.Company.CRMURL = "https://crm.example.com/deals/{id}"
-		c.Company.Zone = "America/New_York"
+		c.Company.Zone = byDay(t)
 	})
 	now := time.Now().In(r.zone)
 	week = trail.WeekOf(now, r.zone)
@@ -245,7 +245,7 @@ func TestReviewSettingsThatCannotWorkAreRefused(t *testing.T) {
 }
 
 func TestServeWritesTheReviewThatIsDue(t *testing.T) {
-	r := start(t, nil)
+	r := start(t, func(c *Config) { c.Company.Zone = byDay(t) })
 	week, since := trail.UsualReview.Due(time.Now(), r.zone)
 	before := since.Add(-48 * time.Hour).UTC().Truncate(time.Second)
 	told := trail.Registration("csv", trail.DealKind, "D-1", trail.State{}, trail.State{Attrs: map[string]string{"name": "Big", "status": "open", "created_at": before.Format(time.RFC3339)}}, before)

@@ -98,7 +98,7 @@ func TestAWholeWeekInABrowser(t *testing.T) {
 		if err := os.WriteFile(password, []byte(server.Password(rep)+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c.Company.Domains, c.Company.Zone = []string{"ours.test"}, "Europe/Berlin"
+		c.Company.Domains, c.Company.Zone = []string{"ours.test"}, byDay(t)
 		c.Server.TrustedProxies = []string{"127.0.0.1"}
 		c.Boxes = []Mailbox{{Rep: rep, Host: server.Host, Port: server.Port, Security: "none", Username: rep, PasswordFile: password}}
 	})
