@@ -61,6 +61,7 @@ func (c *canaries) secretMail(what, from, to, link string, headers ...string) st
 // and into the text of mail that is kept, lets the whole program read it, and
 // looks into everything that it stores.
 func TestMailThatIsNobodysBusinessLeavesNoTrace(t *testing.T) {
+	t.Parallel()
 	const rita, rolf, buyer, known = "rita@ours.test", "rolf@ours.test", "bruno@buyer.test", "nora@buyer.test"
 	c := &canaries{r: rand.New(rand.NewPCG(7, 7)), words: map[string]string{}}
 	doctor, family := c.put("excluded address")+"@clinic.test", c.put("address of an excluded domain")+"@family.test"

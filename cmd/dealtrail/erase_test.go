@@ -228,6 +228,7 @@ func (p *canaryPerson) numbers() string {
 // no byte of them, every number is as it was, and reading all sources again does not
 // bring them back.
 func TestErasedMeansErased(t *testing.T) {
+	t.Parallel()
 	const rita, rolf = "rita@ours.test", "rolf@ours.test"
 	server := mailtest.Dovecot(t, rita, rolf)
 	path := writeConfig(t, "")

@@ -11,6 +11,7 @@ import (
 )
 
 func TestGoalsServiceAndTheMonthByCommands(t *testing.T) {
+	t.Parallel()
 	r := start(t, func(c *Config) { c.Service.AnswerHours, c.Company.Zone = 48, byDay(t) })
 	now := time.Now()
 	month := trail.PeriodOf(trail.Month, now, r.zone)

@@ -50,6 +50,7 @@ func (r *running) load(shuffle func([]string)) {
 func (r *running) events() uint64 { return ask1[trail.Status](r, "/v1/status").Events }
 
 func TestSameFileTwiceIsNoEventAndAnEditChangesItsRows(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	r.load(nil)
 	before := r.events()
@@ -77,6 +78,7 @@ func TestSameFileTwiceIsNoEventAndAnEditChangesItsRows(t *testing.T) {
 }
 
 func TestDryRunStoresNothingAndBadRowsAreListed(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	bad := r.file("deals.csv", strings.Join(append(slices.Clone(company["deals"]), "D9,Bad,Acme,acme.test,12x5,EUR,Won,won,,2026-01-01,2026-03-01,", "D10,Bad date,,,1,EUR,Won,won,,2026-02-31,,"), "\n"))
 	out := r.command("import", "--dry-run", "deals", bad)
@@ -118,6 +120,7 @@ func (r *running) reports() string {
 }
 
 func TestShuffledInputGivesEqualReports(t *testing.T) {
+	t.Parallel()
 	path, other := writeConfig(t, ""), writeConfig(t, "")
 	// One contact key, or the same people would have other names in the log.
 	keys, err := os.ReadFile(secretsPath(path))

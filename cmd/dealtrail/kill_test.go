@@ -74,6 +74,7 @@ func parentAndState(path string) (parent, state string) {
 }
 
 func TestKilledServeLeavesNoChildAndStartsAgainAtOnce(t *testing.T) {
+	t.Parallel()
 	ports, err := freeport.Find(1)
 	if err != nil {
 		t.Fatal(err)

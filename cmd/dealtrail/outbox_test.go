@@ -53,6 +53,7 @@ func (p *postbox) got() (mails, posts []string) {
 }
 
 func TestServeSendsWhatIsDueAndStatusTellsWhatItCannot(t *testing.T) {
+	t.Parallel()
 	box := &postbox{status: 200}
 	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return box, nil }))
 	server.Domain = "localhost"

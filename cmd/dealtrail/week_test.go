@@ -90,6 +90,7 @@ func value[T any](w *week, script string) T {
 // TestAWholeWeekInABrowser goes through a week as both teams do: asked, made, sent,
 // clicked, won, talked about, decided, and kept by the next.
 func TestAWholeWeekInABrowser(t *testing.T) {
+	t.Parallel()
 	const rep, marketer, buyer = "rita@ours.test", "mia@ours.test", "bruno@buyer.test"
 	w := &week{ahead: &atomic.Int64{}}
 	server := mailtest.Dovecot(t, rep)
