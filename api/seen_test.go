@@ -45,6 +45,9 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := db.Refresh(ctx); err != nil { // what is laid out is read quickly
+		t.Fatal(err)
+	}
 	_, rdb := redistest.Start(t)
 	a := &access.Access{Redis: rdb, Contacts: contacts, Now: func() time.Time { return now }, Log: log}
 	for _, email := range []string{"ada@ours.test", "rita@ours.test"} { // the first is an admin
@@ -62,6 +65,7 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 		Names: &ingest.RepNames{Mode: trail.RepsAsTeams},
 		Reviews: &ingest.Reviews{DB: db, Contacts: contacts, Now: a.Now, Emit: func(_ context.Context, events ...trail.Event) error {
 			decided = append(decided, events...)
+			defer db.Wrote()
 			return db.InsertEvents(ctx, events)
 		}},
 	}
