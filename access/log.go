@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,7 +41,7 @@ func (a *Access) wrote(c echo.Context, asker Asker) error {
 		return nil
 	}
 	var contacts []string
-	for address := range asker.seen.seen {
+	for _, address := range slices.Sorted(maps.Keys(asker.seen.seen)) {
 		if len(contacts) < maxNamed && strings.Contains(address, "@") {
 			contacts = append(contacts, string(a.Contacts.ID(address)))
 		}

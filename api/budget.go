@@ -73,10 +73,11 @@ func (s *Server) newBudget(c echo.Context) error {
 		return trail.Problemf(trail.Invalid, "A run has its period and level of agents; name either the run or these.")
 	}
 	var err error
-	for name, to := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
-		if *to, err = s.moment(name, map[string]string{"from": in.From, "to": in.To}[name]); err != nil {
-			return err
-		}
+	if q.From, err = s.moment("from", in.From); err != nil {
+		return err
+	}
+	if q.To, err = s.moment("to", in.To); err != nil {
+		return err
 	}
 	b, visible, err := s.Budgets.New(c.Request().Context(), q, "api")
 	if err != nil {

@@ -84,12 +84,13 @@ type contentBody struct {
 // "as it was".
 func (b contentBody) attrs() (map[string]string, error) {
 	attrs := map[string]string{}
-	for key, value := range map[string]string{
-		"title": b.Title, "kind": b.Kind, "url": b.URL, "other_urls": strings.Join(b.OtherURLs, " "), "stage": b.Stage,
-		"persona": b.Persona, "version": b.Version, "tags": strings.Join(b.Tags, " "), "owner": b.Owner, "cost": b.Cost,
-		"currency": b.Currency, "published_at": b.PublishedAt, "expires_at": b.ExpiresAt, "successor": b.Successor,
+	for _, said := range [][2]string{
+		{"title", b.Title}, {"kind", b.Kind}, {"url", b.URL}, {"other_urls", strings.Join(b.OtherURLs, " ")}, {"stage", b.Stage},
+		{"persona", b.Persona}, {"version", b.Version}, {"tags", strings.Join(b.Tags, " ")}, {"owner", b.Owner}, {"cost", b.Cost},
+		{"currency", b.Currency}, {"published_at", b.PublishedAt}, {"expires_at", b.ExpiresAt}, {"successor", b.Successor},
 	} {
-		if value = strings.TrimSpace(value); value == "" {
+		key, value := said[0], strings.TrimSpace(said[1])
+		if value == "" {
 			continue
 		}
 		if key == "published_at" || key == "expires_at" {
@@ -199,12 +200,15 @@ func (s *Server) importTable(c echo.Context) error {
 		name = "body.xlsx"
 	}
 	var dry, replace, force bool
-	for param, set := range map[string]*bool{"dry_run": &dry, "replace": &replace, "force": &force} {
+	for _, p := range []struct {
+		name string
+		set  *bool
+	}{{"dry_run", &dry}, {"replace", &replace}, {"force", &force}} {
 		// A misspelt yes must not store what was to be looked at only.
-		text := c.QueryParam(param)
+		text := c.QueryParam(p.name)
 		var err error
-		if *set, err = strconv.ParseBool(cmp.Or(text, "false")); err != nil {
-			return trail.Problemf(trail.Invalid, "%s is %q; it must be true or false.", param, text)
+		if *p.set, err = strconv.ParseBool(cmp.Or(text, "false")); err != nil {
+			return trail.Problemf(trail.Invalid, "%s is %q; it must be true or false.", p.name, text)
 		}
 	}
 	if force && !replace {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -48,17 +49,13 @@ func liftQuestion(c echo.Context) (q attribution.LiftQuestion, err error) {
 	if c.Param("content") != "" {
 		delete(into, "content")
 	}
-	for name, values := range c.QueryParams() {
+	asked := c.QueryParams()
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		to, ok := into[name]
 		if !ok {
-			var names []string
-			for n := range into {
-				names = append(names, n)
-			}
-			slices.Sort(names)
-			return q, trail.Problemf(trail.Invalid, "A lift takes no %q; it takes %s.", name, strings.Join(names, ", "))
+			return q, trail.Problemf(trail.Invalid, "A lift takes no %q; it takes %s.", name, strings.Join(slices.Sorted(maps.Keys(into)), ", "))
 		}
-		*to = strings.TrimSpace(values[0])
+		*to = strings.TrimSpace(asked[name][0])
 	}
 	return q, nil
 }

@@ -2,7 +2,9 @@ package api
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,8 +54,8 @@ func (r *refusals) note(c echo.Context, status int, p *trail.Problem) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := r.now(); now.Sub(r.minute) >= time.Minute {
-		for status, n := range r.lines {
-			if n > refusedLines {
+		for _, status := range slices.Sorted(maps.Keys(r.lines)) {
+			if n := r.lines[status]; n > refusedLines {
 				r.log.Warn("more requests were refused", "status", status, "n", n-refusedLines, "since", r.minute)
 			}
 		}

@@ -28,8 +28,11 @@ func (s *Server) filter(c echo.Context) (f store.Filter, err error) {
 	if err = s.Job.Options.CheckModel(f.Model); err != nil {
 		return f, err
 	}
-	for name, to := range map[string]*time.Time{"from": &f.From, "to": &f.To, "as_of": &f.AsOf} {
-		if *to, err = s.moment(name, c.QueryParam(name)); err != nil {
+	for _, p := range []struct {
+		name string
+		to   *time.Time
+	}{{"from", &f.From}, {"to", &f.To}, {"as_of", &f.AsOf}} {
+		if *p.to, err = s.moment(p.name, c.QueryParam(p.name)); err != nil {
 			return f, err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"dealtrail/api"
 	"dealtrail/attribution"
 	"dealtrail/ingest"
+	"dealtrail/ingest/redistest"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
 )
@@ -44,16 +45,10 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	child, err := ingest.StartRedis(ctx, ingest.RedisOptions{Dir: t.TempDir(), Log: log})
-	if err != nil {
+	if _, err := db.Refresh(ctx); err != nil { // what is laid out is read quickly
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { child.Close() })
-	rdb, err := ingest.Connect(child.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rdb.Close() })
+	_, rdb := redistest.Start(t)
 	a := &access.Access{Redis: rdb, Contacts: contacts, Now: func() time.Time { return now }, Log: log}
 	for _, email := range []string{"ada@ours.test", "rita@ours.test"} { // the first is an admin
 		if _, err := a.Set(ctx, email, access.Change{}); err != nil {
@@ -70,6 +65,7 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 		Names: &ingest.RepNames{Mode: trail.RepsAsTeams},
 		Reviews: &ingest.Reviews{DB: db, Contacts: contacts, Now: a.Now, Emit: func(_ context.Context, events ...trail.Event) error {
 			decided = append(decided, events...)
+			defer db.Wrote()
 			return db.InsertEvents(ctx, events)
 		}},
 	}

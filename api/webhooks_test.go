@@ -20,21 +20,13 @@ import (
 	"dealtrail/api"
 	"dealtrail/ingest"
 	"dealtrail/ingest/crm/feed"
+	"dealtrail/ingest/redistest"
 )
 
 // crms are two CRMs before a real Redis, and how a body is delivered to them.
 func crms(t *testing.T) (feeds *feed.Feeds, redis *ingest.Redis, post func(path, body string, header map[string]string) *http.Response, log *strings.Builder) {
 	t.Helper()
-	redis, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { redis.Close() })
-	rdb, err := ingest.Connect(redis.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rdb.Close() })
+	redis, rdb := redistest.Start(t)
 	log = &strings.Builder{}
 	secrets := func() ([]string, error) { return []string{"app-secret"}, nil }
 	feeds = &feed.Feeds{

@@ -2,6 +2,7 @@ package attribution
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -187,15 +188,19 @@ func (c Custom) check() error {
 	if slices.ContainsFunc(append(slices.Clone(builtin), onDemand...), func(m Model) bool { return m.Name == c.Name }) {
 		return trail.Problemf(trail.Invalid, "There is a model %q already; call yours something else.", c.Name)
 	}
-	for name, w := range map[string]float64{"first": c.First, "lead": c.Lead, "opportunity": c.Opportunity, "last": c.Last, "others": c.Others} {
-		if !isWeight(w) {
-			return trail.Problemf(trail.Invalid, "Model %s: %s is %v; a weight is 0 to 1000.", c.Name, name, w)
+	for _, w := range []struct {
+		name  string
+		value float64
+	}{{"first", c.First}, {"lead", c.Lead}, {"opportunity", c.Opportunity}, {"last", c.Last}, {"others", c.Others}} {
+		if !isWeight(w.value) {
+			return trail.Problemf(trail.Invalid, "Model %s: %s is %v; a weight is 0 to 1000.", c.Name, w.name, w.value)
 		}
 	}
 	if c.First+c.Lead+c.Opportunity+c.Last+c.Others == 0 {
 		return trail.Problemf(trail.Invalid, "Model %s: all weights are 0; at least one of first, lead, opportunity, last and others must be more.", c.Name)
 	}
-	for k, f := range c.Kinds {
+	for _, k := range slices.Sorted(maps.Keys(c.Kinds)) {
+		f := c.Kinds[k]
 		if !slices.Contains(earning, k) {
 			return trail.Problemf(trail.Invalid, "Model %s: events of kind %q earn no credit; choose from %s.", c.Name, k, strings.Join(texts(earning), ", "))
 		}
@@ -203,8 +208,8 @@ func (c Custom) check() error {
 			return trail.Problemf(trail.Invalid, "Model %s: the factor of %s is %v; a factor is 0 to 1000.", c.Name, k, f)
 		}
 	}
-	for id, f := range c.Contents {
-		if !isWeight(f) {
+	for _, id := range slices.Sorted(maps.Keys(c.Contents)) {
+		if f := c.Contents[id]; !isWeight(f) {
 			return trail.Problemf(trail.Invalid, "Model %s: the factor of content %q is %v; a factor is 0 to 1000.", c.Name, id, f)
 		}
 	}

@@ -68,7 +68,8 @@ func (o Options) normal() (Options, error) {
 		return o, trail.Problemf(trail.Invalid, "The reporting currency is %q; it must be the three letters of ISO 4217, such as EUR.", o.Currency)
 	}
 	rates := map[string]string{o.Currency: "1"}
-	for currency, rate := range o.Rates {
+	for _, currency := range slices.Sorted(maps.Keys(o.Rates)) {
+		rate := o.Rates[currency]
 		c, r := strings.ToUpper(strings.TrimSpace(currency)), strings.TrimSpace(rate)
 		if !isCurrency.MatchString(c) || !isRate.MatchString(r) || strings.Trim(r, "0.") == "" {
 			return o, trail.Problemf(trail.Invalid, "The rate of %q is %q; it must be a positive decimal with at most 12 places, such as 0.92, and the currency three letters.", currency, rate)
@@ -125,9 +126,12 @@ func (o Options) normalModels() (Options, error) {
 		}
 	}
 	o.Landmark, o.Horizon, o.WonHorizon = cmp.Or(o.Landmark, 1), cmp.Or(o.Horizon, 6), cmp.Or(o.WonHorizon, 12)
-	for name, weeks := range map[string]int{"landmark": o.Landmark, "horizon": o.Horizon, "horizon for wins": o.WonHorizon} {
-		if weeks < 1 || weeks > maxWeeks {
-			return o, trail.Problemf(trail.Invalid, "The %s of a lift is %d weeks; it must be 1 to %d.", name, weeks, maxWeeks)
+	for _, l := range []struct {
+		name  string
+		weeks int
+	}{{"landmark", o.Landmark}, {"horizon", o.Horizon}, {"horizon for wins", o.WonHorizon}} {
+		if l.weeks < 1 || l.weeks > maxWeeks {
+			return o, trail.Problemf(trail.Invalid, "The %s of a lift is %d weeks; it must be 1 to %d.", l.name, l.weeks, maxWeeks)
 		}
 	}
 	o.Replicates = cmp.Or(o.Replicates, 200)

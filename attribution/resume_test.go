@@ -211,7 +211,7 @@ func goesOn(t *testing.T, db *store.DB, j *attribution.Job) {
 	go func() { done <- j.Run(ctx) }()
 	select {
 	case <-over:
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Error("it does not come to an end")
 	}
 	cancel()
@@ -316,7 +316,9 @@ func TestAPersonStopsARun(t *testing.T) {
 				}
 				underWay(t, db, "stopping")
 			case run != "":
-				<-time.After(time.Second) // so often it looks
+				asked := time.Now()
+				_, _ = job(db).UnderWay(t.Context())            // as long as it may take to look
+				<-time.After(time.Second + 5*time.Since(asked)) // so often it looks
 			}
 		})
 		if p := problem(j.Once(t.Context(), attribution.Request{})); p == nil || p.Code != trail.Conflict || !strings.Contains(p.Text, "stopped") {

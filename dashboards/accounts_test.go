@@ -17,6 +17,7 @@ import (
 
 	"dealtrail/access"
 	"dealtrail/ingest"
+	"dealtrail/ingest/redistest"
 	"dealtrail/trail/synth"
 )
 
@@ -32,16 +33,7 @@ const fineWords = "a fine long evening walk"
 
 func newAccounts(t *testing.T) *accounts {
 	t.Helper()
-	child, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { child.Close() })
-	rdb, err := ingest.Connect(child.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rdb.Close() })
+	_, rdb := redistest.Start(t)
 	a := &accounts{T: t, Access: &access.Access{
 		Redis: rdb, Public: "https://go.example.com", Contacts: contactKey, Sessions: access.NewSessions(rdb, false), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		OIDC: &access.OIDC{Name: "Acme"},

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/csv"
 	"html"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,6 +20,7 @@ import (
 
 	"dealtrail/attribution"
 	"dealtrail/ingest"
+	"dealtrail/ingest/redistest"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -29,16 +29,7 @@ import (
 // that the test moves.
 func budgeting(t testing.TB) (db *store.DB, e *echo.Echo, now *time.Time) {
 	t.Helper()
-	server, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	rdb, err := ingest.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rdb.Close() })
+	_, rdb := redistest.Start(t)
 	at := today
 	db = openCompany(t)
 	_, e = newSite(t, db, func(s *Site) {

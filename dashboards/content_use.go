@@ -154,7 +154,7 @@ func newCreditsTable(models []model, credits map[string]map[string]trail.Sum, ti
 		t.Rows = append(t.Rows, line(content, cmp.Or(titles[content], content)))
 	}
 	slices.SortFunc(t.Rows, func(a, b creditsRow) int {
-		return cmp.Or(amount(b.Values[0]).Cmp(amount(a.Values[0])), strings.Compare(a.Title, b.Title))
+		return cmp.Or(amount(b.Values[0]).Cmp(amount(a.Values[0])), strings.Compare(a.Title, b.Title), strings.Compare(a.Content, b.Content))
 	})
 	t.Rows = append(t.Rows, line("", "No content seen"))
 	t.Total.Title = "The deal"

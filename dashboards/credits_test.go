@@ -3,6 +3,7 @@ package dashboards
 import (
 	"context"
 	"html"
+	"maps"
 	"math/big"
 	"net/url"
 	"slices"
@@ -35,7 +36,8 @@ func TestWhyLeadsFromACreditToWhatItIsMadeOf(t *testing.T) {
 	for _, model := range []string{"linear", "markov", "w"} {
 		credits := column(t, readCSV(t, e, "/?format=csv&model="+model), "id", "value")
 		explained := 0
-		for id, value := range credits {
+		for _, id := range slices.Sorted(maps.Keys(credits)) {
+			value := credits[id]
 			if id == "" || value == "" || value == "0.00" || explained == 4 {
 				continue
 			}

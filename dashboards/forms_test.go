@@ -18,6 +18,7 @@ import (
 
 	"dealtrail/access"
 	"dealtrail/ingest"
+	"dealtrail/ingest/redistest"
 	"dealtrail/store"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
@@ -49,16 +50,7 @@ type registry struct {
 func registering(t testing.TB, changes ...func(*Site)) (*echo.Echo, registry) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	server, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	rdb, err := ingest.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rdb.Close() })
+	_, rdb := redistest.Start(t)
 	db := storetest.Open(t)
 	r := registry{t: t, Registry: &ingest.Registry{
 		Buffer: ingest.NewBuffer(rdb, log), DB: db, Catalogue: ingest.NewCatalogue(rdb, db, filepath.Join(t.TempDir(), "catalogue.json"), log),
@@ -76,7 +68,7 @@ func registering(t testing.TB, changes ...func(*Site)) (*echo.Echo, registry) {
 // state returns what is registered of a content, nil for nothing.
 func (r registry) state(id string) map[string]string {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), 3*time.Minute)
 	loaded := make(chan error, 1)
 	go func() {
 		loaded <- (&ingest.Loader{Buffer: r.Buffer, DB: r.DB, Log: slog.New(slog.DiscardHandler), Node: "test-load"}).Run(ctx)

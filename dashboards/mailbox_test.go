@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dealtrail/ingest"
+	"dealtrail/ingest/redistest"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
 )
@@ -23,16 +24,7 @@ import (
 // what is paused and excluded is in memory. The reader is the rep until user changes.
 func keeping(t testing.TB, rep string) (kept keptSite, user *string) {
 	t.Helper()
-	server, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	rdb, err := ingest.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rdb.Close() })
+	_, rdb := redistest.Start(t)
 	db := storetest.Open(t)
 	if err := db.InsertEvents(t.Context(), keptEvents(rep)); err != nil {
 		t.Fatal(err)

@@ -54,12 +54,12 @@ func (f contentForm) attrs(zone *time.Location) (map[string]string, error) {
 		"title": f.Title, "kind": f.Kind, "url": f.URL, "other_urls": f.OtherURLs, "stage": f.Stage,
 		"persona": f.Persona, "owner": f.Owner, "tags": strings.ReplaceAll(f.Tags, ",", " "), "version": f.Version,
 	}
-	for key, date := range map[string]string{"published_at": f.PublishedAt, "expires_at": f.ExpiresAt} {
-		at, err := day(date, zone, 0)
+	for _, said := range [][2]string{{"published_at", f.PublishedAt}, {"expires_at", f.ExpiresAt}} {
+		at, err := day(said[1], zone, 0)
 		if err != nil {
 			return nil, err
 		}
-		attrs[key] = stamp(at)
+		attrs[said[0]] = stamp(at)
 	}
 	maps.DeleteFunc(attrs, func(_, value string) bool { return value == "" })
 	return attrs, nil

@@ -34,7 +34,7 @@ func asking(t *testing.T, more ...func(s *Site)) (e *echo.Echo, now *time.Time, 
 			change(s)
 		}
 	})
-	r.Now, r.Patience = func() time.Time { return at }, 20*time.Second
+	r.Now, r.Patience = func() time.Time { return at }, 3*time.Minute
 	ctx, stop := context.WithCancel(t.Context())
 	loaded := make(chan error, 1)
 	go func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -118,10 +119,7 @@ func (l *Loader) positions(ctx context.Context, at map[int]mark) error {
 // at behind them. A partition whose Redis lost its data meanwhile is taken off at.
 func (l *Loader) next(ctx context.Context, at map[int]mark) (*batch, error) {
 	b := &batch{known: len(l.Buffer.Tombstones.All())}
-	left := make([]int, 0, len(at))
-	for p := range at {
-		left = append(left, p)
-	}
+	left := slices.Sorted(maps.Keys(at))
 	spans := map[int]*span{}
 	for entries := 0; len(left) > 0 && entries < l.Batch && b.bytes < batchBytes; {
 		n := max((l.Batch-entries)/len(left), 1)
@@ -161,8 +159,8 @@ func (l *Loader) next(ctx context.Context, at map[int]mark) (*batch, error) {
 		left = more
 	}
 	b.full = len(left) > 0
-	for _, s := range spans {
-		b.spans = append(b.spans, *s)
+	for _, p := range slices.Sorted(maps.Keys(spans)) {
+		b.spans = append(b.spans, *spans[p])
 	}
 	return b, nil
 }

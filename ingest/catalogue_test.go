@@ -96,7 +96,7 @@ func TestKnownLinksOutlastRedisAndStore(t *testing.T) {
 	if _, ok, err := c.Lookup(t.Context(), trail.KeyOf("other")); ok || err == nil {
 		t.Errorf("an unknown content: %v, %v; want an error, since nobody could be asked", ok, err)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("asking took %v", took)
 	}
 	if err := c.Put(t.Context(), deck("https://acme.example/new")); err == nil {

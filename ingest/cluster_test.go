@@ -3,10 +3,10 @@ package ingest_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +15,7 @@ import (
 	"dealtrail/ingest"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
+	"dealtrail/trail/freeport"
 )
 
 // clusterNode is one redis-server of a Cluster.
@@ -48,25 +49,27 @@ func (n *clusterNode) ask(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// freePort is one that the system picks.
-func freePort(t *testing.T) string {
+// freePorts are ports for servers that a test starts, and may kill and start again.
+func freePorts(t *testing.T, n int) (all []string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Find(n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
+	for _, port := range ports {
+		all = append(all, strconv.Itoa(port))
+	}
+	return all
 }
 
 // startCluster returns three nodes with a third of the slots each, and the address
 // of all.
 func startCluster(t *testing.T) (nodes []*clusterNode, address string) {
 	t.Helper()
+	ports := freePorts(t, 6)
 	var addresses []string
 	for i := range 3 {
-		n, dir := &clusterNode{port: freePort(t), bus: freePort(t)}, t.TempDir()
+		n, dir := &clusterNode{port: ports[2*i], bus: ports[2*i+1]}, t.TempDir()
 		n.args = []string{
 			"--port", n.port, "--bind", "127.0.0.1", "--dir", dir, "--cluster-enabled", "yes", "--cluster-port", n.bus, "--cluster-config-file", "nodes.conf",
 			"--cluster-require-full-coverage", "no", "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--logfile", filepath.Join(dir, "log"),
@@ -100,16 +103,14 @@ func TestEventsOutlastAKilledNodeOfACluster(t *testing.T) {
 	p.buffer.Spool = openSpool(t, ingest.SpoolOptions{Dir: t.TempDir(), Log: quiet()})
 	background(t, p.buffer.Run)
 	// Two loaders as on two machines.
-	other := &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: quiet(), Node: "other", Lease: time.Second}
-	background(t, other.Run)
-	l, _ := p.load(t)
+	n, _ := p.shared(t)
 
 	const writers, each = 8, 1500
 	var wg sync.WaitGroup
 	half := make(chan struct{}, writers)
 	for w := range writers {
 		wg.Go(func() {
-			for i, e := range clicks(w*each, each) {
+			for i, e := range clicks(n+w*each, each) {
 				if err := p.buffer.Append(context.Background(), e); err != nil {
 					t.Error(err)
 				}
@@ -127,30 +128,35 @@ func TestEventsOutlastAKilledNodeOfACluster(t *testing.T) {
 	nodes[1].start(t)
 	wg.Wait()
 	p.settle(t)
-	const n = writers * each
-	if c := p.counts(t); c.Events != n {
+	n += writers * each
+	if c := p.counts(t); c.Events != uint64(n) {
 		t.Errorf("%d events are known, want %d", c.Events, n)
 	}
-	if l.Stats().Loaded == 0 || other.Stats().Loaded == 0 {
-		t.Errorf("loaded are %d and %d: one of two loaders did nothing", l.Stats().Loaded, other.Stats().Loaded)
-	}
 	b, err := p.auditor().Strike(t.Context())
-	if err != nil || b.Stored != n || b.Missing+b.Surplus+b.InFlight() != 0 || b.Accepted != b.Right() {
+	if err != nil || b.Stored != uint64(n) || b.Missing+b.Surplus+b.InFlight() != 0 || b.Accepted != b.Right() {
 		t.Errorf("the balance is %+v, %v", b, err)
 	}
 }
 
-func TestTwoLoadersShareThePartitionsAndLoadEverythingOnce(t *testing.T) {
-	p := newPipe(t)
-	l, _ := p.load(t)
-	other := &ingest.Loader{Buffer: ingest.NewBuffer(p.rdb, quiet()), DB: p.db, Log: quiet(), Node: "other", Lease: time.Second}
-	stop := background(t, other.Run)
-	n := 0
+// shared runs two loaders until the test ends, or one of them until stop is called, and
+// returns when both have loaded; n is how many events that took.
+func (p *pipe) shared(t *testing.T) (n int, stop func()) {
+	t.Helper()
+	l := &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: quiet(), Node: "test-node", Lease: 2 * time.Second}
+	other := &ingest.Loader{Buffer: ingest.NewBuffer(p.rdb, quiet()), DB: p.db, Log: quiet(), Node: "other", Lease: 2 * time.Second}
+	background(t, l.Run)
+	stop = background(t, other.Run)
 	eventually(t, "both have loaded", func() bool {
 		p.append(t, clicks(n, 200)...)
 		n += 200
 		return l.Stats().Loaded > 0 && other.Stats().Loaded > 0
 	})
+	return n, stop
+}
+
+func TestTwoLoadersShareThePartitionsAndLoadEverythingOnce(t *testing.T) {
+	p := newPipe(t)
+	n, stop := p.shared(t)
 	stop()
 	p.append(t, clicks(n, 200)...)
 	n += 200

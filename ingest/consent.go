@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -295,9 +296,9 @@ func (c *Consents) Stop(ctx context.Context, share trail.ShareID) (people int, e
 	all := []trail.Event{stop}
 	if len(whose.contacts) <= store.Crowd {
 		people = len(whose.contacts)
-		for contact, account := range whose.contacts {
+		for _, contact := range slices.Sorted(maps.Keys(whose.contacts)) {
 			e := stop
-			e.Contact, e.Account = contact, account
+			e.Contact, e.Account = contact, whose.contacts[contact]
 			all = append(all, e)
 		}
 	}

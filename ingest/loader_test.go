@@ -22,7 +22,7 @@ func TestSettledEventsAreVisible(t *testing.T) {
 	if err := p.buffer.Settle(t.Context()); err != nil {
 		t.Fatalf("an empty buffer: %v", err)
 	}
-	l, _ := p.load(t)
+	l, stop := p.load(t)
 	var writers sync.WaitGroup
 	for w := range 4 {
 		writers.Go(func() {
@@ -42,6 +42,7 @@ func TestSettledEventsAreVisible(t *testing.T) {
 		})
 	}
 	writers.Wait()
+	stop()
 	if s := l.Stats(); s.Loaded != 20 || s.Bad != 0 || s.Batches == 0 || s.Err != "" {
 		t.Errorf("the loader counts %+v", s)
 	}
@@ -81,7 +82,7 @@ func TestLoaderKilledBetweenInsertAndMovingOnDoublesNothing(t *testing.T) {
 // was killed, or whose name changed at its restart.
 func TestPartitionsOfALoaderThatIsGoneAreTakenOver(t *testing.T) {
 	p := newPipe(t)
-	gone := &ingest.Leases{Redis: p.rdb, Node: "a host that is gone", Group: "load", TTL: 300 * time.Millisecond, Log: quiet()}
+	gone := &ingest.Leases{Redis: p.rdb, Node: "a host that is gone", Group: "load", TTL: time.Minute, Log: quiet()}
 	for i := range ingest.Partitions {
 		gone.Names = append(gone.Names, fmt.Sprintf("dealtrail:{p%02d}:lease", i))
 	}
@@ -89,8 +90,13 @@ func TestPartitionsOfALoaderThatIsGoneAreTakenOver(t *testing.T) {
 	if n := len(gone.Held()); n != ingest.Partitions {
 		t.Fatalf("it holds %d partitions", n)
 	}
+	for _, name := range gone.Names { // its leases have this long to go
+		if err := p.rdb.PExpire(t.Context(), name, 300*time.Millisecond).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p.append(t, clicks(0, 100)...)
-	l := &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: quiet(), Node: "here", Lease: 300 * time.Millisecond}
+	l := &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: quiet(), Node: "here", Lease: time.Second}
 	background(t, l.Run)
 	p.settle(t)
 	if c := p.counts(t); c.Events != 100 {
@@ -273,8 +279,9 @@ func TestBatchesFormUnderLoadAndNothingIsMissing(t *testing.T) {
 	if c := p.counts(t); c.Events != n {
 		t.Errorf("%d events are known, want %d", c.Events, n)
 	}
-	if s := l.Stats(); s.Batches > 8 {
-		t.Errorf("%d batches, want few: some partitions are taken a moment after the others", s.Batches)
+	// Some partitions may be taken a moment after the others, on a busy machine each for itself.
+	if s := l.Stats(); s.Batches > ingest.Partitions {
+		t.Errorf("%d batches, want few", s.Batches)
 	}
 }
 

@@ -62,10 +62,11 @@ const maxSetting = 8 << 10
 // setting. It never repeats a value: in a file whose columns are shifted any of
 // them may be the password.
 func (b *Mailbox) Validate() error {
-	for setting, value := range map[string]string{
-		"rep": b.Rep, "host": b.Host, "security": b.Security, "username": b.Username, "sent_folder": b.SentFolder,
-		"provider": b.Provider, "password": b.Secret.Reveal(), "aliases": strings.Join(b.Aliases, ""),
+	for _, set := range [][2]string{
+		{"rep", b.Rep}, {"host", b.Host}, {"security", b.Security}, {"username", b.Username}, {"sent_folder", b.SentFolder},
+		{"provider", b.Provider}, {"password", b.Secret.Reveal()}, {"aliases", strings.Join(b.Aliases, "")},
 	} {
+		setting, value := set[0], set[1]
 		if len(value) > maxSetting || strings.ContainsFunc(value, unicode.IsControl) {
 			return trail.Problemf(trail.Invalid, "%s is too long or holds a control character.", setting)
 		}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -181,7 +180,9 @@ func (m *Mailboxes) All() []Mailbox {
 	for _, s := range m.stored {
 		all = append(all, s.Mailbox)
 	}
-	slices.SortFunc(all, func(a, b Mailbox) int { return strings.Compare(a.Rep+" "+a.Username, b.Rep+" "+b.Username) })
+	slices.SortFunc(all, func(a, b Mailbox) int {
+		return cmp.Or(cmp.Compare(a.Rep+" "+a.Username, b.Rep+" "+b.Username), cmp.Compare(a.Name, b.Name))
+	})
 	return all
 }
 

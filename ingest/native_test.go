@@ -34,7 +34,7 @@ type clickhouseServer struct {
 func newClickhouseServer(t *testing.T) *clickhouseServer {
 	t.Helper()
 	dir := t.TempDir()
-	s := &clickhouseServer{config: filepath.Join(dir, "config.xml"), port: freePort(t)}
+	s := &clickhouseServer{config: filepath.Join(dir, "config.xml"), port: freePorts(t, 1)[0]}
 	files := map[string]string{
 		s.config: fmt.Sprintf(`<yandex><logger><level>warning</level><log>%[1]s/log</log><errorlog>%[1]s/errors</errorlog></logger><tcp_port>%[2]s</tcp_port><listen_host>127.0.0.1</listen_host>
 			<path>%[1]s/data/</path><tmp_path>%[1]s/tmp/</tmp_path><users_config>users.xml</users_config><default_profile>default</default_profile><default_database>default</default_database>

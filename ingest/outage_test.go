@@ -96,14 +96,19 @@ func TestACallerWhoLeavesIsNoOutage(t *testing.T) {
 	b.Spool = openSpool(t, ingest.SpoolOptions{Dir: t.TempDir(), Log: quiet()})
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	events := clicks(0, 2)
-	if err := b.Append(gone, events[0]); err != nil {
-		t.Error(err)
-	}
-	if err := b.Append(t.Context(), events[1]); err != nil {
-		t.Error(err)
-	}
-	if n, _ := b.Spool.Len(); n != 0 {
-		t.Errorf("%d events went to the spool although Redis answers", n)
-	}
+	n := 0
+	// A Redis that a busy machine holds up for a moment is an outage.
+	eventually(t, "events of who left, and of the next, go to Redis", func() bool {
+		before, _ := b.Spool.Len()
+		events := clicks(n, 2)
+		n += 2
+		if err := b.Append(gone, events[0]); err != nil {
+			t.Error(err)
+		}
+		if err := b.Append(t.Context(), events[1]); err != nil {
+			t.Error(err)
+		}
+		after, _ := b.Spool.Len()
+		return after == before
+	})
 }

@@ -214,13 +214,15 @@ func TestAppendGivesUpInTimeWithoutRedis(t *testing.T) {
 	buffer := ingest.NewBuffer(connect(t, r), quiet())
 	f := func(what string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		began := time.Now()
-		err := buffer.Append(ctx, clicks(0, 1)...)
-		if took := time.Since(began); err == nil || took > 500*time.Millisecond {
-			t.Errorf("%s: append said %v after %v", what, err, took)
-		}
+		eventually(t, what+": it gives up in time", func() bool { // a busy machine delays one or another
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			began := time.Now()
+			if err := buffer.Append(ctx, clicks(0, 1)...); err == nil {
+				t.Errorf("%s: it was appended", what)
+			}
+			return time.Since(began) < 500*time.Millisecond
+		})
 	}
 	if err := buffer.Append(t.Context(), clicks(0, 1)...); err != nil {
 		t.Fatal(err)

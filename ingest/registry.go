@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -256,7 +257,7 @@ var contentAttrs = strings.Fields(`title kind url other_urls stage persona versi
 var plainDecimal = regexp.MustCompile(`^\d{1,15}(\.\d{1,4})?$`)
 
 func knownAttrs(attrs map[string]string) error {
-	for k := range attrs {
+	for _, k := range slices.Sorted(maps.Keys(attrs)) {
 		if !slices.Contains(contentAttrs, k) {
 			return trail.Problemf(trail.Invalid, "A content has no %q; it has %s.", k, strings.Join(contentAttrs, ", "))
 		}
@@ -266,7 +267,8 @@ func knownAttrs(attrs map[string]string) error {
 
 // complete checks a state and writes it in the form in which it is kept.
 func (r *Registry) complete(id trail.ContentID, attrs map[string]string) error {
-	for k, v := range attrs {
+	for _, k := range slices.Sorted(maps.Keys(attrs)) {
+		v := attrs[k]
 		if len(v) > maxAttr || !utf8.ValidString(v) {
 			return trail.Problemf(trail.Invalid, "The %s is longer than %d bytes or is not UTF-8.", k, maxAttr)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -79,8 +80,8 @@ func dumpStream(ctx context.Context, rdb redis.UniversalClient, k StateKey, take
 		k.Stream = nil
 		for _, m := range found {
 			e := StateEntry{ID: m.ID}
-			for field, v := range m.Values {
-				e.Values = append(e.Values, []byte(field), fmt.Append(nil, v))
+			for _, field := range slices.Sorted(maps.Keys(m.Values)) {
+				e.Values = append(e.Values, []byte(field), fmt.Append(nil, m.Values[field]))
 			}
 			k.Stream = append(k.Stream, e)
 		}

@@ -115,7 +115,7 @@ func TestABatchOfALoaderThatIsRenamedIsLoadedUnderTheNewName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	after := &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: quiet(), Node: "after", Lease: time.Second}
+	after := &ingest.Loader{Buffer: p.buffer, DB: p.db, Log: quiet(), Node: "after", Lease: 4 * time.Second}
 	background(t, after.Run)
 	p.append(t, clicks(500, 100)...)
 	p.settle(t)

@@ -24,6 +24,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 
 	"dealtrail/ingest"
+	"dealtrail/ingest/redistest"
 	"dealtrail/outbox"
 	"dealtrail/store"
 	"dealtrail/store/storetest"
@@ -63,16 +64,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	r, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Close() })
-	rdb, err := ingest.Connect(r.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rdb.Close() })
+	_, rdb := redistest.Start(t)
 	w := &world{t: t, db: storetest.Open(t), rdb: rdb, now: monday}
 	w.db.ReviewAt = trail.UsualReview
 	w.making = []trail.Event{}

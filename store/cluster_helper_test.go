@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dealtrail/trail/freeport"
 )
 
 // server is a process that the test starts, kills and starts again.
@@ -60,15 +62,11 @@ func write(t *testing.T, path, text string) {
 }
 
 // ports are free ports of this machine.
-func ports(t *testing.T, n int) (all []int) {
+func ports(t *testing.T, n int) []int {
 	t.Helper()
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		all = append(all, ln.Addr().(*net.TCPAddr).Port)
+	all, err := freeport.Find(n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return all
 }
@@ -135,17 +133,17 @@ func startNodes(t *testing.T, zookeeper int) (nodes [2]*server, tcp [2]int) {
 	return nodes, tcp
 }
 
-// soon waits until ok, looking often; it fails after a minute.
+// soon waits until ok, looking often; it fails after five minutes.
 func soon(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("a minute passed and still not: %s", what)
+			t.Fatalf("five minutes passed and still not: %s", what)
 		}
 	}
 }

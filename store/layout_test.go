@@ -164,7 +164,7 @@ func TestWhatWasCountedBeforeAnErasingIsNotToldAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Readers look at the table now and then; who erases waits for that.
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for !counted(22).Equal(day(22)) {
 		if time.Now().After(deadline) {
 			t.Fatal("what was counted is told without a layout")

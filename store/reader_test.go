@@ -44,7 +44,7 @@ func TestAReportThatAsksForTooMuchIsEnded(t *testing.T) {
 		if p := (*trail.Problem)(nil); !errors.As(err, &p) || !strings.Contains(p.Text, want) || strings.Contains(p.Text, "DB::") {
 			t.Errorf("%s: a person reads %v", statement, err)
 		}
-		if took := time.Since(began); took > 20*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%s: ended after %s", statement, took)
 		}
 	}

@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -94,8 +95,8 @@ func (d Decision) Field(name string) string {
 // With returns the decision with some of DecisionFields replaced, said at a time.
 // What cannot be is a Problem that says what can.
 func (d Decision) With(fields map[string]string, now time.Time) (Decision, error) {
-	for name, value := range fields {
-		value = strings.TrimSpace(strings.ToValidUTF8(value, ""))
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		value := strings.TrimSpace(strings.ToValidUTF8(fields[name], ""))
 		switch name {
 		case "quality":
 			d.Quality = strings.ToLower(value)

@@ -105,10 +105,11 @@ func (g Goal) Event(before *Goal, digits int, source string, now time.Time) (Eve
 	if g.Target, err = target(m, g.Target, digits); err != nil {
 		return Event{}, g, err
 	}
-	for name, who := range map[string]*string{"sales": &g.Sales, "marketing": &g.Marketing} {
-		if *who, err = oneLine(*who, "name for "+name); err != nil {
-			return Event{}, g, err
-		}
+	if g.Sales, err = oneLine(g.Sales, "name for sales"); err != nil {
+		return Event{}, g, err
+	}
+	if g.Marketing, err = oneLine(g.Marketing, "name for marketing"); err != nil {
+		return Event{}, g, err
 	}
 	if g.Sales == "" || g.Marketing == "" {
 		return Event{}, g, Problemf(Invalid, "Say who agreed for sales and who for marketing: a joint goal is one that both chose.")

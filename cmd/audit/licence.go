@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,10 +149,11 @@ func npmParts(root string) ([]part, error) {
 		return nil, fmt.Errorf("package-lock.json: %w", err)
 	}
 	var parts []part
-	for path, l := range lock.Packages {
+	for _, path := range slices.Sorted(maps.Keys(lock.Packages)) {
 		if path == "" {
 			continue
 		}
+		l := lock.Packages[path]
 		name := strings.TrimPrefix(path, "node_modules/")
 		hash, is512 := strings.CutPrefix(l.Integrity, "sha512-")
 		if !is512 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,8 +81,8 @@ func (c *Config) oidc() (*access.OIDC, error) {
 		Roles: map[string]access.Roles{}, Client: guard.Client(o.Private, issuerWait),
 	}
 	var err error
-	for value, role := range o.Roles {
-		if out.Roles[value], err = access.ParseRoles(role); err != nil {
+	for _, value := range slices.Sorted(maps.Keys(o.Roles)) {
+		if out.Roles[value], err = access.ParseRoles(o.Roles[value]); err != nil {
 			return nil, fmt.Errorf("oidc.roles.%s: %w", value, err)
 		}
 	}

@@ -86,12 +86,10 @@ func (c *counter) Write(b []byte) (int, error) {
 
 func (p *program) backupConfig(_ context.Context, a *archive) error {
 	a.manifest.Needs = append(a.manifest.Needs, p.config.secretFiles()...)
-	for name, file := range map[string]string{configEntry: p.config.path, secretsEntry: secretsPath(p.config.path)} {
-		if err := a.addFile(name, file); err != nil {
-			return err
-		}
+	if err := a.addFile(configEntry, p.config.path); err != nil {
+		return err
 	}
-	return nil
+	return a.addFile(secretsEntry, secretsPath(p.config.path))
 }
 
 // secretFiles are the files with passwords and keys that the configuration names.

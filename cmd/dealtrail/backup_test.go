@@ -21,6 +21,7 @@ import (
 // the reports of before, and its events are counted once; who was erased after it was
 // taken stays erased.
 func TestABackupTakenUnderLoadGivesEqualReports(t *testing.T) {
+	t.Parallel()
 	r := startOn(t, writeConfig(t, ""), func(c *Config) { c.Attribution.Every = Duration(24 * time.Hour) })
 	r.register("CASE-1", "https://www.example.com/case")
 	now := time.Now().UTC()

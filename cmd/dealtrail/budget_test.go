@@ -11,6 +11,7 @@ import (
 )
 
 func TestABudgetPageIsFrozenShownAndSharedByCommands(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	if _, err := r.try("budget", "new"); err == nil || !strings.Contains(err.Error(), "start one with") {
 		t.Errorf("without a run: %v", err)

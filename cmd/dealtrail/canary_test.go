@@ -61,6 +61,7 @@ func (c *canaries) secretMail(what, from, to, link string, headers ...string) st
 // and into the text of mail that is kept, lets the whole program read it, and
 // looks into everything that it stores.
 func TestMailThatIsNobodysBusinessLeavesNoTrace(t *testing.T) {
+	t.Parallel()
 	const rita, rolf, buyer, known = "rita@ours.test", "rolf@ours.test", "bruno@buyer.test", "nora@buyer.test"
 	c := &canaries{r: rand.New(rand.NewPCG(7, 7)), words: map[string]string{}}
 	doctor, family := c.put("excluded address")+"@clinic.test", c.put("address of an excluded domain")+"@family.test"
@@ -155,11 +156,31 @@ func (c *canaries) private(put func(user, folder, mail string), rita string) {
 // settle waits until all events are stored.
 func (r *running) settle() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := r.buffer.Settle(ctx); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// laidOut waits for a layout of all that is known, so that reports come quickly.
+func (r *running) laidOut() {
+	r.t.Helper()
+	r.settle()
+	eventually(r.t, "what is known is laid out", func() bool {
+		rows, err := r.db.Query(r.t.Context(), "SELECT toInt64(count()) FROM layouts WHERE as_of = toDateTime64(0, 3, 'UTC') AND inserts = (SELECT sum(last) FROM (SELECT max(max_block_number) + 1 AS last FROM system.parts WHERE database = currentDatabase() AND table IN ('events', 'people') AND active GROUP BY table))")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		defer rows.Close()
+		var n int64
+		for rows.Next() {
+			if err := rows.Scan(&n); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		return n > 0
+	})
 }
 
 // traces returns all that Redis and the database say they have, by where.

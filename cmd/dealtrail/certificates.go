@@ -46,7 +46,8 @@ func (c *Config) checkCertificates() error {
 			return fmt.Errorf("%s: server.acme_domains has %q; expected the names of hosts in small letters, such as go.example.com", c.path, domain)
 		}
 	}
-	for key, value := range map[string]string{"server.tls_listen": s.TLSListen, "server.http_listen": s.HTTPListen} {
+	for _, at := range [][2]string{{"server.tls_listen", s.TLSListen}, {"server.http_listen", s.HTTPListen}} {
+		key, value := at[0], at[1]
 		if _, _, err := net.SplitHostPort(value); err != nil && (value != "" || key == "server.tls_listen") {
 			return fmt.Errorf("%s: %s is %q; expected host:port, such as :443", c.path, key, value)
 		}

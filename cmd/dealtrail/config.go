@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -362,7 +363,8 @@ func (c *Config) check() error {
 	if n := len(c.Server.PublicURL) + 30; n > 70 && public.Scheme == "https" {
 		return fmt.Errorf("%s: server.public_url makes links of %d characters, and mail programs break links over 70; use a shorter host", c.path, n)
 	}
-	for key, value := range map[string]string{"server.listen": c.Server.Listen, "server.tracking_listen": c.Server.TrackingListen} {
+	for _, at := range [][2]string{{"server.listen", c.Server.Listen}, {"server.tracking_listen", c.Server.TrackingListen}} {
+		key, value := at[0], at[1]
 		if _, _, err := net.SplitHostPort(value); err != nil && value != "" {
 			return fmt.Errorf("%s: %s is %q; expected host:port, such as 127.0.0.1:8080", c.path, key, value)
 		}
@@ -378,7 +380,8 @@ func (c *Config) check() error {
 	if len(c.Company.Currency) != 3 || strings.ToUpper(c.Company.Currency) != c.Company.Currency {
 		return fmt.Errorf("%s: company.currency is %q; expected three capital letters, such as EUR", c.path, c.Company.Currency)
 	}
-	for name, rate := range c.Company.Rates {
+	for _, name := range slices.Sorted(maps.Keys(c.Company.Rates)) {
+		rate := c.Company.Rates[name]
 		if d, err := decimal.NewFromString(rate); err != nil || !d.IsPositive() {
 			return fmt.Errorf("%s: company.rates.%s is %q; expected a number over zero in quotes, such as \"0.92\"", c.path, name, rate)
 		}

@@ -37,9 +37,11 @@ func amountsOf(t *testing.T, out, column string) (sum, total *big.Rat, header []
 }
 
 func TestCreditsAddUpOnTheTerminalUnderEveryKeyAndFilter(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	r.load(nil)
 	r.command("import", "content", r.file("cost.csv", "id,title,kind,url,persona,cost,currency\nC1,One pager,größe,https://www.example.com/one,=SUM(A1),10.50,EUR\nC2,=SUM(A1),deck,https://www.example.com/two,,4,USD\n"))
+	r.laidOut()
 	const all = "111.16"
 	for _, by := range []string{"persona", "month"} { // each is a run
 		sum, total, header := amountsOf(t, r.command("attribute", "--by", by, "--format", "csv"), "value")

@@ -40,6 +40,7 @@ func closeServer(t *testing.T) *httptest.Server {
 // A CRM delivers a deal and another one is asked, and within seconds there are deals with
 // their contacts, as the API, the commands and the status say.
 func TestWhatCRMsTellAreDeals(t *testing.T) {
+	t.Parallel()
 	asked := closeServer(t)
 	if r, err := askingClient(false).Get(asked.URL); err == nil {
 		r.Body.Close()

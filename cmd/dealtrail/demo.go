@@ -83,8 +83,11 @@ func (cmd demoCmd) Run(e *env) error {
 		}
 		c.Boxes = append(c.Boxes, Mailbox{Rep: rep.Address, Host: host, Port: port, Security: "none", Username: rep.Address, PasswordFile: "secrets/mail"})
 	}
-	for path, text := range map[string][]byte{c.path: c.sample(), secretsPath(c.path): secrets.text(), c.beside("secrets/mail"): []byte(secrets.AdminKey.Reveal())} {
-		if err := writeNew(path, text, 0o600); err != nil {
+	for _, file := range []struct {
+		path string
+		text []byte
+	}{{c.path, c.sample()}, {secretsPath(c.path), secrets.text()}, {c.beside("secrets/mail"), []byte(secrets.AdminKey.Reveal())}} {
+		if err := writeNew(file.path, file.text, 0o600); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ import (
 // TestDemoTourTicksItselfInTheBrowser starts the demo as a user does and goes
 // through its four steps.
 func TestDemoTourTicksItselfInTheBrowser(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	ctx, cancel := context.WithCancel(t.Context())
 	var out syncBuffer
@@ -39,7 +40,7 @@ func TestDemoTourTicksItselfInTheBrowser(t *testing.T) {
 		signIn = regexp.MustCompile(`http://\S+/signin\?code=\S+`).FindString(out.String())
 		return signIn != ""
 	})
-	if took := time.Since(started); took > time.Minute {
+	if took := time.Since(started); took > 3*time.Minute { // a tenth of it where nothing else runs
 		t.Errorf("the first page took %s", took)
 	}
 	base := signIn[:strings.Index(signIn, "/signin")]
@@ -94,7 +95,7 @@ func TestDemoTourTicksItselfInTheBrowser(t *testing.T) {
 	client, differ := &api.Client{URL: base, Key: secrets.AdminKey.Reveal()}, []string{}
 	eventually(t, "pages and API say the same", func() bool {
 		differ = pagesDiffer(t, tab, client)
-		return len(differ) == 0 || time.Since(started) > 3*time.Minute
+		return len(differ) == 0 || time.Since(started) > 10*time.Minute
 	})
 	if len(differ) > 0 {
 		t.Errorf("%d differences, such as %q", len(differ), differ[:min(len(differ), 10)])
@@ -102,6 +103,7 @@ func TestDemoTourTicksItselfInTheBrowser(t *testing.T) {
 }
 
 func TestDemoStopsWhenTheFirstRunIsComplete(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	for range 2 { // what an earlier demo left is replaced
 		var out syncBuffer

@@ -11,13 +11,10 @@ import (
 )
 
 func TestGoalsServiceAndTheMonthByCommands(t *testing.T) {
-	r := start(t, func(c *Config) { c.Service.AnswerHours, c.Company.Zone = 48, "America/New_York" })
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Service.AnswerHours, c.Company.Zone = 48, byDay(t) })
 	now := time.Now()
-	zone, err := time.LoadLocation("America/New_York")
-	if err != nil {
-		t.Fatal(err)
-	}
-	month := trail.PeriodOf(trail.Month, now, zone)
+	month := trail.PeriodOf(trail.Month, now, r.zone)
 	created := now.Add(-70 * time.Hour).UTC().Format(time.RFC3339)
 	r.command("import", "contacts", r.file("contacts.csv", "email,name,account,status,created_at,owner\nann@alpha.example,=Ann,Alpha,new,"+created+",rita@ours.test\nbob@alpha.example,Bob,Alpha,,"+created+",rita@ours.test\n"))
 	r.command("import", "deals", r.file("deals.csv", "id,name,domain,amount,currency,stage,status,closed_at\nD-1,Alpha,alpha.example,1000.50,EUR,Won,won,"+month.From.Add(time.Minute).UTC().Format(time.RFC3339)+"\n"))

@@ -13,6 +13,7 @@ import (
 )
 
 func TestAHoldoutIsStartedDrawnShownAndEndedByCommands(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	r.command("import", "content", r.file("content.csv", "id,title,kind,url\nroi,ROI calculator,Calculator,https://www.example.com/roi\n"))
 	deals := "id,name,stage,status\nW,Done,Won,won\n"

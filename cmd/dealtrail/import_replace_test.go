@@ -19,6 +19,7 @@ func (r *running) dealIDs() (ids []string) {
 }
 
 func TestAnImportThatReplacesRetractsWhatIsGoneEndToEnd(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	r.load(nil)
 	full := strings.Join(company["deals"], "\n") + "\n"
@@ -64,6 +65,7 @@ func TestAnImportThatReplacesRetractsWhatIsGoneEndToEnd(t *testing.T) {
 }
 
 func TestReplaceIsRefusedWithAWayOn(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	r.load(nil)
 	before := r.events()

@@ -125,7 +125,8 @@ func (cmd initCmd) writeServices() error {
 	if cmd.Services == "" {
 		return nil
 	}
-	for name, address := range map[string]string{"redis": "redis://:%s@redis:6379/0", "clickhouse": "clickhouse://dealtrail:%s@clickhouse:9000/dealtrail"} {
+	for _, service := range [][2]string{{"redis", "redis://:%s@redis:6379/0"}, {"clickhouse", "clickhouse://dealtrail:%s@clickhouse:9000/dealtrail"}} {
+		name, address := service[0], service[1]
 		file := filepath.Join(cmd.Services, name+"_password")
 		if err := cmd.write(file, []byte(rand.Text()), 0o644); err != nil {
 			return err

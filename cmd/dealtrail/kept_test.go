@@ -15,6 +15,7 @@ import (
 // leaves no trace, also after a restart, until that is taken back. And what the rep
 // says of a click is what reports say.
 func TestARepSeesWhatIsKeptAndSaysWhatIsNotToBe(t *testing.T) {
+	t.Parallel()
 	const ana, doctor, buyer = "ana@ours.test", "doctor@clinic.test", "bo@buyer.test"
 	server := mailtest.Dovecot(t, ana)
 	edit := func(c *Config) {

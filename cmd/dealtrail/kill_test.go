@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"dealtrail/trail/freeport"
 )
 
 // process starts dealtrail serve as a process of its own and waits until it
@@ -73,12 +74,12 @@ func parentAndState(path string) (parent, state string) {
 }
 
 func TestKilledServeLeavesNoChildAndStartsAgainAtOnce(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	t.Parallel()
+	ports, err := freeport.Find(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := ln.Addr().String()
-	ln.Close()
+	address := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	config := writeConfig(t, fmt.Sprintf("[server]\nlisten = %q\npublic_url = \"http://%s\"\n", address, address))
 	first := process(t, config, "http://"+address)
 	kids := children(t, first.Process.Pid)

@@ -15,6 +15,7 @@ import (
 )
 
 func TestLiftIsAnsweredByAPIAndCommand(t *testing.T) {
+	t.Parallel()
 	r := start(t, func(c *Config) { c.Attribution.Every = Duration(24 * time.Hour) })
 	if _, err := r.try("lift"); err == nil || !strings.Contains(err.Error(), "has compared deals") {
 		t.Errorf("before any run: %v", err)

@@ -24,6 +24,7 @@ import (
 // TestWholeLoopWithRealParts goes the whole way once, in the order in which it
 // happens to a company: mail, click, deal, run, page, API, review.
 func TestWholeLoopWithRealParts(t *testing.T) {
+	t.Parallel()
 	const rep, buyer = "rita@ours.test", "bruno@buyer.test"
 	landed := make(chan string, 1)
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

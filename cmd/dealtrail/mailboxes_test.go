@@ -109,6 +109,7 @@ func letter(from, to string) string {
 const caseCSV = "id,title,kind,url\nCASE-1,The case study,case study,https://www.example.com/case\n"
 
 func TestMailboxAddedWhileRunningIsReadAndDisturbsNoOther(t *testing.T) {
+	t.Parallel()
 	const ana, ben, sales = "ana@ours.test", "ben@ours.test", "sales@ours.test"
 	server := mailtest.Dovecot(t, ana, ben, sales)
 	watched := newGate(t, server.Addr())
@@ -183,6 +184,7 @@ func held(r *running, username string) bool {
 }
 
 func TestParkedMailboxResumes(t *testing.T) {
+	t.Parallel()
 	const ana, ben = "ana@ours.test", "ben@ours.test"
 	server := mailtest.Dovecot(t, ana, ben)
 	var file string
@@ -209,6 +211,7 @@ func TestParkedMailboxResumes(t *testing.T) {
 }
 
 func TestFortyMailboxesOfWhichThreeAreWrong(t *testing.T) {
+	t.Parallel()
 	var users []string
 	for i := range 37 {
 		users = append(users, fmt.Sprintf("rep%02d@ours.test", i))
@@ -298,6 +301,7 @@ func notOnDisk(t *testing.T, r *running, text string) {
 }
 
 func TestMailboxIsOneRepsAndTheConfigurationsFirst(t *testing.T) {
+	t.Parallel()
 	const ana = "ana@ours.test"
 	server := mailtest.Dovecot(t, ana)
 	r := start(t, func(c *Config) {

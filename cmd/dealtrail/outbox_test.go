@@ -53,6 +53,7 @@ func (p *postbox) got() (mails, posts []string) {
 }
 
 func TestServeSendsWhatIsDueAndStatusTellsWhatItCannot(t *testing.T) {
+	t.Parallel()
 	box := &postbox{status: 200}
 	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return box, nil }))
 	server.Domain = "localhost"
@@ -71,7 +72,8 @@ func TestServeSendsWhatIsDueAndStatusTellsWhatItCannot(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A company whose review of last week is due, while nothing runs.
-	r := startOn(t, path, nil)
+	zone := byDay(t)
+	r := startOn(t, path, func(c *Config) { c.Company.Zone = zone })
 	week, since := trail.UsualReview.Due(time.Now(), r.zone)
 	before := since.Add(-48 * time.Hour).UTC().Truncate(time.Second)
 	told := trail.Registration("csv", trail.DealKind, "D-1", trail.State{}, trail.State{Attrs: map[string]string{"name": "Big", "status": "open", "created_at": before.Format(time.RFC3339)}}, before)
@@ -91,7 +93,7 @@ func TestServeSendsWhatIsDueAndStatusTellsWhatItCannot(t *testing.T) {
 		c.SMTP.Host, c.SMTP.Port, c.SMTP.TLS, c.SMTP.From = "127.0.0.1", ln.Addr().(*net.TCPAddr).Port, "none", "dealtrail <dealtrail@ours.test>"
 		c.Review.MailTo, c.Review.Dir = []string{"lee@ours.test"}, "taken"
 		c.Digest.On = true
-		c.Company.Domains = []string{"ours.test"}
+		c.Company.Domains, c.Company.Zone = []string{"ours.test"}, zone
 		c.Chats = []Chat{{Name: "sales", Kind: "slack", URLFile: "hook", Events: []string{"review_ready"}, AllowPrivate: true}}
 	})
 	eventually(t, "mail and chat know of the review", func() bool {

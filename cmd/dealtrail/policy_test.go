@@ -18,6 +18,7 @@ import (
 	"dealtrail/api"
 	"dealtrail/dashboards"
 	"dealtrail/ingest"
+	"dealtrail/ingest/redistest"
 	"dealtrail/ingest/track"
 	"dealtrail/trail"
 )
@@ -32,20 +33,12 @@ type guarded struct {
 }
 
 func newGuarded(t *testing.T) *guarded {
-	child, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { child.Close() })
 	config, err := loadConfig(writeConfig(t, ""), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &program{config: config, secrets: &Secrets{AdminKey: "dt_admin-of-this-test"}, log: slog.New(slog.DiscardHandler)}
-	if p.redis, err = ingest.Connect(child.URL()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.redis.Close() })
+	_, p.redis = redistest.Start(t)
 	if err := p.openAccess(t.Context(), trail.ContactKey("a key of contacts, long enough for it")); err != nil {
 		t.Fatal(err)
 	}

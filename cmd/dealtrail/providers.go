@@ -109,7 +109,8 @@ func (p Provider) check() error {
 			err = cmp.Or(err, need(why, "client_secret_file"))
 		}
 	}
-	for key, value := range map[string]string{"auth_url": p.AuthURL, "token_url": p.TokenURL} {
+	for _, at := range [][2]string{{"auth_url", p.AuthURL}, {"token_url", p.TokenURL}} {
+		key, value := at[0], at[1]
 		u, bad := url.Parse(value)
 		if value != "" && (bad != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname()))) {
 			err = cmp.Or(err, fmt.Errorf("%s is %q; expected an address that begins with https://", key, value))

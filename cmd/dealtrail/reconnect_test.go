@@ -107,6 +107,7 @@ func TestConnectingAgainKeepsWhatTheListSays(t *testing.T) {
 }
 
 func TestAMailboxThatFailsForLongNeedsAPerson(t *testing.T) {
+	t.Parallel()
 	const ana = "ana@ours.test"
 	r := start(t, nil)
 	if err := r.api.Post(t.Context(), "/v1/mailboxes?check=false", []any{map[string]any{"rep": ana, "host": "localhost", "port": 1, "security": "none", "password": "x"}}, &api.MailboxReport{}); err != nil {
@@ -150,6 +151,7 @@ func (a *awayForScripts) ProcessPipelineHook(next redis.ProcessPipelineHook) red
 // Of an added mailbox no file is to be mended, and what was renewed while Redis was
 // away is stored by the next try.
 func TestRenewedConsentThatCannotBeStoredSaysWhereAndIsNotLost(t *testing.T) {
+	t.Parallel()
 	good := "r0"
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if q.PostFormValue("refresh_token") != good {

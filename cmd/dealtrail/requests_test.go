@@ -16,6 +16,7 @@ import (
 )
 
 func TestRequestsAreAskedListedAndAnsweredByCommands(t *testing.T) {
+	t.Parallel()
 	r := start(t, func(c *Config) { c.Review.AnswerDays = 3 })
 	r.command("import", "content", r.file("content.csv", "id,title,kind,url\nfaq,Security FAQ,Page,https://www.example.com/faq\n"))
 	r.command("import", "deals", r.file("deals.csv", "id,name,amount,currency,stage,status\nD-1,Alpha,1000.50,EUR,Demo,open\nD-2,Beta,70,USD,Demo,open\n"))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,8 +142,8 @@ func (r *restoring) restore(ctx context.Context, file string, identities []age.I
 	if err := r.erase(ctx); err != nil {
 		return err
 	}
-	for table, n := range m.Tables {
-		if r.rows[table] != n {
+	for _, table := range slices.Sorted(maps.Keys(m.Tables)) {
+		if n := m.Tables[table]; r.rows[table] != n {
 			return fmt.Errorf("the table %s got %d rows, and the backup has %d", table, r.rows[table], n)
 		}
 	}
@@ -292,7 +293,8 @@ func (r *restoring) erase(ctx context.Context) error {
 	if err := r.heed(ctx); err != nil { // there may be no table with rows
 		return err
 	}
-	for contact, called := range r.came {
+	for _, contact := range slices.Sorted(maps.Keys(r.came)) {
+		called := r.came[contact]
 		var addresses, names []string
 		for _, p := range called {
 			addresses, names = append(addresses, p.Address), append(names, p.Name)

@@ -28,7 +28,7 @@ func reviewed(t *testing.T) (r *running, week string) {
 	t.Helper()
 	r = start(t, func(c *Config) {
 		c.Company.CRMURL = "https://crm.example.com/deals/{id}"
-		c.Company.Zone = "America/New_York"
+		c.Company.Zone = byDay(t)
 	})
 	now := time.Now().In(r.zone)
 	week = trail.WeekOf(now, r.zone)
@@ -51,6 +51,7 @@ func reviewed(t *testing.T) (r *running, week string) {
 }
 
 func TestTheReviewIsTheSameByAPICommandAndFormat(t *testing.T) {
+	t.Parallel()
 	r, week := reviewed(t)
 	review := ask1[trail.Review](r, "/v1/review?week="+week)
 	if l := review.Leads[0]; l.Address != "bob@acme.test" || l.CRM != "https://crm.example.com/deals/D-1" || !strings.Contains(l.Why, "was lost: price") {
@@ -102,6 +103,7 @@ func TestTheReviewIsTheSameByAPICommandAndFormat(t *testing.T) {
 }
 
 func TestDecisionsTravelThroughAPIFileAndCommand(t *testing.T) {
+	t.Parallel()
 	r, week := reviewed(t)
 	decide := func(in map[string]any) (d trail.Decision, err error) {
 		return d, r.api.Post(t.Context(), "/v1/review/"+week+"/decisions", in, &d)
@@ -245,7 +247,8 @@ func TestReviewSettingsThatCannotWorkAreRefused(t *testing.T) {
 }
 
 func TestServeWritesTheReviewThatIsDue(t *testing.T) {
-	r := start(t, nil)
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Company.Zone = byDay(t) })
 	week, since := trail.UsualReview.Due(time.Now(), r.zone)
 	before := since.Add(-48 * time.Hour).UTC().Truncate(time.Second)
 	told := trail.Registration("csv", trail.DealKind, "D-1", trail.State{}, trail.State{Attrs: map[string]string{"name": "Big", "status": "open", "created_at": before.Format(time.RFC3339)}}, before)

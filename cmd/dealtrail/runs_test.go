@@ -15,6 +15,7 @@ import (
 )
 
 func TestRunsAreListedAndComparedByCommands(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	r.load(nil)
 	r.command("attribute", "--model", "first")
@@ -105,6 +106,7 @@ func checkRunAnswers(t *testing.T, r *running, a, b string) {
 
 // While the test holds what lets one process compute, nothing is computed; what a run says of itself, the test says.
 func TestAttributeShowsHowFarTheRunIsAndStopsItWhenInterrupted(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	r.load(nil)
 	var release func()

@@ -24,6 +24,7 @@ func (r *running) share(args ...string) (out, told string) {
 }
 
 func TestShareCommandPrintsTheLinkAloneAndWarnsBesideIt(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	r.command("import", "content", r.file("content.csv", "id,title,kind,url\nC1,www.ours.test,Pricing,https://www.example.com/prices\n"))
 	link, told := r.share("--content", "C1", "--rep", "rita@ours.test", "--permanent")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +20,7 @@ import (
 	"dealtrail/ingest"
 	"dealtrail/store/chdb"
 	"dealtrail/trail"
+	"dealtrail/trail/freeport"
 )
 
 // soaking says that these tests run as make soak runs them: longer, faster, more
@@ -92,12 +92,11 @@ type served struct {
 // ones. Nothing is started.
 func site(t *testing.T, text string, secrets *Secrets, args ...string) *served {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Find(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := ln.Addr().String()
-	ln.Close()
+	address := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	if secrets == nil {
 		fresh := newSecrets()
 		secrets = &fresh

@@ -98,6 +98,7 @@ func curlHead(t *testing.T, args ...string) (status, location string) {
 }
 
 func TestTrackedLinksKeepEveryByteOfTheirTarget(t *testing.T) {
+	t.Parallel()
 	targets := targetList(t, "targets.txt")
 	r := start(t, nil)
 	links := make([]string, len(targets))
@@ -138,6 +139,7 @@ func TestTrackedLinksKeepEveryByteOfTheirTarget(t *testing.T) {
 }
 
 func TestTargetsThatNoLinkMayHaveAreRefused(t *testing.T) {
+	t.Parallel()
 	targets := targetList(t, "refused.txt")
 	r := start(t, nil)
 	inParallel(len(targets), func(i int) {
@@ -157,6 +159,7 @@ func TestTargetsThatNoLinkMayHaveAreRefused(t *testing.T) {
 
 // What is added where a link is copied out of a sentence, a table or a damaged mail.
 func TestLinksWorkWithWhatIsCopiedAlong(t *testing.T) {
+	t.Parallel()
 	const to = "https://www.example.com/a%2Fb?c=[d]+e#f"
 	r := start(t, nil)
 	if err := r.api.Post(t.Context(), "/v1/content", map[string]string{"id": "T", "url": to}, nil); err != nil {
@@ -244,6 +247,7 @@ func (p *rawSite) take() string {
 // A browser writes some characters of a URL in its own way, so what it does with
 // the link is compared with what it does with the target itself.
 func TestBrowserLandsWhereTheTargetLeads(t *testing.T) {
+	t.Parallel()
 	site := serveRaw(t)
 	var body bytes.Buffer
 	w := csv.NewWriter(&body)

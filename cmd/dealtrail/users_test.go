@@ -17,6 +17,7 @@ import (
 // TestPeopleAndKeysFromTheCommandLine goes the way of who sets dealtrail up: the first
 // link, people, roles, keys, and what each then sees over HTTP of a deal.
 func TestPeopleAndKeysFromTheCommandLine(t *testing.T) {
+	t.Parallel()
 	r := start(t, nil)
 	var said strings.Builder
 	if err := r.sayFirstLink(t.Context(), &said); err != nil || !strings.Contains(said.String(), "/signin?code=") {

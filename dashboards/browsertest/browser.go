@@ -33,7 +33,7 @@ func Open(t testing.TB) context.Context {
 	for _, f := range []string{"disable-background-networking", "disable-component-update", "disable-sync", "disable-quic"} {
 		options = append(options, chromedp.Flag(f, true))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)

@@ -292,7 +292,7 @@ func TestLargeBouncesAreReadInBoundedTime(t *testing.T) {
 		if _, _, err := readAs(knows(t, "m1@harbor.example"), []byte(message), mailbox.Inbox, rep, arrived); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(began); took > 10*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%s took %s", name, took)
 		} else {
 			t.Logf("%s: %s", name, took)
@@ -312,7 +312,7 @@ func FuzzBounce(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		began := time.Now()
 		got, reason, err := readAs(r, raw, mailbox.Inbox, rep, arrived)
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Fatalf("%d bytes took %s", len(raw), took)
 		}
 		if err != nil || (len(got) == 0) == (reason == "") {

@@ -80,9 +80,9 @@ func (b *Box) Validate() error {
 	if b.Name == "" {
 		return trail.Problemf(trail.Invalid, "A mailbox has no name.")
 	}
-	for setting, value := range map[string]string{"host": b.Host, "username": b.Username, "rep": b.Rep} {
-		if value == "" {
-			return trail.Problemf(trail.Invalid, "Mailbox %q: %s must be set.", b.Name, setting)
+	for _, set := range [][2]string{{"host", b.Host}, {"username", b.Username}, {"rep", b.Rep}} {
+		if set[1] == "" {
+			return trail.Problemf(trail.Invalid, "Mailbox %q: %s must be set.", b.Name, set[0])
 		}
 	}
 	if trail.Domain(b.Rep) == "" {

@@ -114,7 +114,7 @@ func (g *ground) count() int {
 func (g *ground) poller(t testing.TB, boxes ...mailbox.Box) *mailbox.Poller {
 	return &mailbox.Poller{
 		Boxes: boxes, Reader: reader(t), Emit: g.emit, Memory: g.memory(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Every: 50 * time.Millisecond, Settle: 20 * time.Millisecond, Patience: 5 * time.Second,
+		Every: 50 * time.Millisecond, Settle: 20 * time.Millisecond, Patience: time.Minute,
 		Backoff: func(int) time.Duration { return 20 * time.Millisecond },
 	}
 }
@@ -132,7 +132,7 @@ func run(t testing.TB, p *mailbox.Poller) (stop func()) {
 			if err != nil {
 				t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Error("Run does not return after its context ended")
 		}
 	})
@@ -140,12 +140,15 @@ func run(t testing.TB, p *mailbox.Poller) (stop func()) {
 	return stop
 }
 
+// patience is for what comes in a moment, unless the machine is very busy.
+const patience = 3 * time.Minute
+
 // eventually polls a condition until it holds.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	over := time.After(20 * time.Second)
+	over := time.After(patience)
 	for !holds() {
 		select {
 		case <-over:

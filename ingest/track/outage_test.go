@@ -22,14 +22,17 @@ func TestClickSurvivesABufferThatFails(t *testing.T) {
 		"fails":  func(context.Context, ...trail.Event) error { return errors.New("disk is full") },
 		"blocks": func(ctx context.Context, _ ...trail.Event) error { <-ctx.Done(); return ctx.Err() },
 	} {
-		r := newRig(t, func(t *track.Tracker) { t.Emit = emit })
+		// How long the answer may wait; how long it takes is the machine's too.
+		r := newRig(t, func(tr *track.Tracker) {
+			tr.Emit = func(ctx context.Context, events ...trail.Event) error {
+				if until, ok := ctx.Deadline(); !ok || time.Until(until) > 50*time.Millisecond {
+					t.Errorf("%s: the buffer may take until %v", name, until)
+				}
+				return emit(ctx, events...)
+			}
+		})
 		token := r.add(trail.Target{Content: "deck", URL: "https://example.com/deck"})
-		r.ask("HEAD", "/c/"+token) // opens the connection
-		start := time.Now()
 		res, _ := r.ask("GET", "/c/"+token)
-		if took := time.Since(start); took > 200*time.Millisecond { // 50 and what a loaded machine adds
-			t.Errorf("%s: redirect after %v", name, took)
-		}
 		if res.StatusCode != 302 || res.Header.Get("Location") != "https://example.com/deck" || r.Lost() != 1 {
 			t.Errorf("%s: %d, %d lost", name, res.StatusCode, r.Lost())
 		}
@@ -90,7 +93,7 @@ func TestClosedWindowsCount(t *testing.T) {
 		if err != nil {
 			t.Errorf("the event's context ended with the request: %v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("no event")
 	}
 }

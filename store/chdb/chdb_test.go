@@ -123,6 +123,9 @@ func code(err error) int32 {
 	return 0
 }
 
+// patience is for what comes in a moment, unless the machine is very busy.
+const patience = 3 * time.Minute
+
 // until polls until done says so, and fails the test when that takes longer than limit.
 func until(t *testing.T, limit time.Duration, what string, done func() bool) {
 	t.Helper()

@@ -1,4 +1,4 @@
-// Package storetest gives tests a fresh database on the real embedded engine.
+// Package storetest gives tests an empty database on the real embedded engine.
 package storetest
 
 import (
@@ -81,36 +81,69 @@ func stop() error {
 // and is dropped when the test ends.
 func Options(t testing.TB) store.Options {
 	t.Helper()
-	o := store.Options{
-		Dial:     Engine(t).DialContext,
-		Database: fmt.Sprintf("test_%d", opened.Add(1)),
-		Log:      slog.New(slog.DiscardHandler),
-	}
+	o := options(t, fmt.Sprintf("test_%d", opened.Add(1)))
 	t.Cleanup(func() {
-		other := o
-		other.Database = "default"
-		db, err := store.Open(context.Background(), other)
-		if err == nil {
-			err = db.Exec(context.Background(), "DROP DATABASE IF EXISTS "+o.Database)
-			db.Close()
-		}
-		if err != nil {
+		if err := besides(o, func(ctx context.Context, other *store.DB) error { return drop(ctx, other, o.Database) }); err != nil {
 			t.Errorf("drop the test's database: %v", err)
 		}
 	})
 	return o
 }
 
-// Open returns a fresh database with its schema, dropped when the test ends.
+func options(t testing.TB, database string) store.Options {
+	t.Helper()
+	return store.Options{Dial: Engine(t).DialContext, Database: database, Log: slog.New(slog.DiscardHandler)}
+}
+
+// besides does something to a database from another.
+func besides(o store.Options, do func(context.Context, *store.DB) error) error {
+	ctx := context.Background() // the test's has ended
+	o.Database = "default"
+	other, err := store.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+	return do(ctx, other)
+}
+
+func drop(ctx context.Context, other *store.DB, database string) error {
+	return other.Exec(ctx, "DROP DATABASE IF EXISTS "+database)
+}
+
+// Open returns an empty database with its schema, which nobody else has until the test
+// ends. To make the schema takes longer than most tests: a database that is as its
+// schema made it, but for rows, is emptied and serves another test.
 func Open(t testing.TB) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), Options(t))
+	o := options(t, emptied.take())
+	fresh := o.Database == ""
+	if fresh {
+		o.Database = fmt.Sprintf("test_%d", opened.Add(1))
+	}
+	t.Cleanup(func() {
+		err := besides(o, func(ctx context.Context, other *store.DB) error {
+			if t.Failed() {
+				return drop(ctx, other, o.Database)
+			}
+			return emptied.put(ctx, other, o.Database)
+		})
+		if err != nil {
+			t.Errorf("empty or drop the test's database: %v", err)
+		}
+	})
+	db, err := store.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
+	if fresh {
+		if err := db.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := emptied.learn(t.Context(), db, o.Database); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return db
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -113,9 +114,9 @@ func (f *Feeds) bothSides(ctx context.Context, s *Source) (there, here map[strin
 	}
 	there, here = map[string]ledgerLine{}, map[string]ledgerLine{}
 	var ids []string
-	for id, text := range lines {
+	for _, id := range slices.Sorted(maps.Keys(lines)) {
 		var line ledgerLine
-		if err := json.Unmarshal([]byte(text), &line); err != nil {
+		if err := json.Unmarshal([]byte(lines[id]), &line); err != nil {
 			return nil, nil, fmt.Errorf("read what a CRM said of deal %s: %w", id, err)
 		}
 		there[id] = line

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"dealtrail/ingest"
 	"dealtrail/ingest/crm"
+	"dealtrail/ingest/redistest"
 	"dealtrail/store"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
@@ -40,16 +40,7 @@ func newWorld(t testing.TB, sources ...*Source) *world {
 	t.Helper()
 	w := &world{t: t, db: storetest.Open(t), clock: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	log := slog.New(slog.NewTextHandler(&w.log, nil))
-	server, err := ingest.StartRedis(t.Context(), ingest.RedisOptions{Dir: t.TempDir(), Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	rdb, err := ingest.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rdb.Close() })
+	_, rdb := redistest.Start(t)
 	now := func() time.Time { w.clock = w.clock.Add(time.Millisecond); return w.clock }
 	w.Feeds = &Feeds{
 		Redis: rdb, Sources: sources, Public: "https://go.example.com", Now: now, Log: log,

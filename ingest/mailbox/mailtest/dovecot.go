@@ -15,6 +15,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"dealtrail/trail/freeport"
 )
 
 // SentFolder is the localized name of each user's Sent folder; the server marks
@@ -79,9 +81,12 @@ func run(t TB, s *Server, users []string) *Server {
 	t.Cleanup(s.Stop)
 	// Another process may take a port between our look and Dovecot's.
 	for try := 1; ; try++ {
-		s.Port, s.TLSPort = freePort(t), freePort(t)
-		err := s.start()
-		if err == nil {
+		ports, err := freeport.Find(2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Port, s.TLSPort = ports[0], ports[1]
+		if err = s.start(); err == nil {
 			return s
 		}
 		s.Stop()
@@ -229,14 +234,4 @@ func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 func (s *Server) log() string {
 	text, _ := os.ReadFile(s.path("log"))
 	return string(text)
-}
-
-// freePort returns a port that was free a moment ago.
-func freePort(t TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
