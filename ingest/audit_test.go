@@ -56,7 +56,7 @@ func TestAnErasedEventIsErasedOnceWhateverItsCopiesAndRevisions(t *testing.T) {
 	p.exec(t, "ALTER TABLE events DELETE WHERE id IN (SELECT id FROM removed) SETTINGS mutations_sync = 2")
 	want := trail.Balance{Accepted: 18, Stored: 7, Revisions: 4, Duplicates: 4, Erased: 3}
 	p.wantBalance(t, "erased", want)
-	p.exec(t, "ALTER TABLE events DELETE WHERE id NOT IN (SELECT id FROM (SELECT DISTINCT id FROM events LIMIT 5)) SETTINGS mutations_sync = 2")
+	p.exec(t, "ALTER TABLE events DELETE WHERE id NOT IN (SELECT id FROM (SELECT DISTINCT id FROM events ORDER BY id LIMIT 5)) SETTINGS mutations_sync = 2")
 	want.Stored, want.Missing = 5, 2
 	p.wantBalance(t, "erased, and others lost", want)
 }
