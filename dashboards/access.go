@@ -23,6 +23,7 @@ type signInPage struct {
 	Next     string
 	Provider string // name of the provider by which people sign in too; "" for none
 	Problem  string
+	Ended    bool // a session that was there has ended
 }
 
 func (s *Site) signInPage(c echo.Context) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -165,6 +166,10 @@ func smallForms(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if strings.HasPrefix(c.Request().Header.Get(echo.HeaderContentType), echo.MIMEApplicationForm) {
 			c.Request().Body = http.MaxBytesReader(c.Response(), c.Request().Body, 1<<20)
+			// A handler that reads one field would take the form for an empty one.
+			if tooLarge := (*http.MaxBytesError)(nil); errors.As(c.Request().ParseForm(), &tooLarge) {
+				return trail.Problemf(trail.TooLarge, "What was sent is larger than the %d MB that a form may have. Shorten it; files have forms of their own.", tooLarge.Limit>>20)
+			}
 		}
 		return next(c)
 	}
