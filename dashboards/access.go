@@ -44,6 +44,9 @@ func (s *Site) renderSignIn(c echo.Context, status int, p signInPage) error {
 			p.Provider = s.Access.OIDC.Name
 		}
 	}
+	if p.First {
+		p.Title = "Begin with dealtrail"
+	}
 	return s.render(c, status, "signin", p)
 }
 

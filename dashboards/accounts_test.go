@@ -212,6 +212,9 @@ func TestPagesShowEachRoleWhatIsTheirs(t *testing.T) {
 			}
 		}
 		page := a.do(auditor, "GET", "/content/"+synth.Popular, nil).Body.String()
+		if strings.Contains(page, "No deal yet") || strings.Contains(page, "Nothing has happened") {
+			t.Error("an auditor reads that nothing happened")
+		}
 		for _, left := range []string{"Only a rep, a manager, a marketer or an admin can do this.", "Only a marketer or an admin can do this."} {
 			if !strings.Contains(page, left) {
 				t.Errorf("an auditor does not learn: %s", left)

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
+	"dealtrail/access"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -25,7 +26,8 @@ type contentPage struct {
 	Unshown   int    // senders who are shown to nobody else
 	Names     string // how reps are shown, and since when
 	Stages    []stageLine
-	AllStages int // how many lines there are, where the page shows a part
+	AllStages int  // how many lines there are, where the page shows a part
+	Narrow    bool // the reader sees a part of the deals, if any
 	NoteCount int
 	AllNotes  int    // of notes, where the page shows a part
 	Words     string // its numbers in sentences
@@ -149,6 +151,7 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 	page.Names = s.namesNotice(c.Request().Context())
 	page.Stages, page.AllStages = firstRows(c, stageLines(stages), atFirst)
 	page.Words = inWords(d.ContentRow, earnedUnder(models, l.Model), l)
+	page.Narrow = !access.From(c.Request().Context()).View.All
 	page.Deals = d.DealRows
 	slices.SortStableFunc(page.Deals, func(a, b trail.DealRow) int { return valueOf(b.Credit).Cmp(valueOf(a.Credit)) })
 	page.Trail = newTrailTable(l, d.Events, "content")

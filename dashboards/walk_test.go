@@ -49,7 +49,7 @@ func (w *walker) walkedPages() {
 			"/", "/?kind=video&since=2026-10-01", "/content/" + synth.Popular, "/content/compare?a=" + synth.Popular + "&b=" + synth.Best, "/content/new", "/content/found", "/lift", "/lift/" + synth.Best, "/holdouts", "/lists",
 			"/why?content=" + synth.Popular, "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain, "/reps", "/review?week=2026-W47", "/send", "/send?stage=Demo", "/send?deal=" + d.ID, "/share?q=product",
 			"/requests", "/notes", "/numbers", "/month?month=2026-10", "/baseline", "/dictionary", "/models", "/status", "/quality", "/runs", "/start", "/signin?code=abc", "/demo", "/own-data",
-			"/mailbox?rep=anna@us.example", "/budget",
+			"/mailbox?rep=anna@us.example", "/budget", "/nothing/here",
 		}},
 		{askedSite(w.T), []string{"/requests", "/notes", "/content/faq", "/deals/D-1"}},
 		{mailSite(w.T), []string{"/connect?for=" + longRep, "/connect?mailbox=parked", "/baseline", "/content/found", "/status", "/", "/review?week=2026-W47"}}, // nothing is there yet
@@ -224,6 +224,9 @@ func (w *walker) walk(address string, width int64) {
 		w.press(kb.Tab) // browsers show the focus to who uses keys
 		for _, e := range evaluate[[]string](w.T, w.ctx, unseen) {
 			w.Errorf("%s: nothing shows that it has the focus: %s", where(address), e)
+		}
+		if n := evaluate[int](w.T, w.ctx, `[...document.querySelectorAll("table")].filter(t => getComputedStyle(t).display !== "table").length`); n > 0 {
+			w.Errorf("%s: in %d tables the heads do not stand above their columns", where(address), n)
 		}
 		for _, b := range w.barriers("") {
 			w.Errorf("%s at %d: %s", where(address), width, b)
