@@ -49,7 +49,7 @@ func (w *walker) walkedPages() {
 			"/", "/?kind=video&since=2026-10-01", "/content/" + synth.Popular, "/content/compare?a=" + synth.Popular + "&b=" + synth.Best, "/content/new", "/content/found", "/lift", "/lift/" + synth.Best, "/holdouts", "/lists",
 			"/why?content=" + synth.Popular, "/deals", "/deals/" + d.ID, "/contacts/" + d.Contacts[0].Address, "/accounts/" + d.Domain, "/reps", "/review?week=2026-W47", "/send", "/send?stage=Demo", "/send?deal=" + d.ID, "/share?q=product",
 			"/requests", "/notes", "/numbers", "/month?month=2026-10", "/baseline", "/dictionary", "/models", "/status", "/quality", "/runs", "/start", "/signin?code=abc", "/demo", "/own-data",
-			"/mailbox?rep=anna@us.example", "/budget", "/nothing/here",
+			"/mailbox?rep=anna@us.example", "/budget",
 		}},
 		{askedSite(w.T), []string{"/requests", "/notes", "/content/faq", "/deals/D-1"}},
 		{mailSite(w.T), []string{"/connect?for=" + longRep, "/connect?mailbox=parked", "/baseline", "/content/found", "/status", "/", "/review?week=2026-W47"}}, // nothing is there yet
