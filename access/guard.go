@@ -76,6 +76,9 @@ func (a Asker) decide(who Roles) error {
 	case a.Roles == 0:
 		return trail.Problemf(trail.Unauthorized, "Send an API key as \"Authorization: Bearer KEY\", or sign in.")
 	case !who.Has(a.Roles), a.owner != 0 && !who.Has(a.owner):
+		if a.Session != "" { // people cannot become a key
+			who &= Everybody
+		}
 		return trail.Problemf(trail.Forbidden, "You may not do this: it takes %s.", who.Who())
 	}
 	return nil

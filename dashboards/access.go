@@ -23,6 +23,7 @@ type signInPage struct {
 	Next     string
 	Provider string // name of the provider by which people sign in too; "" for none
 	Problem  string
+	Ended    bool // a session that was there has ended
 }
 
 func (s *Site) signInPage(c echo.Context) error {
@@ -42,6 +43,9 @@ func (s *Site) renderSignIn(c echo.Context, status int, p signInPage) error {
 		if s.Access.OIDC != nil {
 			p.Provider = s.Access.OIDC.Name
 		}
+	}
+	if p.First {
+		p.Title = "Begin with dealtrail"
 	}
 	return s.render(c, status, "signin", p)
 }

@@ -18,6 +18,8 @@ import (
 type peoplePage struct {
 	frame
 	People  []personRow
+	Count   int // of people
+	All     int // of them, where the page shows a part
 	Keys    []access.Key
 	May     bool   // the reader may change them
 	Link    string // that signs somebody in, shown once
@@ -90,6 +92,11 @@ func (s *Site) renderPeople(c echo.Context, status int, p peoplePage) error {
 	if err != nil {
 		return err
 	}
+	if wantsFile(c) {
+		return s.sendFile(c, TableOf("people", people))
+	}
+	p.Count = len(people)
+	people, p.All = firstRows(c, people, rowsAtFirst)
 	for _, one := range people {
 		p.People = append(p.People, personRow{one})
 		if !one.KeptAdmin.IsZero() && one.Roles.Has(access.Admin) && !hasOtherAdmin(people, one.Email) {
@@ -98,9 +105,6 @@ func (s *Site) renderPeople(c echo.Context, status int, p peoplePage) error {
 	}
 	if p.Keys, err = s.Access.Keys(ctx); err != nil {
 		return err
-	}
-	if wantsFile(c) {
-		return s.sendFile(c, TableOf("people", people))
 	}
 	p.frame = s.frame(c, "Who may do what?", "people", lens{})
 	p.May, p.Said = access.From(ctx).May("POST", "/people"), peopleSaid[c.QueryParam("said")]

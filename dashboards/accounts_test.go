@@ -178,15 +178,71 @@ func TestPagesShowEachRoleWhatIsTheirs(t *testing.T) {
 	t.Run("the navigation leads where one may go", func(t *testing.T) {
 		for who, c := range map[string]struct{ cookie, there, away string }{"rep": {owner, "/deals", "/people"}, "auditor": {auditor, "/access", "/deals"}} {
 			body := a.do(c.cookie, "GET", "/start", nil).Body.String()
-			for _, m := range regexp.MustCompile(`<a href="(/[^"?]*)`).FindAllStringSubmatch(body, -1) {
-				if s := a.do(c.cookie, "GET", m[1], nil).Code; s == http.StatusForbidden && strings.Contains(body[:strings.Index(body, "<main")], `href="`+m[1]) {
-					t.Errorf("a %s is led to %s, which is not theirs", who, m[1])
-				}
-			}
 			head := body[:strings.Index(body, "<main")]
 			if !strings.Contains(head, `href="/me"`) || strings.Contains(head, `href="`+c.away) {
 				t.Errorf("a %s is led to %s, or not to their account", who, c.away)
 			}
+		}
+	})
+	t.Run("no page leads where its reader may not go", func(t *testing.T) {
+		led := regexp.MustCompile(`<(?:a|form)\b[^>]* (?:href|action)="(/[^"?#]*)`)
+		for _, c := range []struct {
+			role   access.Roles
+			cookie string
+		}{{access.Rep, owner}, {access.Marketer, marketer}, {access.Auditor, auditor}} {
+			for _, path := range []string{"/", "/content/" + synth.Popular, "/content/new", "/numbers", "/month?month=2026-10", "/dictionary", "/runs", "/deals", "/deals/" + d.ID, "/requests", "/notes", "/review?week=2026-W47", "/start", "/quality", "/people"} {
+				r := a.do(c.cookie, "GET", path, nil)
+				for _, m := range led.FindAllStringSubmatch(r.Body.String(), -1) {
+					method := "GET"
+					if strings.HasPrefix(m[0], "<form") && strings.Contains(m[0], `method="post"`) {
+						method = "POST"
+					}
+					if may, who := (access.Asker{Roles: c.role}).MayReach(method, m[1]); !may {
+						t.Errorf("%s leads a %s to %s %s, which takes %s", path, c.role, method, m[1], who.Who())
+					}
+				}
+			}
+		}
+		page := a.do(auditor, "GET", "/content/"+synth.Popular, nil).Body.String()
+		if strings.Contains(page, "No deal yet") || strings.Contains(page, "Nothing has happened") {
+			t.Error("an auditor reads that nothing happened")
+		}
+		for _, left := range []string{"Only a rep, a manager, a marketer or an admin can do this.", "Only a marketer or an admin can do this."} {
+			if !strings.Contains(page, left) {
+				t.Errorf("an auditor does not learn: %s", left)
+			}
+		}
+		for who, cookie := range map[string]string{"a marketer": marketer, "an admin": admin} {
+			if page := a.do(cookie, "GET", "/content/"+synth.Popular, nil).Body.String(); !strings.Contains(page, `/change"`) || strings.Contains(page, "can do this.") {
+				t.Errorf("%s lost a form", who)
+			}
+		}
+	})
+	t.Run("who is refused learns what to do", func(t *testing.T) {
+		for path, says := range map[string]string{
+			"/people":       "You are signed in as " + d.Owner + ", a rep. This takes an auditor or an admin.",
+			"/nothing/here": "This page does not exist.",
+			"/runs/previous/diff/newest?from=2019-01-01&to=2019-02-01": "Not calculated yet",
+		} {
+			if body := html.UnescapeString(a.do(owner, "GET", path, nil).Body.String()); !strings.Contains(body, says) || strings.Contains(body, "a key with") {
+				t.Errorf("%s does not say %q: %s", path, says, body)
+			}
+		}
+		if body := a.do(owner, "POST", "/content/new", url.Values{}).Body.String(); !strings.Contains(body, "This is not yours to do") {
+			t.Errorf("%s", body)
+		}
+		ended := a.as("gone@lumen.example", access.Rep)
+		if err := a.EndSessions(t.Context(), "gone@lumen.example", ""); err != nil {
+			t.Fatal(err)
+		}
+		if body := a.do(ended, "GET", "/deals", nil).Body.String(); !strings.Contains(body, "Your session has ended") || !strings.Contains(body, `name="next" value="/deals"`) {
+			t.Errorf("%s", body)
+		}
+		if body := a.do("", "GET", "/deals", nil).Body.String(); strings.Contains(body, "has ended") {
+			t.Error("a session has ended that never was")
+		}
+		if r := a.do(ended, "POST", "/requests", url.Values{"text": {"x"}}); r.Code != http.StatusUnauthorized || !strings.Contains(r.Body.String(), "reload it") || !strings.Contains(r.Body.String(), `href="/signin" target="_blank"`) {
+			t.Errorf("%d %s", r.Code, r.Body)
 		}
 	})
 	t.Run("who is refused finds the way back", func(t *testing.T) {

@@ -85,18 +85,25 @@ func (p connectPage) Failing() bool {
 // Reason says to a rep why the mailbox cannot be read and what to do. What only
 // who runs dealtrail understands comes last, to be passed on.
 func (p connectPage) Reason() string {
-	why := p.Mailbox.Reason
+	why, again, pass := p.Mailbox.Reason, "Connect your mailbox again below", "send this to whoever runs dealtrail: "
+	if len(p.Buttons) == 0 { // it was connected with an app password, which is not given here
+		again = "Ask whoever runs dealtrail to connect it again"
+	}
 	switch {
 	case strings.HasPrefix(why, "The rep has to connect"): // as the mailbox package says of a consent that ended
-		return "Your mail provider no longer accepts what you allowed. That happens when your password changes, and after a long time. Connect your mailbox again below."
+		return "Your mail provider no longer accepts what you allowed. That happens when your password changes, and after a long time. " + again + "."
 	case p.Mailbox.State == "parked" && why == "":
-		return "The mail server does not let dealtrail in. Connect your mailbox again below."
+		return "The mail server does not let dealtrail in. " + again + "."
+	case p.Mailbox.State == "parked" && len(p.Buttons) == 0:
+		return "The mail server does not let dealtrail in. " + again + ", and send them this: " + why
 	case p.Mailbox.State == "parked":
-		return "The mail server does not let dealtrail in. Connect your mailbox again below; if that does not help, send this to whoever runs dealtrail: " + why
+		return "The mail server does not let dealtrail in. " + again + "; if that does not help, " + pass + why
 	case why == "":
 		return "It is tried again by itself."
+	case len(p.Buttons) == 0:
+		return "It is tried again by itself. If it stays like this, " + pass + why
 	}
-	return "It is tried again by itself. If it stays like this, connect your mailbox again below, or send this to whoever runs dealtrail: " + why
+	return "It is tried again by itself. If it stays like this, connect your mailbox again below, or " + pass + why
 }
 
 type connectButton struct {

@@ -218,6 +218,18 @@ func TestAConnectedMailboxThatCannotBeReadSaysSoToItsRep(t *testing.T) {
 			t.Errorf("%s: the page says %q", name, x.not)
 		}
 	}
+	t.Run("without a provider it says whom to ask", func(t *testing.T) {
+		bare := connecting(t, nil, func(s *Site) {
+			s.Connect.Providers = nil
+			key = s.Connect.Sealer.Seal("box", "mailbox")
+			s.Connect.State = func(context.Context, string) (trail.MailboxStatus, error) { return box, nil }
+		})
+		box.State, box.Reason = "parked", "IMAP is off."
+		body := read(t, bare, "/connect?mailbox="+key)
+		if strings.Contains(body, "again below") || !strings.Contains(body, "Ask whoever runs dealtrail to connect it again, and send them this: IMAP is off.") {
+			t.Errorf("%s", body)
+		}
+	})
 }
 
 func TestTooManyAreToldToWaitInWords(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
+	"dealtrail/access"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -18,27 +19,31 @@ import (
 // each model, its deals, who sends it, and its newest events.
 type contentPage struct {
 	frame
-	Content *trail.ContentDetail
-	Models  []modelCredit
-	Funnel  []funnelStep
-	Senders []sender
-	Unshown int    // senders who are shown to nobody else
-	Names   string // how reps are shown, and since when
-	Stages  []stageLine
-	Words   string // its numbers in sentences
-	Trail   trailTable
-	Deals   []trail.DealRow
-	Cost    *trail.Money // in the reporting currency; nil without one, or without a rate
-	Per     string       // credit per unit of that
-	Form    shareForm
-	Change  changeForm
-	Notes   notesTable
-	Noting  noteForm
-	Noted   bool
-	New     bool // just registered
-	Changed bool
-	Expired bool // its links lead elsewhere
-	More    int  // events there are when only the newest are shown
+	Content   *trail.ContentDetail
+	Models    []modelCredit
+	Funnel    []funnelStep
+	Senders   []sender
+	Unshown   int    // senders who are shown to nobody else
+	Names     string // how reps are shown, and since when
+	Stages    []stageLine
+	AllStages int  // how many lines there are, where the page shows a part
+	Narrow    bool // the reader sees a part of the deals, if any
+	NoteCount int
+	AllNotes  int    // of notes, where the page shows a part
+	Words     string // its numbers in sentences
+	Trail     trailTable
+	Deals     []trail.DealRow
+	Cost      *trail.Money // in the reporting currency; nil without one, or without a rate
+	Per       string       // credit per unit of that
+	Form      shareForm
+	Change    changeForm
+	Notes     notesTable
+	Noting    noteForm
+	Noted     bool
+	New       bool // just registered
+	Changed   bool
+	Expired   bool // its links lead elsewhere
+	More      int  // events there are when only the newest are shown
 }
 
 // Note says what credit is not.
@@ -143,8 +148,10 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 	page.Funnel = funnelOf(d.ContentRow)
 	page.cost(s.rates(run))
 	page.Senders, page.Unshown = sendersFor(viewer, senders, team)
-	page.Names, page.Stages = s.namesNotice(c.Request().Context()), stageLines(stages)
+	page.Names = s.namesNotice(c.Request().Context())
+	page.Stages, page.AllStages = firstRows(c, stageLines(stages), atFirst)
 	page.Words = inWords(d.ContentRow, earnedUnder(models, l.Model), l)
+	page.Narrow = !access.From(c.Request().Context()).View.All
 	page.Deals = d.DealRows
 	slices.SortStableFunc(page.Deals, func(a, b trail.DealRow) int { return valueOf(b.Credit).Cmp(valueOf(a.Credit)) })
 	page.Trail = newTrailTable(l, d.Events, "content")
@@ -154,7 +161,8 @@ func (s *Site) renderContent(c echo.Context, status int, l lens, id string, form
 	}
 	page.Form.Rep, page.Noting.Rep = cmp.Or(page.Form.Rep, page.User), cmp.Or(page.User, page.Noting.Rep)
 	page.Notes = newNotesTable(page.frame, notes, "content", string(l.With()))
-	page.Notes.Rows = page.Notes.Rows[:min(len(page.Notes.Rows), notesAtOnce)]
+	page.NoteCount = len(page.Notes.Rows)
+	page.Notes.Rows, page.AllNotes = firstRows(c, page.Notes.Rows, notesAtOnce)
 	return s.render(c, status, "content", page)
 }
 

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"dealtrail/ingest"
 	"dealtrail/store"
 	"dealtrail/store/storetest"
 	"dealtrail/trail"
@@ -33,6 +35,23 @@ func TestLongListsShowTheirFirstRowsAndAllWhenAsked(t *testing.T) {
 	site.source.Contact = func(context.Context, string, store.Filter) (*trail.ContactDetail, error) {
 		return &trail.ContactDetail{ContactRow: trail.ContactRow{Address: "a@us.example"}, Events: events}, nil
 	}
+	site.source.Teams = func(context.Context, store.Filter) (trail.Teams, []trail.RepRow, error) {
+		rows := make([]trail.RepRow, 130)
+		for i := range rows {
+			rows[i] = trail.RepRow{Rep: fmt.Sprintf("rep-%03d@us.example", i), Sent: 1}
+		}
+		return trail.Teams{}, rows, nil
+	}
+	site.Names = &ingest.RepNames{Mode: trail.RepsByName}
+	site.source.Content = func(context.Context, string, store.Filter) (*trail.ContentDetail, error) {
+		return &trail.ContentDetail{ContentRow: trail.ContentRow{ID: "roi"}}, nil
+	}
+	site.source.SentStages = func(context.Context, string, time.Time, store.Filter) (rows []store.SentStage, err error) {
+		for i := range 130 {
+			rows = append(rows, store.SentStage{Stage: fmt.Sprintf("stage-%03d", i), Role: "user", Deals: 1})
+		}
+		return rows, nil
+	}
 	for _, x := range []struct {
 		page, row   string
 		first, says string // the last of the first rows, and the way to all
@@ -43,6 +62,8 @@ func TestLongListsShowTheirFirstRowsAndAllWhenAsked(t *testing.T) {
 		{"/?sort=-sent", `<li><a href="/content/never-`, "never-024", "#never", 25, 130, 0},
 		{"/?sort=-sent", `<li><a href="/content/unread-`, "unread-024", "#unread", 25, 130, 0},
 		{"/accounts/us.example?agents=all", "said-", "said-030", "Show all 130 events", 100, 130, 1 + 130},
+		{"/reps?agents=all", `<td class="first">rep-`, "rep-099", "Show all 130 rows", 100, 130, 1 + 130},
+		{"/content/roi?agents=all", `<td class="first">stage-`, "stage-024", "Show all 130 lines", 25, 130, 0},
 		{"/contacts/a@us.example?agents=all", "said-", "said-030", "Show all 130 events", 100, 130, 1 + 130},
 	} {
 		body := read(t, e, x.page)

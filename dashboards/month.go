@@ -16,6 +16,8 @@ type monthPage struct {
 	Words        string
 	Earlier      string
 	Later        string // empty: it has not begun
+	Before       string // both in words
+	After        string
 	Goals        []goalCard
 	AnswerDays   uint64
 	SeenShare    string // of the won amount, with content seen
@@ -41,13 +43,13 @@ func (s *Site) month(c echo.Context) error {
 	if wantsFile(c) {
 		return s.sendRows(c, "month-"+r.Name, r.Table())
 	}
-	page := monthPage{frame: s.frame(c, "What did "+r.Period.Words()+" bring?", "month", l), R: *r, Words: r.Period.Words(), Earlier: r.Period.Before().Name, SeenShare: seenShare(r)}
+	page := monthPage{frame: s.frame(c, "What did "+r.Period.Words()+" bring?", "month", l), R: *r, Words: r.Period.Words(), Earlier: r.Period.Before().Name, Before: r.Period.Before().Words(), SeenShare: seenShare(r)}
 	page.AnswerDays, page.ServiceTerms = uint64(s.Registry.AnswerDays), r.Terms
 	if page.AnswerDays == 0 {
 		page.AnswerDays = trail.AnswerDays
 	}
 	if next := r.Period.After(); !next.From.After(now) {
-		page.Later = next.Name
+		page.Later, page.After = next.Name, next.Words()
 	}
 	for _, g := range r.Goals {
 		page.Goals = append(page.Goals, newGoalCard(g, l, s.Zone, ""))

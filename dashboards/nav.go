@@ -120,6 +120,12 @@ func pageTitle(path string) string {
 	return path
 }
 
+// Reaches reports whether the reader may open the page at a path.
+func (f frame) Reaches(path string) bool {
+	may, _ := f.Asker.MayReach("GET", path)
+	return may
+}
+
 // may reports whether the reader may open a page.
 func (f frame) may(p navPage) bool { return f.Asker.May("GET", join(p.Path...)) }
 

@@ -36,8 +36,9 @@ func (s *Site) contact(c echo.Context) error {
 	}
 	page := contactPage{
 		frame: s.frame(c, title, "deals", l), Contact: d,
-		Tracking: s.trackingForm("this person", link("", "contacts", d.Address, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "contact"), MayErase: s.Erase != nil && d.Address != "",
+		Tracking: s.trackingForm("this person", link("", "contacts", d.Address, "tracking"), d.Tracking), DealList: dealList{l, d.Deals}, Trail: newTrailTable(l, d.Events, "contact"),
 	}
+	page.MayErase = s.Erase != nil && d.Address != "" && page.Reaches(string(link("", "contacts", d.Address, "erase")))
 	page.Trail.Events, page.More = firstRows(c, page.Trail.Events, rowsAtFirst)
 	return s.render(c, http.StatusOK, "contact", page)
 }

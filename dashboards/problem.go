@@ -4,10 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"html/template"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/trail"
 )
 
@@ -16,6 +18,7 @@ type errorPage struct {
 	Status    int
 	Text      string
 	Advice    string
+	SignIn    template.URL // where somebody whose session ended goes on
 	RequestID string
 }
 
@@ -23,7 +26,7 @@ type errorPage struct {
 // p is nil for an internal error, of which only the request ID is shown.
 func (s *Site) Error(c echo.Context, status int, p *trail.Problem, requestID string) error {
 	if status == http.StatusUnauthorized && c.Request().Method == http.MethodGet && c.Path() != "/signin" && s.SignedIn != nil && s.SignedIn(c) == "" {
-		return s.renderSignIn(c, status, signInPage{Next: c.Request().URL.RequestURI()})
+		return s.renderSignIn(c, status, signInPage{Next: c.Request().URL.RequestURI(), Ended: s.wasSignedIn(c)})
 	}
 	page := errorPage{
 		Status: status, RequestID: requestID, Text: "Something went wrong on our side.",
@@ -37,19 +40,53 @@ func (s *Site) Error(c echo.Context, status int, p *trail.Problem, requestID str
 	case http.StatusNotFound:
 		title = "There is nothing here"
 		page.Advice = "The link may be mistyped, or what it led to was removed."
-		if p == nil {
+		if _, _, known := access.Allowed(c.Request().Method + " " + c.Path()); p == nil || !known {
 			page.Text = "This page does not exist."
+		} else if p.Code == trail.NoRun {
+			title, page.Advice = "Not calculated yet", ""
 		}
 	case http.StatusUnauthorized:
-		page.Text, page.Advice = "Your session has ended. Sign in again and repeat what you did.", ""
+		title = "Your session has ended"
+		page.Text = "What you just did was not written down."
+		page.Advice = "Sign in again in another tab, then come back to this one and reload it: the browser sends once more what you typed."
+		page.SignIn = "/signin"
 	case http.StatusForbidden:
 		title = "This is not yours to open"
+		if c.Request().Method != http.MethodGet {
+			title = "This is not yours to do"
+		}
+		page.forbidden(c)
+	case http.StatusRequestEntityTooLarge:
+		title = "This is too large"
+		page.Advice = "Nothing of it was kept. Go back in your browser, and what you typed is still there."
+	case http.StatusTooManyRequests:
+		title = "Too often"
 	case http.StatusServiceUnavailable:
 		title = "One moment, please"
 		page.Advice = "Nothing is lost: clicks and mail are still taken in. Reload the page in a few seconds."
 	}
 	page.frame = s.frame(c, title, "", lens{})
 	return s.render(c, status, "error", page)
+}
+
+// forbidden says to somebody whose role does not do whom it takes, and who changes roles.
+func (p *errorPage) forbidden(c echo.Context) {
+	asker := access.From(c.Request().Context())
+	may, who := asker.MayReach(c.Request().Method, c.Request().URL.EscapedPath())
+	if may || who == 0 || asker.Session == "" {
+		return // it is not the role
+	}
+	p.Text = "You are signed in as " + asker.Who + ", " + asker.Roles.Who() + ". This takes " + who.Who() + "."
+	p.Advice = "If your work needs it, ask an admin: they change roles on the page People, and then you sign in again."
+}
+
+// wasSignedIn reports whether the browser still has the cookie of a session.
+func (s *Site) wasSignedIn(c echo.Context) bool {
+	if s.Access == nil || s.Access.Sessions == nil {
+		return false
+	}
+	_, err := c.Cookie(s.Access.Sessions.Cookie.Name)
+	return err == nil
 }
 
 // LinkNotFound answers a damaged tracked link. The reader is a prospect, who

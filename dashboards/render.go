@@ -100,7 +100,7 @@ func (s *Site) funcs() template.FuncMap {
 	return template.FuncMap{
 		"static": s.assets.url,
 		"num":    number, "credit": credit, "money": money, "moneyText": moneyText, "percent": percent,
-		"kind": kindWord, "what": what, "openRate": openRate, "verdict": verdict, "why": why, "besides": besides, "plural": plural[uint64], "join": strings.Join,
+		"kind": kindWord, "glyph": glyph, "what": what, "openRate": openRate, "verdict": verdict, "why": why, "besides": besides, "plural": plural[uint64], "join": strings.Join,
 		"link":  func(segments ...string) template.URL { return template.URL(join(segments...)) },
 		"date":  func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006") },
 		"time":  func(t time.Time) template.HTML { return s.moment(t, "2 Jan 2006, 15:04") },
@@ -174,7 +174,7 @@ func (s *Site) render(c echo.Context, status int, page string, data any) error {
 	}); ok {
 		body = withFiles(body, page.Files)
 	}
-	return c.HTMLBlob(status, body)
+	return c.HTMLBlob(status, withoutClosed(body, access.From(c.Request().Context())))
 }
 
 // seeOther answers a form that was done: the browser goes on to a page.

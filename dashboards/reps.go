@@ -15,6 +15,7 @@ type repsPage struct {
 	frame
 	Rows  []trail.RepRow
 	Sends sendCounts // of the rows
+	All   int        // how many rows there are, where the page shows a part
 	Left  int        // reps who are shown to nobody else
 	Names string     // how reps are shown, and since when
 }
@@ -45,6 +46,7 @@ func (s *Site) reps(c echo.Context) error {
 		page.Sends.Sent += r.Sent
 		page.Sends.Observable += r.Observable
 	}
+	page.Rows, page.All = firstRows(c, page.Rows, rowsAtFirst)
 	return s.render(c, http.StatusOK, "reps", page)
 }
 

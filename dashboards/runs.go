@@ -3,6 +3,7 @@ package dashboards
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -57,7 +58,8 @@ func (r runUnderWay) Percent() string {
 // runRow is a complete run.
 type runRow struct {
 	trail.Run
-	zone *time.Location
+	zone  *time.Location
+	First bool // of its numbers: there is none before to compare it with
 }
 
 // What says which numbers it is about.
@@ -76,6 +78,15 @@ func (r runRow) Why() (all []string) {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// markFirst marks the oldest run of each kind; older ones than rows there are none.
+func markFirst(rows []runRow) {
+	seen := map[string]bool{}
+	for i, r := range slices.Backward(rows) {
+		rows[i].First = !seen[r.What()]
+		seen[r.What()] = true
+	}
 }
 
 func whatRun(level trail.Level, from, to time.Time, zone *time.Location) string {
@@ -116,13 +127,16 @@ func (s *Site) runs(c echo.Context) error {
 		return err
 	}
 	for _, r := range rows {
-		page.Rows = append(page.Rows, runRow{r, s.Zone})
+		page.Rows = append(page.Rows, runRow{Run: r, zone: s.Zone})
 	}
 	if wantsFile(c) {
 		return s.sendRows(c, "runs", runsCSV(rows))
 	}
 	if len(rows) == runsAtOnce {
 		page.Older = link(url.Values{"after": {rows[len(rows)-1].ID}}.Encode(), "runs")
+	}
+	if page.Older == "" {
+		markFirst(page.Rows)
 	}
 	left, err := s.Job.UnderWay(ctx)
 	if err != nil {
@@ -237,6 +251,9 @@ func (s *Site) diff(c echo.Context) error {
 	f := l.filter()
 	f.Zone = s.Zone
 	d, err := s.DB.Diff(ctx, a, b, by, f)
+	if p := (*trail.Problem)(nil); a == store.PreviousRun && errors.As(err, &p) && p.Code == trail.NoRun {
+		return trail.Problemf(trail.NoRun, "There is no earlier calculation of these numbers to compare with. The next one comes by itself, with the next event that can change them.")
+	}
 	if err != nil {
 		return err
 	}

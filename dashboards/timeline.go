@@ -310,3 +310,14 @@ func (t *timeline) ticks(sp span, zone *time.Location) {
 		}
 	}
 }
+
+// shaped are the kinds with a mark of their own; the others share a small square.
+var shaped = []trail.Kind{trail.Sent, trail.Shared, trail.Opened, trail.Clicked, trail.Viewed, trail.Replied, trail.Bounced, trail.Forwarded, trail.Staged}
+
+// glyph names the mark of a kind in the template.
+func glyph(k trail.Kind) trail.Kind {
+	if slices.Contains(shaped, k) {
+		return k
+	}
+	return "other"
+}

@@ -225,6 +225,9 @@ func (w *walker) walk(address string, width int64) {
 		for _, e := range evaluate[[]string](w.T, w.ctx, unseen) {
 			w.Errorf("%s: nothing shows that it has the focus: %s", where(address), e)
 		}
+		if n := evaluate[int](w.T, w.ctx, `[...document.querySelectorAll("table")].filter(t => getComputedStyle(t).display !== "table").length`); n > 0 {
+			w.Errorf("%s: in %d tables the heads do not stand above their columns", where(address), n)
+		}
 		for _, b := range w.barriers("") {
 			w.Errorf("%s at %d: %s", where(address), width, b)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -142,7 +143,7 @@ func (p *program) mount(e *echo.Echo) {
 		p.tracker.Routes(e.Group(""))
 	}
 	if p.roles.has("web") {
-		g := e.Group("", p.strict, p.config.onlyTLS, smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.access.Guard, p.behindGuard, p.readers, p.noteReps)
+		g := e.Group("", p.strict, p.config.onlyTLS, smallForms, echo.WrapMiddleware(p.access.Sessions.LoadAndSave), p.access.Guard, wholeForms, p.behindGuard, p.readers, p.noteReps)
 		p.server.Routes(g)
 		p.site.Routes(g)
 		if p.routes != nil {
@@ -165,6 +166,19 @@ func smallForms(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if strings.HasPrefix(c.Request().Header.Get(echo.HeaderContentType), echo.MIMEApplicationForm) {
 			c.Request().Body = http.MaxBytesReader(c.Response(), c.Request().Body, 1<<20)
+		}
+		return next(c)
+	}
+}
+
+// wholeForms refuses a form that was too large: a handler that reads one field of it
+// would take it for an empty one.
+func wholeForms(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if strings.HasPrefix(c.Request().Header.Get(echo.HeaderContentType), echo.MIMEApplicationForm) {
+			if tooLarge := (*http.MaxBytesError)(nil); errors.As(c.Request().ParseForm(), &tooLarge) {
+				return trail.Problemf(trail.TooLarge, "What was sent is larger than the %d MB that a form may have. Shorten it; files have forms of their own.", tooLarge.Limit>>20)
+			}
 		}
 		return next(c)
 	}
