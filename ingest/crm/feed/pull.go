@@ -3,7 +3,6 @@ package feed
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -149,14 +148,6 @@ func (m *meanings) renamed(next *meanings) bool {
 	return false
 }
 
-// tally is what a pull found.
-type tally struct {
-	deals map[string]bool      // by ID
-	since map[string]time.Time // of deals whose stages were told, the first one
-	facts map[trail.ID]bool    // stages that were told
-	note  string
-}
-
 // pull asks what changed since the last time, or for everything. The cursor moves on once
 // all of it is accepted; what is asked twice is no news.
 func (f *Feeds) pull(ctx context.Context, s *Source, api asked, full bool) error {
@@ -266,49 +257,25 @@ func (s *Source) from() string { return "crm/" + s.Name }
 // tell hands deals to the importer, and takes down what the CRM said of them. t may be nil.
 func (f *Feeds) tell(ctx context.Context, s *Source, m *meanings, deals []Deal, t *tally) error {
 	var rows []crm.Told
-	var listed, people []any
-	var gone []string
-	var silent []any
-	answered := []any{}
+	var l ledger
 	for _, d := range deals {
+		if t != nil {
+			t.saw(d)
+		}
 		if d.Silent {
-			silent = append(silent, d.ID)
-			if t != nil {
-				t.deals[d.ID] = true
-			}
+			l.silent = append(l.silent, d.ID)
 			continue
 		}
-		answered = append(answered, d.ID)
 		if s.Pulls() {
 			d.Status = m.status(d)
 		}
 		rows = append(rows, f.told(s, m, d)...)
-		switch {
-		case d.Gone || d.Into != "":
-			gone = append(gone, d.ID)
-		case !d.empty():
-			line, err := json.Marshal(ledgerLine{Pipeline: d.Pipeline, Status: d.Status, Closed: d.Cells["closed_at"], Name: d.Cells["name"]})
-			if err != nil {
-				return err
-			}
-			listed = append(listed, d.ID, line)
-		}
-		for _, c := range d.Contacts {
-			if c["id"] != "" && c["email"] != "" {
-				people = append(people, c["id"], string(f.contactOf(c["email"])))
-			}
-		}
-		if t != nil {
-			t.deals[d.ID] = true
-			for _, e := range d.Entered {
-				if first, told := t.since[d.ID]; !told || e.At.Before(first) {
-					t.since[d.ID] = e.At.Truncate(time.Millisecond)
-				}
-			}
+		if err := l.note(d, f.contactOf); err != nil {
+			return err
 		}
 	}
-	if len(silent) > 0 {
-		f.Log.Warn("a CRM did not answer for all deals; they are asked for again", "crm", s.Name, "n", len(silent))
+	if len(l.silent) > 0 {
+		f.Log.Warn("a CRM did not answer for all deals; they are asked for again", "crm", s.Name, "n", len(l.silent))
 	}
 	report, err := f.Importer.Tell(ctx, s.from(), rows)
 	if err != nil {
@@ -318,38 +285,12 @@ func (f *Feeds) tell(ctx context.Context, s *Source, m *meanings, deals []Deal, 
 		f.Log.Warn("not all that a CRM said could be taken", "crm", s.Name, "rejected", report.Rejected, "left_out", len(report.Warnings))
 	}
 	if t != nil {
-		for _, id := range report.Facts {
-			t.facts[id] = true
-		}
-		if t.note == "" && report.Rejected > 0 {
-			t.note = fmt.Sprintf("Of %d rows %d were not taken, the first because %s.", report.Read, report.Rejected, report.Rows[0].Reason)
-		} else if t.note == "" && len(report.Warnings) > 0 {
-			t.note = report.Warnings[0]
-		}
+		t.took(report)
 	}
-	if s.Pulls() {
-		if _, err = f.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-			if len(listed) > 0 {
-				p.HSet(ctx, s.key("deals"), listed...)
-			}
-			if len(answered) > 0 {
-				p.SRem(ctx, s.key("silent"), answered...)
-			}
-			if len(silent) > 0 {
-				p.SAdd(ctx, s.key("silent"), silent...)
-			}
-			if len(gone) > 0 {
-				p.HDel(ctx, s.key("deals"), gone...)
-			}
-			if len(people) > 0 {
-				p.HSet(ctx, s.key("people"), people...)
-			}
-			return nil
-		}); err != nil {
-			return unavailable(err)
-		}
+	if !s.Pulls() {
+		return nil
 	}
-	return nil
+	return f.enter(ctx, s, &l)
 }
 
 func ignoreNil(err error) error {
