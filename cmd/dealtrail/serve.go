@@ -32,15 +32,16 @@ import (
 // program is everything that runs, wired. open acquires it, run blocks, close
 // gives it back in reverse order.
 type program struct {
-	config  *Config
-	secrets *Secrets
-	roles   roles  // empty: all of them, with children
-	node    string // who we are among processes, see ingest.NodeID
-	zone    *time.Location
-	log     *slog.Logger
-	cleanup []func() error
-	closed  error            // what went wrong while closing
-	clock   func() time.Time // of pages, API and reviews; nil: time.Now
+	config   *Config
+	secrets  *Secrets
+	roles    roles  // empty: all of them, with children
+	node     string // who we are among processes, see ingest.NodeID
+	zone     *time.Location
+	log      *slog.Logger
+	cleanup  []func() error
+	closed   error            // what went wrong while closing
+	clock    func() time.Time // of pages, API and reviews; nil: time.Now
+	patience time.Duration    // how long a page or report may take; 0: twenty seconds
 	// children are the processes that plain serve owns; each is restarted when it dies.
 	children []interface{ Pid() int }
 

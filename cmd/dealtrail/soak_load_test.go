@@ -200,7 +200,7 @@ func settled(t *testing.T, s *served) trail.Balance {
 			t.Logf("last status: %+v, %v", last, err)
 		}
 	}()
-	within(t, either(time.Minute, 5*time.Minute), "everything is loaded", func() bool {
+	within(t, either(3*time.Minute, 5*time.Minute), "everything is loaded", func() bool {
 		last, err = s.status()
 		return err == nil && last.Backlog.Events == 0 && last.Balance.At.After(since) && last.Balance.InFlight() == 0
 	})
@@ -257,7 +257,11 @@ func checkLedger(t *testing.T, s *served, socket string, exact bool, loads ...*l
 		reported := 0
 		eventually(t, when+": the report, which is laid out every few seconds, has "+events+" clicks", func() bool {
 			var list struct{ Rows []trail.ContentRow }
-			if err := s.api.Get(t.Context(), "/v1/content", map[string]string{"agents": "all"}, &list); err != nil {
+			err := s.api.Get(t.Context(), "/v1/content", map[string]string{"agents": "all"}, &list)
+			if p := (*trail.Problem)(nil); errors.As(err, &p) && p.Code == trail.Unavailable {
+				return false // a busy machine took too long for it
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 			reported = 0

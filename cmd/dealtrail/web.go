@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -194,7 +195,7 @@ func (p *program) readers(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		p.db.Asked()
 		whole := c.Request()
-		ctx, cancel := context.WithTimeout(store.AsReader(whole.Context()), 20*time.Second)
+		ctx, cancel := context.WithTimeout(store.AsReader(whole.Context()), cmp.Or(p.patience, 20*time.Second))
 		defer cancel()
 		defer c.SetRequest(whole)
 		c.SetRequest(whole.WithContext(ctx))
