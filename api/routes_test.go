@@ -107,8 +107,8 @@ func TestMetricsAreForTheNeighbours(t *testing.T) {
 	s := &api.Server{Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "dealtrail_events 1\n") })}
 	s.Operations(e.Group(""))
 	for from, want := range map[string]int{
-		"127.0.0.1:5000": 200, "[::1]:5000": 200, "10.1.2.3:5000": 200, "[fd00::1]:5000": 200, "100.64.0.1:5000": 200,
-		"8.8.8.8:5000": 404, "[2600::1]:5000": 404, "nobody": 404,
+		"127.0.0.1:5000": 200, "[::1]:5000": 200, "10.1.2.3:5000": 200, "[fd00::1]:5000": 200, "[::ffff:192.168.0.9]:5000": 200,
+		"8.8.8.8:5000": 404, "[2600::1]:5000": 404, "[::ffff:8.8.8.8]:5000": 404, "nobody": 404,
 	} {
 		req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 		req.RemoteAddr = from

@@ -19,7 +19,6 @@ import (
 	"dealtrail/ingest"
 	"dealtrail/ingest/crm"
 	"dealtrail/ingest/crm/feed"
-	"dealtrail/outbox/guard"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -73,11 +72,12 @@ func (s *Server) Operations(g *echo.Group) {
 	g.GET("/metrics", echo.WrapHandler(s.Metrics), neighbours)
 }
 
-// neighbours lets nobody of the public internet see that there is something: who
-// collects metrics sits in one's own network.
+// neighbours shows nobody outside loopback and private networks that there is something:
+// who collects metrics sits in one's own.
 func neighbours(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if from, err := netip.ParseAddr(c.RealIP()); err != nil || guard.Public(from) {
+		from, err := netip.ParseAddr(c.RealIP())
+		if from = from.Unmap(); err != nil || !from.IsLoopback() && !from.IsPrivate() && !from.IsLinkLocalUnicast() {
 			return trail.Problemf(trail.NotFound, "There is nothing at this address.")
 		}
 		return next(c)

@@ -52,11 +52,7 @@ func (n *clusterNode) ask(t *testing.T, args ...string) string {
 // freePorts are ports for servers that a test starts, and may kill and start again.
 func freePorts(t *testing.T, n int) (all []string) {
 	t.Helper()
-	ports, err := freeport.Find(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, port := range ports {
+	for _, port := range freeport.Hold(t, n) {
 		all = append(all, strconv.Itoa(port))
 	}
 	return all

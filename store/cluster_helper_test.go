@@ -61,20 +61,10 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// ports are free ports of this machine.
-func ports(t *testing.T, n int) []int {
-	t.Helper()
-	all, err := freeport.Find(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
 // startZooKeeper starts Debian's ZooKeeper, as small as it goes, and returns its port.
 func startZooKeeper(t *testing.T) int {
 	t.Helper()
-	port := ports(t, 1)[0]
+	port := freeport.Hold(t, 1)[0]
 	dir := t.TempDir()
 	write(t, dir+"/zoo.cfg", fmt.Sprintf("tickTime=500\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\nforceSync=no\n", dir, port))
 	write(t, dir+"/log4j.properties", "")
@@ -102,7 +92,7 @@ func startZooKeeper(t *testing.T) int {
 // shards. Their ports are of the native protocol.
 func startNodes(t *testing.T, zookeeper int) (nodes [2]*server, tcp [2]int) {
 	t.Helper()
-	free := ports(t, 4)
+	free := freeport.Hold(t, 4)
 	tcp = [2]int{free[0], free[1]}
 	var shards strings.Builder
 	for _, port := range tcp {

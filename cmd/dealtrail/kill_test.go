@@ -75,11 +75,7 @@ func parentAndState(path string) (parent, state string) {
 
 func TestKilledServeLeavesNoChildAndStartsAgainAtOnce(t *testing.T) {
 	t.Parallel()
-	ports, err := freeport.Find(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := fmt.Sprintf("127.0.0.1:%d", ports[0])
+	address := fmt.Sprintf("127.0.0.1:%d", freeport.Hold(t, 1)[0])
 	config := writeConfig(t, fmt.Sprintf("[server]\nlisten = %q\npublic_url = \"http://%s\"\n", address, address))
 	first := process(t, config, "http://"+address)
 	kids := children(t, first.Process.Pid)

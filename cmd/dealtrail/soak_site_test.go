@@ -92,11 +92,7 @@ type served struct {
 // ones. Nothing is started.
 func site(t *testing.T, text string, secrets *Secrets, args ...string) *served {
 	t.Helper()
-	ports, err := freeport.Find(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := fmt.Sprintf("127.0.0.1:%d", ports[0])
+	address := fmt.Sprintf("127.0.0.1:%d", freeport.Hold(t, 1)[0])
 	if secrets == nil {
 		fresh := newSecrets()
 		secrets = &fresh

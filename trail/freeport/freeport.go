@@ -3,43 +3,52 @@
 package freeport
 
 import (
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
-	"os"
+	"syscall"
 )
 
-const least = 10_000 // above what services of a machine usually have
-
-// Find returns n different ports of 127.0.0.1 that are free. No outgoing connection gets
-// them, as it may get one that the system picks: while a server is down its port would
-// be another's.
-func Find(n int) (ports []int, err error) {
-	below := outgoing()
-	for range 1000 * n {
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", least+rand.IntN(below-least)))
-		if err != nil {
-			continue
-		}
-		defer ln.Close() // all are held until all are found
-		if ports = append(ports, ln.Addr().(*net.TCPAddr).Port); len(ports) == n {
-			return ports, nil
-		}
-	}
-	return nil, errors.New("no port of this machine is free")
+// TB is a test, or whatever else starts servers and stops them at its end.
+type TB interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Cleanup(f func())
 }
 
-// outgoing is the first port that the system picks by itself.
-func outgoing() int {
-	const usual = 32_768
-	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
-	first := usual
-	if err == nil {
-		_, err = fmt.Sscan(string(text), &first)
+// Hold returns n different ports of 127.0.0.1 that the system picked and that are the
+// test's until it ends: a socket is bound to each and hears nothing, so that servers may,
+// as they set SO_REUSEADDR, and no outgoing connection gets the port while its server is
+// down.
+func Hold(t TB, n int) (ports []int) {
+	t.Helper()
+	for range n {
+		port, err := hold(t)
+		if err != nil {
+			t.Fatalf("hold a port: %v", err)
+		}
+		ports = append(ports, port)
 	}
-	if err != nil || first < least+1000 {
-		return usual
+	return ports
+}
+
+func hold(t TB) (int, error) {
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
 	}
-	return first
+	t.Cleanup(func() { syscall.Close(socket) })
+	if err := syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		return 0, err
+	}
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return 0, err
+	}
+	address, err := syscall.Getsockname(socket)
+	if err != nil {
+		return 0, err
+	}
+	bound, ok := address.(*syscall.SockaddrInet4)
+	if !ok {
+		return 0, fmt.Errorf("a socket is bound to %T", address)
+	}
+	return bound.Port, nil
 }

@@ -79,21 +79,10 @@ func run(t TB, s *Server, users []string) *Server {
 		t.Fatalf("set up Dovecot: %v", err)
 	}
 	t.Cleanup(s.Stop)
-	// Another process may take a port between our look and Dovecot's.
-	for try := 1; ; try++ {
-		ports, err := freeport.Find(2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Port, s.TLSPort = ports[0], ports[1]
-		if err = s.start(); err == nil {
-			return s
-		}
-		s.Stop()
-		if try == 5 {
-			t.Fatalf("start Dovecot: %v\n%s", err, s.log())
-		}
-	}
+	ports := freeport.Hold(t, 2)
+	s.Port, s.TLSPort = ports[0], ports[1]
+	s.Start()
+	return s
 }
 
 const binary = "/usr/sbin/dovecot"
