@@ -85,9 +85,20 @@ type contentBody struct {
 func (b contentBody) attrs() (map[string]string, error) {
 	attrs := map[string]string{}
 	for _, said := range [][2]string{
-		{"title", b.Title}, {"kind", b.Kind}, {"url", b.URL}, {"other_urls", strings.Join(b.OtherURLs, " ")}, {"stage", b.Stage},
-		{"persona", b.Persona}, {"version", b.Version}, {"tags", strings.Join(b.Tags, " ")}, {"owner", b.Owner}, {"cost", b.Cost},
-		{"currency", b.Currency}, {"published_at", b.PublishedAt}, {"expires_at", b.ExpiresAt}, {"successor", b.Successor},
+		{"title", b.Title},
+		{"kind", b.Kind},
+		{"url", b.URL},
+		{"other_urls", strings.Join(b.OtherURLs, " ")},
+		{"stage", b.Stage},
+		{"persona", b.Persona},
+		{"version", b.Version},
+		{"tags", strings.Join(b.Tags, " ")},
+		{"owner", b.Owner},
+		{"cost", b.Cost},
+		{"currency", b.Currency},
+		{"published_at", b.PublishedAt},
+		{"expires_at", b.ExpiresAt},
+		{"successor", b.Successor},
 	} {
 		key, value := said[0], strings.TrimSpace(said[1])
 		if value == "" {

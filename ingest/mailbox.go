@@ -63,8 +63,14 @@ const maxSetting = 8 << 10
 // them may be the password.
 func (b *Mailbox) Validate() error {
 	for _, set := range [][2]string{
-		{"rep", b.Rep}, {"host", b.Host}, {"security", b.Security}, {"username", b.Username}, {"sent_folder", b.SentFolder},
-		{"provider", b.Provider}, {"password", b.Secret.Reveal()}, {"aliases", strings.Join(b.Aliases, "")},
+		{"rep", b.Rep},
+		{"host", b.Host},
+		{"security", b.Security},
+		{"username", b.Username},
+		{"sent_folder", b.SentFolder},
+		{"provider", b.Provider},
+		{"password", b.Secret.Reveal()},
+		{"aliases", strings.Join(b.Aliases, "")},
 	} {
 		setting, value := set[0], set[1]
 		if len(value) > maxSetting || strings.ContainsFunc(value, unicode.IsControl) {

@@ -43,8 +43,14 @@ func TestAllMailIsReadAgainOnceThereIsSomethingToCompareItWith(t *testing.T) {
 		was, now uint64
 		want     bool
 	}{
-		{0, 1, true}, {0, contacts(1), true}, {7, 7 + contacts(1), true}, {contacts(1), 3 + contacts(1), true},
-		{0, 0, false}, {1, 2, false}, {7 + contacts(1), 8 + contacts(1), false}, {7 + contacts(1), 7 + contacts(2), false},
+		{0, 1, true},
+		{0, contacts(1), true},
+		{7, 7 + contacts(1), true},
+		{contacts(1), 3 + contacts(1), true},
+		{0, 0, false},
+		{1, 2, false},
+		{7 + contacts(1), 8 + contacts(1), false},
+		{7 + contacts(1), 7 + contacts(2), false},
 	} {
 		if got := meaningBegan(c.was, c.now); got != c.want {
 			t.Errorf("from %#x to %#x: %v", c.was, c.now, got)
