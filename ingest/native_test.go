@@ -89,6 +89,9 @@ func TestLoaderSpeaksTheNativeProtocolToAServerThatComesAndGoes(t *testing.T) {
 	}
 	t.Cleanup(func() { db.Close() })
 	eventually(t, "the server answers", func() bool { return db.Ping(t.Context()) == nil })
+	if s, err := store.AskServer(t.Context(), "clickhouse://127.0.0.1:"+server.port); err != nil || !strings.HasPrefix(s.Version, "18.") || s.Readonly != 0 {
+		t.Errorf("the server says %+v: %v", s, err)
+	}
 	for _, table := range oldTables {
 		if err := db.Exec(t.Context(), table); err != nil {
 			t.Fatal(err)

@@ -62,7 +62,10 @@ func (o Options) driver() (*clickhouse.Options, error) {
 			}
 			d.Auth.Database = u.Query().Get("database")
 		} else if d, err = clickhouse.ParseDSN(o.URL); err != nil {
-			return nil, fmt.Errorf("read the ClickHouse URL: %w", err)
+			if unread := new(url.Error); errors.As(err, &unread) { // it repeats the address with its password
+				err = errors.New("it looks like clickhouse://user:password@host:9000/database or http://host:8123/database")
+			}
+			return nil, fmt.Errorf("the address cannot be read: %w", err)
 		}
 	}
 	if dial != nil {

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,7 +19,6 @@ import (
 	"time"
 
 	"dealtrail/ingest/mailbox"
-	"dealtrail/store/chdb"
 	"dealtrail/trail"
 )
 
@@ -29,7 +27,7 @@ type doctorCmd struct{}
 // Help says what is looked at.
 func (doctorCmd) Help() string {
 	return `Looks at everything that dealtrail needs, from outside in: names and certificates of its addresses, whether they lead here,
-the clock, the disk, the running server, mailboxes, CRMs and the server that sends mail. It stores nothing. Each line that
+the clock, the disk, Redis and ClickHouse, the running server, mailboxes, CRMs and the server that sends mail. It stores nothing. Each line that
 begins with MEND says what to do; then the exit code is 1.`
 }
 
@@ -67,7 +65,8 @@ func (doctorCmd) Run(e *env) error {
 	d.addresses(e.ctx)
 	d.clock()
 	d.disk()
-	d.parts()
+	d.redis(e.ctx)
+	d.clickhouse(e.ctx)
 	up := d.server(e)
 	d.mailboxes(e, up)
 	if up {
@@ -187,24 +186,6 @@ func (d *doctor) disk() {
 		return
 	}
 	d.well("disk", "%d MB are free in %s", free>>20, dir)
-}
-
-// parts looks for what serve starts by itself.
-func (d *doctor) parts() {
-	if d.config.Redis.URL == "" {
-		if _, err := exec.LookPath("redis-server"); err != nil {
-			d.mend("redis", "redis-server is not installed; install the package redis-server, or set redis.url")
-		} else {
-			d.well("redis", "redis-server is installed")
-		}
-	}
-	if d.config.ClickHouse.URL == "" {
-		if path, err := chdb.FindLibrary(d.config.beside(d.config.ClickHouse.Library)); err != nil {
-			d.mend("engine", "%v", err)
-		} else {
-			d.well("engine", "%s", path)
-		}
-	}
 }
 
 // server asks the running server how it is, and reports whether it answers.

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dealtrail/ingest/redistest"
+	"dealtrail/store/storetest"
 )
 
 // TestTheDoctorSaysWhatToMendOfAddresses asks addresses as they go wrong, over real TLS.
@@ -84,5 +87,44 @@ func TestTheDoctorLooksBeforeTheFirstStart(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "secret") {
 		t.Errorf("the password is shown:\n%s", out.String())
+	}
+}
+
+// TestTheDoctorAsksServersOfOnesOwn asks a real Redis, and the engine by the URL that it has as a server.
+func TestTheDoctorAsksServersOfOnesOwn(t *testing.T) {
+	server := "unix://" + storetest.Engine(t).Socket()
+	weak, rdb := redistest.Start(t)
+	if err := rdb.ConfigSet(t.Context(), "appendfsync", "everysec").Err(); err != nil {
+		t.Fatal(err)
+	}
+	strong, _ := redistest.Start(t)
+	for name, c := range map[string]struct {
+		redis, url, read string
+		want             []string
+	}{
+		"all well":        {strong.URL(), server, "", []string{"ok    redis: redis.url answers", "ok    clickhouse: version "}},
+		"weak, may write": {weak.URL(), server, server, []string{"MEND  redis: it keeps events with appendonly yes and appendfsync everysec", "MEND  clickhouse: the user of clickhouse.read_url has readonly = 0"}},
+		"nobody there":    {"redis://127.0.0.1:1", "clickhouse://127.0.0.1:1", "", []string{"MEND  redis: redis.url: dial tcp 127.0.0.1:1", "MEND  clickhouse: clickhouse.url: dial tcp 127.0.0.1:1"}},
+		"no addresses":    {"redis://ana:secret@[::1", "http://ana:secret@[::1", "", []string{"MEND  redis: redis.url cannot be read", "MEND  clickhouse: clickhouse.url: the address cannot be read"}},
+	} {
+		config := defaults()
+		config.Redis.URL, config.ClickHouse.URL, config.ClickHouse.ReadURL = c.redis, c.url, c.read
+		var out bytes.Buffer
+		d := &doctor{config: config, out: &out}
+		d.redis(t.Context())
+		d.clickhouse(t.Context())
+		for _, want := range c.want {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s: it lacks %q:\n%s", name, want, out.String())
+			}
+		}
+		if strings.Contains(out.String(), "secret") {
+			t.Errorf("%s: the password is shown:\n%s", name, out.String())
+		}
+	}
+	for version, want := range map[string]bool{"24.8.4.13": true, "26.5.1": true, "24.3.1": false, "18.16.1": false, "": false} {
+		if newEnough(version) != want {
+			t.Errorf("version %q is new enough: %v", version, !want)
+		}
 	}
 }
