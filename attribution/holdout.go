@@ -110,7 +110,7 @@ func (x *Holdouts) write(ctx context.Context, make func(all []trail.Holdout) (tr
 		}
 		defer release()
 		ctx = held
-		defer func() { err = because(ctx, err) }()
+		defer func() { err = trail.Because(ctx, err) }()
 	}
 	if err := x.settle(ctx); err != nil {
 		return fmt.Errorf("%w (%w)", trail.Problemf(trail.Unavailable, "What was written before is not loaded yet, so it cannot be told whether this fits; try again in a few seconds."), err)

@@ -14,7 +14,6 @@ package attribution
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -76,7 +75,7 @@ func (j *Job) Once(ctx context.Context, r Request) (*trail.Run, error) {
 	}
 	defer release()
 	if err := j.settle(ctx); err != nil {
-		return nil, because(ctx, err)
+		return nil, trail.Because(ctx, err)
 	}
 	if err := j.clean(ctx, j.now()); err != nil {
 		j.log().Warn("cannot remove what stopped runs left", "err", err)
@@ -85,15 +84,7 @@ func (j *Job) Once(ctx context.Context, r Request) (*trail.Run, error) {
 	if run != nil && err == nil {
 		err = j.forget(ctx, snapshotID(run.AsOf, o.hash()))
 	}
-	return run, because(ctx, err)
-}
-
-// because adds to an error why the work was ended, such as that another process has taken it over.
-func because(ctx context.Context, err error) error {
-	if why := context.Cause(ctx); err != nil && why != nil && why != ctx.Err() {
-		return errors.Join(why, err)
-	}
-	return err
+	return run, trail.Because(ctx, err)
 }
 
 // lock keeps others from computing, here and elsewhere, within patience; a mutex

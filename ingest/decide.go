@@ -74,7 +74,7 @@ func (x *Reviews) Decide(ctx context.Context, week string, who Teller, said ...S
 		}
 		defer release()
 		ctx = held
-		defer func() { err = because(ctx, err) }()
+		defer func() { err = trail.Because(ctx, err) }()
 	}
 	// A field that is left out stays as the last word on it was: that must be known.
 	if err := x.settle(ctx); err != nil {

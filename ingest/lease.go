@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"slices"
@@ -287,14 +286,6 @@ const (
 
 // ErrLost is the cause of the context of who holds a lease no more: see Alone.
 var ErrLost = trail.Problemf(trail.Unavailable, "Another process took this over, or Redis did not answer for ten seconds; try again in a moment.")
-
-// because adds to an error why the work was ended, such as ErrLost.
-func because(ctx context.Context, err error) error {
-	if why := context.Cause(ctx); err != nil && why != nil && why != ctx.Err() {
-		return errors.Join(why, err)
-	}
-	return err
-}
 
 // Alone holds one lease while somebody does something once: it renews it until
 // release is called. ok is false while another holds it or Redis does not answer.

@@ -20,7 +20,7 @@ func (c *Corrector) Say(ctx context.Context, id trail.ID, w trail.Word) (e trail
 		return e, false, false, trail.Problemf(trail.Unavailable, "Somebody else is correcting a verdict, or Redis does not answer; try again in a few seconds.")
 	}
 	defer release()
-	defer func() { err = because(ctx, err) }()
+	defer func() { err = trail.Because(ctx, err) }()
 	if err := c.settle(ctx); err != nil {
 		return e, false, false, fmt.Errorf("%w (%w)", trail.Problemf(trail.Unavailable, "What came before is not loaded yet; try again in a few seconds."), err)
 	}

@@ -218,7 +218,7 @@ func TestHealthCountsWhatNoReportCounts(t *testing.T) {
 	db := openCompany(t)
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	done := must(store.TakeHealth(t.Context(), db))(t) // somebody works it out, and who does not wait any more leaves
+	done := store.TakeHealth(db) // somebody works it out, and who does not wait any more leaves
 	if _, err := db.Health(gone, termsIn(t, "UTC"), 2, day(20)); !errors.Is(err, context.Canceled) {
 		t.Errorf("who left gets %v", err)
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -18,36 +17,25 @@ const healthFor = 2 * time.Minute
 // health is what was worked out last. One asks at a time, others wait for the answer, as
 // long as they like.
 type health struct {
-	turn atomic.Pointer[chan struct{}] // holds one token; nil: nobody asked yet
-	last *trail.Health                 // of whoever has the token
-}
-
-// take waits for the turn to ask.
-func (h *health) take(ctx context.Context) (done func(), err error) {
-	first := make(chan struct{}, 1)
-	h.turn.CompareAndSwap(nil, &first)
-	turn := *h.turn.Load()
-	select {
-	case turn <- struct{}{}:
-		return func() { <-turn }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	turn chan struct{} // holds one token while somebody asks
+	last *trail.Health // of whoever has the token
 }
 
 // Health returns who made the requests of the last 7 and 30 days, and what no report
 // counts. It is up to two minutes old. bad is how many entries could not become events.
 func (db *DB) Health(ctx context.Context, t NumberTerms, bad uint64, now time.Time) (*trail.Health, error) {
-	done, err := db.health.take(ctx)
-	if err != nil {
-		return nil, err
+	select {
+	case db.health.turn <- struct{}{}:
+		defer func() { <-db.health.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	defer done()
 	if h := db.health.last; h != nil && now.Sub(h.At) < healthFor && !now.Before(h.At) {
 		return h, nil
 	}
 	h := &trail.Health{At: now.UTC().Truncate(time.Millisecond)}
 	everything := instant("as_of", forever)
+	var err error
 	h.Traffic, err = query(ctx, db, "HealthTraffic", func(rows driver.Rows, t *trail.Traffic) error {
 		return rows.Scan((*string)(&t.Verdict), &t.Clicks7, &t.Opens7, &t.Clicks30, &t.Opens30)
 	}, everything, instant("week", now.AddDate(0, 0, -7)), instant("month", now.AddDate(0, 0, -30)))

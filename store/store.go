@@ -144,6 +144,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	db := &DB{ReviewAt: trail.UsualReview, options: d, cluster: cluster{o.Cluster, d.Auth.Database}, migrate: o.Migrate, log: o.Log, text: readTexts(), limits: limits(o.Memory)}
+	db.health.turn = make(chan struct{}, 1)
 	if o.Cluster != "" {
 		db.text.query["Layouts"] = db.cluster.layouts(db.text.query["Layouts"])
 	}

@@ -1,6 +1,10 @@
 package trail
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+)
 
 // Problem is an error that may be shown to whoever asked: a code for programs
 // and a sentence a person can act on. All other errors are logged and shown as
@@ -33,3 +37,12 @@ func Problemf(code Code, format string, args ...any) error {
 }
 
 func (p *Problem) Error() string { return p.Text }
+
+// Because adds to an error why the context of the work was ended, such as that another
+// process has taken it over; nil stays nil.
+func Because(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); err != nil && why != nil && why != ctx.Err() {
+		return errors.Join(why, err)
+	}
+	return err
+}

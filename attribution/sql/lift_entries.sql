@@ -14,15 +14,15 @@ WITH
         SELECT
             known.deal AS deal, if(known.segment != '', known.segment, size) AS segment, size, owner, team, if(known.source != '', known.source, leads.source) AS source, status,
             if(status IN ('won', 'lost'), least(closed_ms, {as_of_ms:Int64}), {as_of_ms:Int64}) AS over_ms,
-            bitShiftRight(entered[1], 12) AS entered_ms,
+            bitShiftRight(entered[1], 16) AS entered_ms,
             if(created_ms > 0 AND created_ms < entered_ms, created_ms, entered_ms) AS created_ms,
-            over_ms * 4096 AS end,
-            arrayFilter(x -> x < end AND bitAnd(x, 4095) > 0, entered) AS steps,
-            arrayFilter((x, before) -> bitAnd(x, 4095) != bitAnd(before, 4095), steps, arrayShiftRight(steps, 1)) AS way
+            over_ms * 65536 AS end,
+            arrayFilter(x -> x < end AND bitAnd(x, 65535) > 0, entered) AS steps,
+            arrayFilter((x, before) -> bitAnd(x, 65535) != bitAnd(before, 65535), steps, arrayShiftRight(steps, 1)) AS way
         FROM snapshot_deals AS known
         INNER JOIN
         (
-            SELECT deal, arraySort(groupArray(at_ms * 4096 + transform(stage, {stages:Array(String)}, range(1, toUInt32(length({stages:Array(String)}) + 1)), toUInt32(0)))) AS entered
+            SELECT deal, arraySort(groupArray(at_ms * 65536 + transform(stage, {stages:Array(String)}, range(1, toUInt32(length({stages:Array(String)}) + 1)), toUInt32(0)))) AS entered
             FROM snapshot_stages
             WHERE snapshot = {snapshot:String} AND deal BETWEEN {low:UInt64} AND {high:UInt64}
             GROUP BY deal
@@ -49,20 +49,20 @@ WITH
     entries AS
     (
         SELECT
-            went.deal AS deal, bitAnd(here, 4095) AS place, {stages:Array(String)}[place] AS stage, segment, size, owner, team, source, created_ms, times, firsts,
-            bitShiftRight(here, 12) AS began,
-            bitAnd(came, 4095) AS came_from, bitAnd(next, 4095) AS goes_to,
-            if(goes_to > 0, bitShiftRight(next, 12), over_ms) AS left_ms,
+            went.deal AS deal, bitAnd(here, 65535) AS place, {stages:Array(String)}[place] AS stage, segment, size, owner, team, source, created_ms, times, firsts,
+            bitShiftRight(here, 16) AS began,
+            bitAnd(came, 65535) AS came_from, bitAnd(next, 65535) AS goes_to,
+            if(goes_to > 0, bitShiftRight(next, 16), over_ms) AS left_ms,
             multiIf(goes_to > place, 'advanced', goes_to > 0, 'unknown', status = 'won', 'advanced', status = 'lost', 'lost', 'unknown') AS ended,
-            if(status = 'won', over_ms, toInt64(900000000000000)) AS won_ms,
-            bitShiftRight(arrayFirst(x -> bitAnd(x, 4095) > place, arrayPushBack(arraySlice(way, i + 1), won_ms * 4096 + 4095)), 12) AS advanced_ms,
-            multiIf(came_from = 0 OR came_from > place, 'none', began - bitShiftRight(came, 12) <= 4 * week, 'fast', 'slow') AS before,
+            if(status = 'won', over_ms, toInt64(100000000000000)) AS won_ms,
+            bitShiftRight(arrayFirst(x -> bitAnd(x, 65535) > place, arrayPushBack(arraySlice(way, i + 1), won_ms * 65536 + 65535)), 16) AS advanced_ms,
+            multiIf(came_from = 0 OR came_from > place, 'none', began - bitShiftRight(came, 16) <= 4 * week, 'fast', 'slow') AS before,
             began + {landmark:Int64} * week AS landmark,
             landmark + {horizon:Int64} * week AS horizon,
             landmark + {won_horizon:Int64} * week AS won_horizon
         FROM went
         LEFT JOIN saw ON saw.deal = went.deal
-        ARRAY JOIN way AS here, arrayShiftRight(way, 1) AS came, arrayShiftLeft(way, 1) AS next, arrayEnumerate(way) AS i, arrayEnumerateUniq(arrayMap(x -> bitAnd(x, 4095), way)) AS nth
+        ARRAY JOIN way AS here, arrayShiftRight(way, 1) AS came, arrayShiftLeft(way, 1) AS next, arrayEnumerate(way) AS i, arrayEnumerateUniq(arrayMap(x -> bitAnd(x, 65535), way)) AS nth
         WHERE nth = 1 AND ({from_ms:Int64} = 0 OR began >= {from_ms:Int64}) AND ({to_ms:Int64} = 0 OR began < {to_ms:Int64})
     )
 SELECT

@@ -50,6 +50,8 @@ func (x *cutOffs) watch(s *http.Server) {
 		case http.StateActive:
 			a.began.Store(true)
 			a.whole.Store(false) // of the next request
+		case http.StateIdle:
+			a.began.Store(false) // browsers connect ahead, and leave again
 		case http.StateClosed, http.StateHijacked:
 			x.all.Delete(conn)
 			if state == http.StateClosed && a.began.Load() && !a.whole.Load() {
