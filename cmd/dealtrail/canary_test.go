@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -163,11 +164,13 @@ func (r *running) settle() {
 	}
 }
 
-// laidOut waits for a layout of all that is known, so that reports come quickly.
+// laidOut waits for a layout of all that is known, so that reports come quickly. It
+// asks for something meanwhile: where it is quick, nothing is laid out for nobody.
 func (r *running) laidOut() {
 	r.t.Helper()
 	r.settle()
 	eventually(r.t, "what is known is laid out", func() bool {
+		ask1[json.RawMessage](r, "/v1/dictionary")
 		rows, err := r.db.Query(r.t.Context(), "SELECT toInt64(count()) FROM layouts WHERE as_of = toDateTime64(0, 3, 'UTC') AND inserts = (SELECT sum(last) FROM (SELECT max(max_block_number) + 1 AS last FROM system.parts WHERE database = currentDatabase() AND table IN ('events', 'people') AND active GROUP BY table))")
 		if err != nil {
 			r.t.Fatal(err)
