@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"dealtrail/ingest/crm"
 	"dealtrail/trail"
 )
 
@@ -72,5 +73,28 @@ func TestAWorkbookUnpacksIntoNoMoreThanIsAllowed(t *testing.T) {
 	}
 	if n := len(l.states(trail.DealKind)); n != 0 {
 		t.Errorf("%d deals came out of it", n)
+	}
+}
+
+// TestQuotesThatNeverCloseAreNotReadForEver reads lines of which each closes a quote and
+// opens another, so that every row goes on to the end of the file. A few of them cost
+// their rows alone; of many, each of which reads all others, there is an end.
+func TestQuotesThatNeverCloseAreNotReadForEver(t *testing.T) {
+	file := func(lines int) string {
+		return "email,name\n" + strings.Repeat("x\",\"\n", lines) + "good@buyer.test,Good\n"
+	}
+	found, refused, err := crm.Addresses(t.Context(), "list.csv", strings.NewReader(file(1000)))
+	if err != nil || refused != 1000 || len(found) != 1 || found[0] != "good@buyer.test" {
+		t.Errorf("a few: %v, %d refused, %v", found, refused, err)
+	}
+	_, refused, err = crm.Addresses(t.Context(), "list.csv", strings.NewReader(file(8000)))
+	if p := (*trail.Problem)(nil); !errors.As(err, &p) || p.Code != trail.Invalid {
+		t.Errorf("many: %d refused, %v", refused, err)
+	}
+	// What was read ahead in vain is read again as it was, also behind what was taken of it.
+	text := "email,name\na@buyer.test,\"one\nb@buyer.test,\"two\nlines\"\nc@buyer.test,\"open\nd@buyer.test,plain\n"
+	found, refused, err = crm.Addresses(t.Context(), "list.csv", strings.NewReader(text))
+	if err != nil || refused != 2 || strings.Join(found, " ") != "b@buyer.test d@buyer.test" {
+		t.Errorf("read again: %v, %d refused, %v", found, refused, err)
 	}
 }

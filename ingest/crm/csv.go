@@ -5,7 +5,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
+
+	"dealtrail/trail"
 )
 
 // record is one row of a file: its cells, or the fault that makes it unreadable.
@@ -32,8 +35,21 @@ type csvReader struct {
 	delim byte
 	eol   byte
 	line  int    // the number of the last line taken
-	back  []line // lines to take again: a quote opened before them and never closed
+	back  []line // lines that were read ahead, behind a quote that opened
+	at    int    // of these the next to take
+	again int    // what the lines weigh that were read ahead in vain
 }
+
+// A quote that never closes has lines read in vain, and so may every quote in them. What
+// they weigh is bounded, for a row and for a file: else a small file takes hours.
+const (
+	lineWeight = 64       // bytes that a line weighs besides its own
+	maxAhead   = 16 << 20 // for a row
+	maxAgain   = 256 << 20
+)
+
+// errQuotes is a file that no row can be read of with any confidence.
+var errQuotes = trail.Problemf(trail.Invalid, "Too many quotes open in this file and are not closed. Save it anew as CSV, with quotes inside a quoted cell written twice.")
 
 type line struct {
 	text []byte
@@ -42,7 +58,7 @@ type line struct {
 
 // next is a records function. Blank lines are rows without cells.
 func (r *csvReader) next() (record, error) {
-	first, err := r.take()
+	first, err := r.take(false)
 	if err != nil {
 		return record{}, err
 	}
@@ -53,9 +69,9 @@ func (r *csvReader) next() (record, error) {
 	}
 	p := splitter{delim: r.delim}
 	p.feed(first.text)
-	var more []line
+	begin, weight := r.at, 0
 	for p.fault == "" && p.mode == inQuotes {
-		l, err := r.take()
+		l, err := r.take(true)
 		if errors.Is(err, io.EOF) {
 			p.fault = faultQuote
 			break
@@ -63,9 +79,7 @@ func (r *csvReader) next() (record, error) {
 		if err != nil {
 			return record{}, err
 		}
-		l.text = bytes.Clone(l.text)
-		more = append(more, l)
-		if l.long {
+		if weight += len(l.text) + lineWeight; l.long || weight > maxAhead {
 			p.fault = faultQuote
 			break
 		}
@@ -73,8 +87,11 @@ func (r *csvReader) next() (record, error) {
 		p.feed(l.text)
 	}
 	if p.fault != "" {
-		r.back = append(more, r.back...)
-		r.line -= len(more)
+		r.line -= r.at - begin
+		r.at = begin
+		if r.again += weight; r.again > maxAgain {
+			return record{}, errQuotes
+		}
 		rec.fault = p.fault
 		return rec, nil
 	}
@@ -82,14 +99,32 @@ func (r *csvReader) next() (record, error) {
 	return rec, nil
 }
 
-// take returns the next line without its end. The text is valid until the next call.
-func (r *csvReader) take() (line, error) {
-	if len(r.back) > 0 {
-		l := r.back[0]
-		r.back = r.back[1:]
-		r.line++
-		return l, nil
+// take returns the next line without its end. Ahead of a row's end it can be taken again;
+// else its text is valid until the next call.
+func (r *csvReader) take(ahead bool) (line, error) {
+	if !ahead && r.at > len(r.back)/2 {
+		r.back, r.at = slices.Delete(r.back, 0, r.at), 0
 	}
+	if r.at < len(r.back) {
+		r.at++
+		r.line++
+		return r.back[r.at-1], nil
+	}
+	l, err := r.read()
+	if err != nil {
+		return line{}, err
+	}
+	r.line++
+	if ahead {
+		l.text = bytes.Clone(l.text)
+		r.back = append(r.back, l)
+		r.at++
+	}
+	return l, nil
+}
+
+// read reads a line, whose text is valid until the next call.
+func (r *csvReader) read() (line, error) {
 	var l line
 	var some bool
 	for {
@@ -112,7 +147,6 @@ func (r *csvReader) take() (line, error) {
 	}
 	l.text = bytes.TrimSuffix(l.text, []byte{r.eol})
 	l.text = bytes.TrimSuffix(l.text, []byte{'\r'})
-	r.line++
 	return l, nil
 }
 
