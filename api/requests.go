@@ -103,6 +103,9 @@ func (s *Server) ask(c echo.Context) error {
 		return err
 	}
 	q := trail.Request{Rep: s.by(c, in.Rep), Text: in.Text, Deal: strings.TrimSpace(in.Deal), Stage: strings.TrimSpace(in.Stage), Persona: in.Persona}
+	if err := viewOf(c).MustSee(q.Deal, s.dealsNamed(c)); err != nil { // the answer tells of the deal
+		return err
+	}
 	q, visible, err := s.Registry.Ask(c.Request().Context(), q, "api")
 	if err != nil {
 		return err
@@ -155,6 +158,9 @@ func (s *Server) note(c echo.Context) error {
 		return err
 	}
 	n := trail.Note{Rep: s.by(c, in.Rep), Text: in.Text, Content: strings.TrimSpace(in.Content), Deal: strings.TrimSpace(in.Deal)}
+	if err := viewOf(c).MustSee(n.Deal, s.dealsNamed(c)); err != nil {
+		return err
+	}
 	n, visible, err := s.Registry.Note(c.Request().Context(), n, "api")
 	if err != nil {
 		return err

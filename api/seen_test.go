@@ -242,6 +242,44 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 			}
 		}
 	})
+	t.Run("requests and notes for a deal", func(t *testing.T) {
+		asker := rita
+		asker.Roles, asker.Key, asker.Session = access.Rep, "", "a session"
+		mux := echo.New()
+		mux.HTTPErrorHandler = e.HTTPErrorHandler
+		s.Routes(mux.Group("", func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				c.SetRequest(c.Request().WithContext(access.With(c.Request().Context(), asker)))
+				return next(c)
+			}
+		}))
+		tell := func(path, body string) (int, string) {
+			r := httptest.NewRecorder()
+			mux.ServeHTTP(r, httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(body)))
+			return r.Code, r.Body.String()
+		}
+		s.Registry.Buffer, s.Registry.Patience = ingest.NewBuffer(rdb, log), time.Millisecond
+		for path, body := range map[string]string{"/v1/requests": `{"text":"A price list","deal":"DEAL"}`, "/v1/notes": `{"text":"Too long","content":"deck","deal":"DEAL"}`} {
+			var answers []string
+			for _, deal := range []string{"D-1-HIDDEN", "NONE"} {
+				status, text := tell(path, strings.Replace(body, "DEAL", deal, 1))
+				if hides(t, deal, text); status != 404 || !strings.Contains(text, "no such deal, or it is not yours to see") {
+					t.Errorf("%s for %s: %d %s", path, deal, status, text)
+				}
+				var p trail.Problem
+				if err := json.Unmarshal([]byte(text), &p); err != nil {
+					t.Fatal(err)
+				}
+				answers = append(answers, p.Text)
+			}
+			if answers[0] != answers[1] {
+				t.Errorf("%s: %q", path, answers)
+			}
+		}
+		if status, text := tell("/v1/requests", `{"text":"A price list","deal":"D-2"}`); status > 202 {
+			t.Errorf("for one's own deal: %d %s", status, text)
+		}
+	})
 	t.Run("whether an address is known, to who sees roles alone", func(t *testing.T) {
 		asker := access.Asker{Who: "mia@ours.test", Roles: access.Marketer, Session: "a session", View: access.View{All: true}}
 		mux := echo.New()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dealtrail/access"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -82,7 +83,10 @@ func (s *Site) note(c echo.Context) error {
 	}
 	id := param(c, "id")
 	form := noteForm{Rep: cmp.Or(s.who(c), strings.TrimSpace(c.FormValue("rep"))), Text: strings.TrimSpace(c.FormValue("text")), Deal: strings.TrimSpace(c.FormValue("deal"))}
-	_, _, err = s.Registry.Note(c.Request().Context(), trail.Note{Rep: form.Rep, Text: form.Text, Deal: form.Deal, Content: id}, "ui")
+	ctx := c.Request().Context()
+	if err = access.From(ctx).View.MustSee(form.Deal, s.dealsNamed(ctx)); err == nil {
+		_, _, err = s.Registry.Note(ctx, trail.Note{Rep: form.Rep, Text: form.Text, Deal: form.Deal, Content: id}, "ui")
+	}
 	if text, ok := problemText(err); ok {
 		form.Problem = text
 		return s.renderContent(c, http.StatusUnprocessableEntity, l, id, contentForms{Note: form})

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
+	"dealtrail/access"
 	"dealtrail/store"
 	"dealtrail/trail"
 )
@@ -182,7 +183,12 @@ func (s *Site) ask(c echo.Context) error {
 	}
 	value := func(name string) string { return strings.TrimSpace(c.FormValue(name)) }
 	form := requestForm{Rep: cmp.Or(s.who(c), value("rep")), Text: value("text"), Deal: value("deal"), Stage: value("stage"), Persona: value("persona")}
-	q, _, err := s.Registry.Ask(c.Request().Context(), trail.Request{Rep: form.Rep, Text: form.Text, Deal: form.Deal, Stage: form.Stage, Persona: form.Persona}, "ui")
+	ctx := c.Request().Context()
+	q := trail.Request{Rep: form.Rep, Text: form.Text, Deal: form.Deal, Stage: form.Stage, Persona: form.Persona}
+	err = access.From(ctx).View.MustSee(form.Deal, s.dealsNamed(ctx)) // the list tells of the deal
+	if err == nil {
+		q, _, err = s.Registry.Ask(ctx, q, "ui")
+	}
 	if text, ok := problemText(err); ok {
 		form.Problem = text
 		return s.renderRequests(c, http.StatusUnprocessableEntity, l, form, answerForm{})
