@@ -37,12 +37,18 @@ type OIDC struct {
 	Domains   []string // of addresses that may sign in
 	Client    *http.Client
 
-	mu       sync.Mutex
+	once     sync.Once
+	asking   chan struct{} // holds one while somebody asks where the provider's parts are
 	provider *oidc.Provider
 }
 
-// oidcWait is how long the provider may take for one step.
-const oidcWait = 10 * time.Second
+const (
+	// oidcWait is how long the provider may take for one step.
+	oidcWait = 10 * time.Second
+	// oidcTries is how many ways to the provider one network may begin within throttleFor and
+	// not end: each is kept for a while, and anybody can begin one.
+	oidcTries = 200
+)
 
 // What the session keeps while somebody is at the provider.
 const oidcStep = "oidc"
@@ -66,15 +72,21 @@ type claims struct {
 	Has      bool // the claim of roles names one at least
 }
 
-// connect asks the provider where its parts are, once it answers.
+// connect asks the provider where its parts are, once it answers. While it is silent, who
+// waits behind somebody else waits no longer than they would for it.
 func (o *OIDC) connect(ctx context.Context) (*oidc.Provider, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.once.Do(func() { o.asking = make(chan struct{}, 1) })
+	select {
+	case o.asking <- struct{}{}:
+		defer func() { <-o.asking }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	if o.provider != nil {
 		return o.provider, nil
 	}
-	// The provider's keys are fetched later with the context that is given here.
-	p, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), o.Client), o.Issuer)
+	// Of the context only the client is kept, by which its keys are fetched later.
+	p, err := oidc.NewProvider(oidc.ClientContext(ctx, o.Client), o.Issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +113,9 @@ func (a *Access) OIDCBegin(c echo.Context, next string, link bool) (string, erro
 		return "", trail.Problemf(trail.NotFound, "No provider for signing in is set up; see [oidc] in dealtrail.toml.")
 	}
 	if err := private(c); err != nil {
+		return "", err
+	}
+	if err := a.try(c.Request().Context(), "oidc", network(c.RealIP()), oidcTries); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), oidcWait)
@@ -153,6 +168,7 @@ func (a *Access) OIDCEnd(c echo.Context) (next string, err error) {
 		return "", err
 	}
 	a.giveBack(whole, "network", network(c.RealIP()))
+	a.giveBack(whole, "oidc", network(c.RealIP()))
 	return s.Next, a.begin(whole, email, c.Request().UserAgent(), "provider")
 }
 
