@@ -41,6 +41,7 @@ type Tombstones struct {
 
 	set     atomic.Pointer[map[string]time.Time]
 	mu      sync.Mutex // of changes to set
+	unsaved bool       // the file lacks some of set
 	becomes sync.Map   // tombstone to what takes the contact's place, while it is being erased here
 }
 
@@ -123,11 +124,13 @@ func (t *Tombstones) add(stones map[string]time.Time) error {
 			next[stone] = at.UTC()
 		}
 	}
-	if len(next) == len(t.All()) {
+	if len(next) == len(t.All()) && !t.unsaved {
 		return nil
 	}
 	t.set.Store(&next)
-	return WriteTombstones(t.Path, next)
+	err := WriteTombstones(t.Path, next)
+	t.unsaved = err != nil // the next look writes it
+	return err
 }
 
 func (t *Tombstones) take(stones map[string]time.Time) { t.set.Store(&stones) }
@@ -272,6 +275,9 @@ func ReadTombstones(path string) (map[string]time.Time, error) {
 			return nil, fmt.Errorf("%s: line %d is no tombstone; put the file back from a copy: without it people who were erased would come back", path, n)
 		}
 		stones[stone] = when
+	}
+	if err := lines.Err(); err != nil { // a line that never ends, such as the zeros that a crash may leave
+		return nil, fmt.Errorf("%s cannot be read to its end (%w); put the file back from a copy: without it people who were erased would come back", path, err)
 	}
 	return stones, nil
 }
