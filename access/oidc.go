@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +50,9 @@ const (
 	// not end: each is kept for a while, and anybody can begin one.
 	oidcTries = 200
 )
+
+// errorCode is what a provider says of why it lets nobody in, such as access_denied (RFC 6749 section 4.1.2.1).
+var errorCode = regexp.MustCompile(`^[a-z_]{1,60}$`)
 
 // What the session keeps while somebody is at the provider.
 const oidcStep = "oidc"
@@ -155,6 +159,9 @@ func (a *Access) OIDCEnd(c echo.Context) (next string, err error) {
 		return "", a.refuse("it was not begun in this browser, or long ago", nil)
 	}
 	if said := c.QueryParam("error"); said != "" {
+		if !errorCode.MatchString(said) { // whoever is in this browser can have written it
+			said = "no, by no code of OAuth's"
+		}
 		return "", a.refuse("the provider says "+said, nil)
 	}
 	ctx, cancel := context.WithTimeout(whole, oidcWait)

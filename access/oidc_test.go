@@ -370,3 +370,23 @@ func TestWaysToTheProviderThatNobodyEndsAreFew(t *testing.T) {
 		t.Errorf("%d sessions, %v", len(kept), err)
 	}
 }
+
+// TestTheLogRepeatsNothingThatABrowserSaysOfTheProvider comes back with a code of OAuth's,
+// and with what somebody wrote into the address.
+func TestTheLogRepeatsNothingThatABrowserSaysOfTheProvider(t *testing.T) {
+	o := newOffice(t)
+	newIssuer(t, o)
+	for said, told := range map[string]bool{"access_denied": true, "canary line": false, strings.Repeat("canary_", 1000): false} {
+		b := o.browser()
+		_, to := o.do(b, "POST", "/signin/oidc", nil)
+		u, err := url.Parse(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := o.log.Len()
+		s, _ := o.do(b, "GET", "/signin/oidc/callback?"+url.Values{"state": {u.Query().Get("state")}, "error": {said}}.Encode(), nil)
+		if line := o.log.String()[before:]; s != http.StatusUnauthorized || !strings.Contains(line, "the provider says") || strings.Contains(line, said) != told {
+			t.Errorf("%.20s: %d %s", said, s, line)
+		}
+	}
+}
