@@ -3,6 +3,7 @@ package dashboards
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"dealtrail/ingest"
+	"dealtrail/ingest/crm"
 	"dealtrail/trail"
 )
 
@@ -100,6 +102,12 @@ func checkReviewZIP(content []byte) error {
 		if size += part.UncompressedSize64; size > maxReviewUnzip || part.UncompressedSize64 > maxReviewUnzip || len(z.File) > maxReviewParts {
 			return tooLarge
 		}
+	}
+	switch err := crm.BoundTexts(z); {
+	case errors.Is(err, crm.ErrTexts):
+		return tooLarge
+	case err != nil:
+		return noReview(err)
 	}
 	return nil
 }

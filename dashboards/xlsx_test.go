@@ -4,7 +4,9 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -320,6 +322,15 @@ func TestWhatIsNoReviewOrTooLargeIsRefused(t *testing.T) {
 		}
 		return b.Bytes()
 	}
+	var long bytes.Buffer
+	z := zip.NewWriter(&long)
+	w, err := z.Create("xl/sharedStrings.xml")
+	if err == nil {
+		_, err = io.WriteString(w, "<sst><si><r><t>"+strings.Repeat("a", 300<<10)+"</t></r></si></sst>")
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
 	plain := excelize.NewFile()
 	b, err := plain.WriteToBuffer()
 	if err != nil {
@@ -335,6 +346,7 @@ func TestWhatIsNoReviewOrTooLargeIsRefused(t *testing.T) {
 		"an archive":         {bomb(1, 1), "not the XLSX"},
 		"a bomb":             {bomb(1, 65<<20), "larger than"},
 		"many parts":         {bomb(201, 0), "larger than"},
+		"a text of 300 KB":   {long.Bytes(), "larger than"},
 		"beyond the limit":   {make([]byte, MaxReviewFile+1), "larger than"},
 		"half of a workbook": {workbook(t, oneReview(t))[:3000], "not the XLSX"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,9 @@ func forged(t *testing.T, parts ...part) string {
 		}
 		f.Write(p.content)
 		f.Close()
+		if p.declared == 0 {
+			p.declared = uint64(len(p.content))
+		}
 		w, err := z.CreateRaw(&zip.FileHeader{Name: p.name, Method: zip.Deflate, CRC32: crc32.ChecksumIEEE(p.content), CompressedSize64: uint64(packed.Len()), UncompressedSize64: p.declared})
 		if err != nil {
 			t.Fatal(err)
@@ -47,8 +51,19 @@ func forged(t *testing.T, parts ...part) string {
 	return b.String()
 }
 
+// shared is a part with one text that cells share, in some runs, behind a short one.
+func shared(tag string, run, runs int) []byte {
+	return []byte("<sst><" + tag + "><t>short</t></" + tag + "><" + tag + ">" + strings.Repeat("<r><t>"+strings.Repeat("a", run)+"</t></r>", runs) + "</" + tag + "></sst>")
+}
+
+// wide is a part with a row of so many cells.
+func wide(tag string, cells int) []byte {
+	return []byte("<sheetData><row r=\"1\">" + strings.Repeat("<"+tag+" t=\"s\"><v>1</v></"+tag+">", cells) + "</row></sheetData>")
+}
+
 // TestAWorkbookUnpacksIntoNoMoreThanIsAllowed imports archives that say too much, too
-// little, and so much that the sum of it begins anew at zero.
+// little, and so much that the sum of it begins anew at zero, and small ones of which a row
+// would take much memory.
 func TestAWorkbookUnpacksIntoNoMoreThanIsAllowed(t *testing.T) {
 	book := part{"xl/workbook.xml", []byte("<workbook/>"), 11}
 	zeros := make([]byte, 8<<20)
@@ -64,6 +79,12 @@ func TestAWorkbookUnpacksIntoNoMoreThanIsAllowed(t *testing.T) {
 		"pictures that do":          {[]part{book, {"xl/media/a.png", zeros, math.MaxUint64 - 10}}, trail.TooLarge},
 		"a sheet that says less":    {[]part{book, {"xl/worksheets/sheet1.xml", zeros, 100}}, trail.Invalid},
 		"a part that says less":     {[]part{book, {"[Content_Types].xml", zeros, 100}}, trail.Invalid},
+		"a text that is no cell's":  {[]part{book, {"xl/sharedStrings.xml", shared("si", 300<<10, 1), 0}}, trail.TooLarge},
+		"a text in many pieces":     {[]part{book, {"xl/SharedStrings.xml", shared("x:si", 2<<10, 150), 0}}, trail.TooLarge},
+		"a row that shares a text":  {[]part{book, {"xl/sharedStrings.xml", shared("si", 200<<10, 1), 0}, {"xl/media/a.png", wide("c", 2000), 0}}, trail.TooLarge},
+		"a row of long texts":       {[]part{book, {"xl/worksheets/sheet1.xml", slices.Concat([]byte("<row><c><is><t>"), bytes.Repeat([]byte("a"), 65<<20), []byte("</t></is></c></row>")), 0}}, trail.TooLarge},
+		"a tag that does not end":   {[]part{book, {"xl/worksheets/sheet1.xml", slices.Concat([]byte(`<row><c r="`), bytes.Repeat([]byte("A"), 2<<20)), 0}}, trail.TooLarge},
+		"many cells of short texts": {[]part{book, {"xl/sharedStrings.xml", shared("si", 1<<10, 1), 0}, {"xl/worksheets/sheet1.xml", wide("x:c", 2000), 0}}, trail.Invalid},
 		"a name beside the folder":  {[]part{book, {"../../../tmp/dealtrail-escaped.xml", []byte("x"), 1}}, trail.Invalid},
 	} {
 		_, err := l.importer().Import(context.Background(), "deals", "book.xlsx", strings.NewReader(forged(t, c.parts...)), false)

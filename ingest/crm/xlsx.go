@@ -2,6 +2,7 @@ package crm
 
 import (
 	"archive/zip"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -96,7 +97,7 @@ func sheetRows(name string, rows *excelize.Rows) records {
 }
 
 // checkZIP refuses archives that are no workbook, parts that excelize would hold in
-// memory whole, and sizes whose sum no number holds: a sum that begins anew at zero
+// memory whole, texts of which a row would take much of it, and sizes whose sum no number holds: a sum that begins anew at zero
 // is under every limit.
 func checkZIP(name string, f *os.File, size int64) error {
 	z, err := zip.NewReader(f, size)
@@ -119,6 +120,12 @@ func checkZIP(name string, f *os.File, size int64) error {
 	}
 	if !book {
 		return trail.Problemf(trail.Invalid, "%s is a ZIP file and not an Excel workbook; send CSV or XLSX.", name)
+	}
+	switch err := BoundTexts(z); {
+	case errors.Is(err, ErrTexts):
+		return trail.Problemf(trail.TooLarge, "%s has texts that are longer than a spreadsheet's cells can be; save the sheet anew, or as CSV.", name)
+	case err != nil:
+		return damaged(name, err)
 	}
 	return nil
 }
