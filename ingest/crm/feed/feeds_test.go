@@ -307,3 +307,31 @@ func TestAnyToolMayDeliver(t *testing.T) {
 	}
 	w.want("deals", dealsNow, "X-1 First open Demo 1250.5 EUR anna@example.com 1970-01-01 1", "X-2 Beta open 1970-01-01 0")
 }
+
+// TestForgedDeliveriesDoNotFillTheLog sends many, as anybody can who knows the address.
+func TestForgedDeliveriesDoNotFillTheLog(t *testing.T) {
+	h := newHubspotServer(t)
+	w := newWorld(t, h.source())
+	forged := func(n int) {
+		t.Helper()
+		for range n {
+			d := Delivery{"POST", "https://go.example.com/v1/webhooks/hubspot", header("X-HubSpot-Request-Timestamp", "1", "X-HubSpot-Signature-v3", hubspotSignature), []byte(`[]`)}
+			if p := (*trail.Problem)(nil); !errors.As(w.Receive(t.Context(), "hubspot", d), &p) || p.Code != trail.Unauthorized {
+				t.Fatal("taken")
+			}
+		}
+	}
+	forged(100)
+	if n := strings.Count(w.log.String(), "was refused"); n != 30 {
+		t.Errorf("%d lines of 100 deliveries", n)
+	}
+	w.clock = w.clock.Add(time.Minute)
+	forged(1)
+	log := w.log.String()
+	if n := strings.Count(log, "was refused"); n != 31 || !strings.Contains(log, "more deliveries were refused") || !strings.Contains(log, "n=70") {
+		t.Errorf("%d lines, and of the others:\n%s", n, log)
+	}
+	if got := w.status("hubspot"); got.Refused != 101 {
+		t.Errorf("%d are counted", got.Refused)
+	}
+}

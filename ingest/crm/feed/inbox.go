@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -69,7 +70,7 @@ func (f *Feeds) Receive(ctx context.Context, name string, d Delivery) error {
 	}
 	now := f.now()
 	if err := s.vendor().verify(d, secrets, now); err != nil {
-		f.Log.Warn("a delivery is not the CRM's and was refused", "crm", name, "reason", err.Error(), "bytes", len(d.Body))
+		f.tellRefused(name, err.Error(), len(d.Body), now)
 		if err := f.refused(ctx, s, now); err != nil && ctx.Err() == nil {
 			f.Log.Debug("a refused delivery is not counted", "err", err)
 		}
@@ -97,6 +98,34 @@ func (f *Feeds) Receive(ctx context.Context, name string, d Delivery) error {
 	}
 	f.nudge(name)
 	return nil
+}
+
+// refusedLines is how many refused deliveries to a source are logged within a minute: anybody
+// can send them, and must not fill the disk.
+const refusedLines = 30
+
+// refusals are how many there were within a minute.
+type refusals struct {
+	mu     sync.Mutex
+	minute time.Time
+	n      int
+}
+
+// tellRefused logs a refused delivery, or later how many more there were.
+func (f *Feeds) tellRefused(name, reason string, bytes int, now time.Time) {
+	v, _ := f.refusals.LoadOrStore(name, &refusals{})
+	r := v.(*refusals)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.minute) >= time.Minute {
+		if r.n > refusedLines {
+			f.Log.Warn("more deliveries were refused", "crm", name, "n", r.n-refusedLines, "since", r.minute)
+		}
+		r.minute, r.n = now, 0
+	}
+	if r.n++; r.n <= refusedLines {
+		f.Log.Warn("a delivery is not the CRM's and was refused", "crm", name, "reason", reason, "bytes", bytes)
+	}
 }
 
 func (f *Feeds) refused(ctx context.Context, s *Source, now time.Time) error {
