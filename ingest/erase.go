@@ -51,6 +51,7 @@ type Eraser struct {
 	Own        func(ctx context.Context, address string) bool                                 // somebody on our side: a rep, or who signs in; nil: nobody is
 	Others     func(ctx context.Context, contact trail.ContactID) ([]trail.ErasedFrom, error) // what others keep in Redis by their contact; nil: nothing
 	Forget     func()                                                                         // called at the end: whoever keeps reports in memory drops them; nil: nobody does
+	Elsewhere  bool                                                                           // another process does the jobs: it has the files of reviews and what is about to be mailed, and finishes what is begun here
 	Version    string
 	Log        *slog.Logger
 	Now        func() time.Time
@@ -74,7 +75,13 @@ func (x *Eraser) Erase(ctx context.Context, address, by string) (trail.Erasure, 
 		return trail.Erasure{}, err
 	}
 	done := make(chan error, 1)
-	go func() { done <- x.finish(context.WithoutCancel(ctx), stone) }()
+	if x.Elsewhere {
+		waiting, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go func() { done <- x.finished(waiting, stone) }()
+	} else {
+		go func() { done <- x.finish(context.WithoutCancel(ctx), stone) }()
+	}
 	late := time.NewTimer(ErasePatience)
 	defer late.Stop()
 	select {
@@ -87,6 +94,18 @@ func (x *Eraser) Erase(ctx context.Context, address, by string) (trail.Erasure, 
 		return trail.Erasure{}, ctx.Err()
 	}
 	return x.Report(ctx, stone)
+}
+
+// finished waits until another process has finished an erasing.
+func (x *Eraser) finished(ctx context.Context, stone string) error {
+	for {
+		if known, err := x.Redis.HExists(ctx, erasingKey, stone).Result(); err != nil || !known {
+			return err
+		}
+		if !wait(ctx, 200*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
 }
 
 // begin sets the tombstone and notes what there is to do. From then on nothing new is

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +64,52 @@ func onDisk(t testing.TB, dir string, words ...string) (found []string) {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// A process without the role jobs has neither the files of reviews nor what is about to be
+// mailed: it leaves the erasing to the one that has, and tells what that did.
+func TestAnErasingIsFinishedWhereTheFilesAre(t *testing.T) {
+	p := newPipe(t)
+	p.load(t)
+	const who = "perdita@buyer.test"
+	p.append(t, mailTo(who, 1))
+	p.settle(t)
+	web, jobs := p.eraser(t, t.TempDir()), p.eraser(t, t.TempDir())
+	web.Elsewhere = true
+	forgot := make(chan struct{}, 10)
+	jobs.Forget = func() { forgot <- struct{}{} }
+	file := filepath.Join(jobs.Reviews, "review-2026-W47.html")
+	if err := os.MkdirAll(jobs.Reviews, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("Perdita Passenger, "+who), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	var both sync.WaitGroup
+	both.Go(func() {
+		for ctx.Err() == nil {
+			if err := jobs.Once(ctx); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+	r, err := web.Erase(t.Context(), who, "admin@ours.test")
+	end()
+	both.Wait()
+	if err != nil || r.State != trail.ErasureComplete {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if b, err := os.ReadFile(file); err != nil || bytes.Contains(b, []byte("Perdita")) || bytes.Contains(b, []byte(who)) {
+		t.Errorf("the file reads %s, %v", b, err)
+	}
+	if !slices.ContainsFunc(r.Removed, func(e trail.ErasedFrom) bool { return e.Where == "files: reviews" }) || len(forgot) == 0 {
+		t.Errorf("the report: %+v, %d forgot", r.Removed, len(forgot))
+	}
 }
 
 // Whoever is being erased is erased, whatever is cut off and whatever comes meanwhile;

@@ -92,6 +92,12 @@ func (x *ReviewFiles) Once(ctx context.Context) (written []string, err error) {
 	if err := x.settle(ctx); err != nil && now.Sub(since) < reviewLatest {
 		return nil, fmt.Errorf("wait for what came before the review: %w", err)
 	}
+	// An erasing goes through the files once: what is read before and written after it would name the person.
+	ctx, free, ok := Alone(ctx, x.Redis, EraseLease)
+	if !ok {
+		return nil, nil // the next look
+	}
+	defer free()
 	// A page may ask for it meanwhile, and all that this reads is laid out for both.
 	if err := x.DB.FreezeReview(ctx, since); err != nil {
 		return nil, err

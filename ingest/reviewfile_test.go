@@ -206,3 +206,26 @@ func TestDecisionsAreWrittenByOneAtATimeAndOnlyWhatChanges(t *testing.T) {
 		t.Errorf("while another process decides: %v", err)
 	}
 }
+
+// TestNoReviewIsWrittenWhileSomebodyIsErased: it would be read before, and written once the
+// files have been gone through.
+func TestNoReviewIsWrittenWhileSomebodyIsErased(t *testing.T) {
+	rdb := connect(t, startRedis(t, t.TempDir()))
+	db := storetest.Open(t)
+	if err := db.InsertEvents(t.Context(), []trail.Event{aDeal("D1", due.Add(-48*time.Hour))}); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "exports")
+	_, erased, ok := ingest.Alone(t.Context(), rdb, ingest.EraseLease)
+	if !ok {
+		t.Fatal("the lease of erasings is not free")
+	}
+	x := reviewFiles(db, rdb, dir, due)
+	if written, err := x.Once(t.Context()); err != nil || len(written) > 0 || len(filesIn(t, dir)) > 0 {
+		t.Errorf("meanwhile: %v %v", written, err)
+	}
+	erased()
+	if written, err := x.Once(t.Context()); err != nil || len(written) != 2 {
+		t.Errorf("afterwards: %v %v", written, err)
+	}
+}

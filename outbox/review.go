@@ -153,6 +153,15 @@ func (x *Outbox) MailReview(ctx context.Context) error {
 	if len(open) == 0 {
 		return nil
 	}
+	if x.Attach != nil {
+		// Who is erased once it is read would be named in what is mailed, and the report of the erasing would not tell of it.
+		held, free, ok := ingest.Alone(ctx, x.Redis, ingest.EraseLease)
+		if !ok {
+			return nil
+		}
+		defer free()
+		ctx = held
+	}
 	s, err := x.review(ctx, week, due, now)
 	if err != nil {
 		return errors.Join(err, x.tell(ctx, reviewTrouble, fmt.Sprintf("The review of %s cannot be made to be mailed: %s. It is tried again every minute.", week, why(err))))

@@ -163,6 +163,26 @@ func TestTheReviewIsMailedOncePerWeekWhateverHappens(t *testing.T) {
 		}
 	})
 
+	t.Run("the workbook not while somebody is erased", func(t *testing.T) {
+		fresh(t, monday)
+		_, erased, ok := ingest.Alone(t.Context(), w.rdb, ingest.EraseLease)
+		if !ok {
+			t.Fatal("the lease of erasings is not free")
+		}
+		x := process(func(x *outbox.Outbox) {
+			x.Attach = func(w io.Writer, r trail.Review) error { _, err := io.WriteString(w, "book"); return err }
+		})
+		w.must(x.MailReview(t.Context()))
+		if all := post.take(); len(all) != 0 {
+			t.Errorf("%d mails meanwhile", len(all))
+		}
+		erased()
+		w.must(x.MailReview(t.Context()))
+		if all := post.take(); len(all) != len(list) {
+			t.Errorf("%d mails afterwards", len(all))
+		}
+	})
+
 	t.Run("a week without a review", func(t *testing.T) {
 		fresh(t, monday.AddDate(0, -2, 0))
 		x := process(nil)

@@ -21,7 +21,7 @@ func (p *program) openTombstones(ctx context.Context, dir string, contacts trail
 func (p *program) openEraser(contacts trail.ContactKey) {
 	p.eraser = &ingest.Eraser{
 		Redis: p.redis, DB: p.db, Buffer: p.buffer, Tombstones: p.tombstones, Mailboxes: p.mailboxes, Contacts: contacts,
-		Own: p.isOwn, Configured: p.config.Mailboxes.Exclude, Others: p.forgetContact, Forget: p.outbox.Forget, Version: version, Log: p.log, Now: time.Now,
+		Own: p.isOwn, Configured: p.config.Mailboxes.Exclude, Others: p.forgetContact, Forget: p.outbox.Forget, Elsewhere: !p.roles.has("jobs"), Version: version, Log: p.log, Now: time.Now,
 	}
 	if dir := p.config.Review.Dir; dir != "" {
 		p.eraser.Reviews = p.config.beside(dir)
