@@ -243,10 +243,10 @@ func newJourneys(contents []string, order int, deals []Deal) (*journeys, error) 
 				return nil, fmt.Errorf("deal %d: there is no content %d of %d", d+1, c, len(contents))
 			}
 		}
-		if deal.Value < 0 || deal.Value > MaxSum-worth {
-			return nil, fmt.Errorf("deal %d: value %d is negative, or all are over %d minor units", d+1, deal.Value, int64(MaxSum))
-		}
 		if deal.Won {
+			if deal.Value < 0 || deal.Value > MaxSum-worth {
+				return nil, fmt.Errorf("deal %d: value %d is negative, or all are over %d minor units", d+1, deal.Value, int64(MaxSum))
+			}
 			worth += deal.Value
 		}
 		from := int32(0)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -242,6 +243,11 @@ func TestBootstrapRefusesWhatItCannotUse(t *testing.T) {
 	r, err := Bootstrap(t.Context(), named(2), 1, []Deal{won, lost}, Resampling{})
 	if err != nil || r.Empty < 80 || r.Empty > 160 { // 1 - (1 - 1/e)^2 = .6 of 200
 		t.Errorf("%+v, %v: of two deals most replicates lack one", r, err)
+	}
+	huge := lost // what a lost deal would have been worth is nobody's
+	huge.Value = math.MaxInt64
+	if same, err := Bootstrap(t.Context(), named(2), 1, []Deal{won, huge}, Resampling{}); err != nil || !reflect.DeepEqual(same, r) {
+		t.Errorf("%+v, %v: the value of a lost deal counts", same, err)
 	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
