@@ -214,6 +214,12 @@ func (c *computation) finish(ctx context.Context) error {
 	run.Deals, run.Touches, run.LeftOut = n.deals, n.touches, n.leftOut
 	run.FinishedAt, run.Reasons = j.now(), c.reasons
 	run.Inputs = map[string]uint64{"events": run.Events, "deals": uint64(c.snapshot.deals), "won": run.Deals, "touches": run.Touches, "lost": n.lost, "touches_of_lost": n.lostTouches, "left_out": run.LeftOut}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// A database that was asked to record it may do so when nobody waits any more, and then nothing of what it found may go.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
 	if err := j.exec(ctx, "run", c.args, args{
 		"id": run.ID, "models": run.Models, "version": run.Version, "config": run.Config, "agents": string(run.Agents),
 		"started_at": run.StartedAt, "finished_at": run.FinishedAt,
@@ -223,8 +229,6 @@ func (c *computation) finish(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
 	if err := errors.Join(c.state(ctx, "complete", len(steps), 1, 1, ""), j.drop(ctx, run.ID, "run_paths")); err != nil {
 		j.log().Warn("cannot tidy up after an attribution run", "run", run.ID, "err", err) // it is there all the same
 	}
