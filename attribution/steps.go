@@ -194,10 +194,10 @@ func (c *computation) inChunks(ctx context.Context, step int, name string, given
 }
 
 // counts are what a run is about: see sql/counts.sql.
-type counts struct{ deals, touches, leftOut, lost, lostTouches uint64 }
+type counts struct{ deals, touches, leftOut, lost, lostTouches, tied uint64 }
 
 func (c *computation) counted(ctx context.Context) (n counts, err error) {
-	err = c.job.one(ctx, "counts", []any{&n.deals, &n.touches, &n.leftOut, &n.lost, &n.lostTouches}, c.args)
+	err = c.job.one(ctx, "counts", []any{&n.deals, &n.touches, &n.leftOut, &n.lost, &n.lostTouches, &n.tied}, c.args)
 	if err != nil {
 		err = fmt.Errorf("count: %w", err)
 	}
@@ -213,7 +213,7 @@ func (c *computation) finish(ctx context.Context) error {
 	}
 	run.Deals, run.Touches, run.LeftOut = n.deals, n.touches, n.leftOut
 	run.FinishedAt, run.Reasons = j.now(), c.reasons
-	run.Inputs = map[string]uint64{"events": run.Events, "deals": uint64(c.snapshot.deals), "won": run.Deals, "touches": run.Touches, "lost": n.lost, "touches_of_lost": n.lostTouches, "left_out": run.LeftOut}
+	run.Inputs = map[string]uint64{"events": run.Events, "deals": uint64(c.snapshot.deals), "won": run.Deals, "touches": run.Touches, "lost": n.lost, "touches_of_lost": n.lostTouches, "left_out": run.LeftOut, "tied": n.tied}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
