@@ -277,8 +277,12 @@ func TestIntervalsArePercentiles(t *testing.T) {
 	}
 	for i := range want {
 		for _, pair := range [][2]Interval{
-			{got[i].Removal, want[i].Removal}, {got[i].RemovalValue, want[i].RemovalValue}, {got[i].Share, want[i].Share}, {got[i].ShareOfValue, want[i].ShareOfValue},
-			{got[i].Credit, want[i].Credit}, {got[i].CreditOfValue, want[i].CreditOfValue},
+			{got[i].Removal, want[i].Removal},
+			{got[i].RemovalValue, want[i].RemovalValue},
+			{got[i].Share, want[i].Share},
+			{got[i].ShareOfValue, want[i].ShareOfValue},
+			{got[i].Credit, want[i].Credit},
+			{got[i].CreditOfValue, want[i].CreditOfValue},
 		} {
 			if !near(pair[0].Low, pair[1].Low, 1e-12) || !near(pair[0].High, pair[1].High, 1e-12) {
 				t.Errorf("%s: %v, want %v", want[i].Content, pair[0], pair[1])
