@@ -16,8 +16,9 @@ const orphanAge = 6 * time.Hour
 // endOfTime is after all that can be stored: as of then, all that is known is.
 var endOfTime = time.Date(2299, 12, 31, 0, 0, 0, 0, time.UTC)
 
-// clean removes what runs left that failed or were killed. Nobody reads it, so it
-// does so seldom.
+// clean removes what runs left that failed or were killed, and the paths of those that
+// were complete a moment before. Nobody reads it, so it does so seldom. Who calls holds
+// the lock.
 func (j *Job) clean(ctx context.Context, now time.Time) error {
 	if now.Sub(j.cleaned).Abs() < orphanAge {
 		return nil
@@ -28,6 +29,15 @@ func (j *Job) clean(ctx context.Context, now time.Time) error {
 	}
 	for _, id := range orphans {
 		if err := j.drop(ctx, id, append(slices.Clone(tablesOf), snapshotTables...)...); err != nil {
+			return err
+		}
+	}
+	paths, err := j.texts(ctx, "spent_paths")
+	if err != nil {
+		return err
+	}
+	for _, id := range paths {
+		if err := j.drop(ctx, id, "run_paths"); err != nil {
 			return err
 		}
 	}

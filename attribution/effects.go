@@ -92,8 +92,8 @@ func removal(chain *markov.Chain, around *markov.Intervals) ([]effect, error) {
 		in := around.Contents[i]
 		rows = append(rows, effect{
 			player: e.Content,
-			credit: spread{e.Share.Count * touched, in.Share.Low * touched, in.Share.High * touched},
-			value:  whole(e.Share.Value*worth, in.ShareOfValue.Low*worth, in.ShareOfValue.High*worth),
+			credit: spread{e.Share.Count * touched, in.Credit.Low * touched, in.Credit.High * touched},
+			value:  whole(e.Share.Value*worth, in.CreditOfValue.Low*worth, in.CreditOfValue.High*worth),
 			effect: spread{e.Removal.Count, in.Removal.Low, in.Removal.High}, valueEffect: e.Removal.Value,
 		})
 	}

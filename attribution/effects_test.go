@@ -239,3 +239,36 @@ func TestShapleyKnowsTwinsAndThoseWhoAddNothing(t *testing.T) {
 		t.Errorf("A and B get %s, A and C %s of a deal", got, path(all, "shapley", "deal 5"))
 	}
 }
+
+// A content of every deal has all the credit, whatever chance sends; but that is of as many wins as chance sends.
+func TestACreditIsNoSurerThanTheWinsItIsOf(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	var events []trail.Event
+	for i := range 80 {
+		id := fmt.Sprint("deal ", i)
+		d := deal(id, "status", "lost", "closed_at", closed.Format(time.RFC3339))
+		if i < 40 {
+			d = won(id, "10.00", closed)
+		}
+		events = append(events, d, touch("a", day, trail.Clicked, "A", "p", id))
+	}
+	insert(t, db, events...)
+	run := once(t, job(db), attribution.Request{Models: []string{"markov", "shapley"}})
+	rows := lines(t, db, "SELECT formatRow('CSV', model, credit, credit_low, credit_high, value_low, value_high) FROM effects WHERE run = {run:String}", clickhouse.Named("run", run.ID))
+	for _, row := range rows {
+		var model string
+		var credit, low, high float64
+		var valueLow, valueHigh int64
+		if _, err := fmt.Sscanf(strings.ReplaceAll(row, ",", " "), "%q %g %g %g %d %d", &model, &credit, &low, &high, &valueLow, &valueHigh); err != nil {
+			t.Fatal(err)
+		}
+		// Of 40 wins that may come or not, 95 in 100 are about 40 ± 2 √40; each is of 1,000 cents.
+		if credit != 40 || low < 20 || low > 32 || high < 48 || high > 60 || math.Abs(float64(valueLow)-1000*low) > 1 || math.Abs(float64(valueHigh)-1000*high) > 1 {
+			t.Errorf("credit and interval, and that of the value: %s", row)
+		}
+	}
+	if len(rows) != 2 {
+		t.Errorf("effects are %q", rows)
+	}
+}

@@ -7,7 +7,10 @@ import (
 )
 
 // What tests of lifts see of this package.
-var OrderStages = orderStages
+var (
+	OrderStages = orderStages
+	Respond     = respond
+)
 
 // Lifts returns the two-by-two tables of a run as they are judged.
 func (j *Job) Lifts(ctx context.Context, run string, w Where) ([]lift.Evidence, error) {

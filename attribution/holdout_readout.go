@@ -3,6 +3,7 @@ package attribution
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -289,6 +290,9 @@ func compare(rows []trail.ReadoutRow) (*trail.HoldoutEffect, float64, error) {
 		}
 	}
 	test, err := strata.CMH()
+	if errors.Is(err, lift.ErrUndefined) { // in each stage all did the same, whatever they were recommended
+		return nil, mde, nil
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -155,6 +155,7 @@ func TestStoppedRunIsNeverSeenAndItsCreditsGo(t *testing.T) {
 	for _, snapshot := range []string{old, fresh} {
 		exec(t, db, "INSERT INTO snapshot_names (snapshot, what) VALUES ({id:String}, 'content')", clickhouse.Named("id", snapshot))
 	}
+	exec(t, db, "INSERT INTO run_paths (run, deal) VALUES ({id:String}, 1)", clickhouse.Named("id", complete.ID)) // it was killed as soon as it was complete
 	newest, err := db.NewestRun(t.Context(), store.Filter{})
 	if err != nil || newest.ID != complete.ID {
 		t.Fatalf("newest run is %v, %v; want %s", newest, err, complete.ID)
@@ -164,6 +165,9 @@ func TestStoppedRunIsNeverSeenAndItsCreditsGo(t *testing.T) {
 		if got := len(credits(t, db, id)); got != want {
 			t.Errorf("%d credits of %s, want %d", got, id, want)
 		}
+	}
+	if n := count(t, db, "SELECT count() FROM run_paths"); n > 0 {
+		t.Errorf("%d paths of complete runs are left", n)
 	}
 	if got := lines(t, db, "SELECT DISTINCT snapshot FROM snapshot_names"); !slices.Equal(got, []string{fresh}) {
 		t.Errorf("snapshots %v are left, want %s", got, fresh)

@@ -86,10 +86,12 @@ func respond(strata []store.Response) (trail.ContentResponse, error) {
 		var d lift.Estimate
 		if len(compared) == 1 {
 			d, err = lift.Newcombe(sum.ExposedAdvanced, sum.Exposed, sum.ControlAdvanced, sum.Control)
-		} else {
-			d, err = compared.RiskDifference()
+		} else if d, err = compared.RiskDifference(); err != nil {
+			if _, alike := compared.CMH(); alike == nil { // all of one side engaged and none of the other: strata say no more than their sum
+				d, err = lift.Newcombe(sum.ExposedAdvanced, sum.Exposed, sum.ControlAdvanced, sum.Control)
+			}
 		}
-		if err == nil { // else all or nobody engaged, which says nothing
+		if err == nil { // else in each stratum all or nobody engaged, which says nothing
 			_, rest := compared.Rates()
 			row.RestRate, row.Diff, row.DiffLow, row.DiffHigh = &rest, &d.Value, &d.Low, &d.High
 			row.Verdict = map[bool]string{true: "none", false: map[bool]string{true: "higher", false: "lower"}[d.Value > 0]}[d.Low <= 0 && d.High >= 0]

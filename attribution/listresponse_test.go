@@ -119,3 +119,26 @@ func TestTooFewLeadsAreNotHeldAgainstAnybody(t *testing.T) {
 		t.Errorf("a list without a name: %v", err)
 	}
 }
+
+// Where all of one side did and none of the other, strata have no variance, and still say the most that they can.
+func TestAListThatRespondsAsNobodyElseDoesIsNotAlike(t *testing.T) {
+	t.Parallel()
+	stratum := func(stage string, engaged, restEngaged int64) store.Response {
+		return store.Response{Content: "deck", Stage: stage, Sent: 10, Engaged: engaged, Rest: 12, RestEngaged: restEngaged}
+	}
+	for name, x := range map[string]struct {
+		strata []store.Response
+		want   string
+	}{
+		"all and none":                 {[]store.Response{stratum("A", 10, 0), stratum("B", 10, 0)}, "The list responded 100.0 points more than comparable contacts."},
+		"none and all":                 {[]store.Response{stratum("A", 0, 12), stratum("B", 0, 12)}, "The list responded 100.0 points less than comparable contacts."},
+		"all in one, none in another":  {[]store.Response{stratum("A", 10, 12), stratum("B", 0, 0)}, "Everybody responded alike, which says nothing."},
+		"nobody anywhere":              {[]store.Response{stratum("A", 0, 0), stratum("B", 0, 0)}, "Everybody responded alike, which says nothing."},
+		"the same, with some variance": {[]store.Response{stratum("A", 9, 0), stratum("B", 10, 1)}, "The list responded 90.8 points more than comparable contacts."},
+	} {
+		row, err := attribution.Respond(x.strata)
+		if err != nil || row.Sentence != x.want {
+			t.Errorf("%s: %q, %v; want %q", name, row.Sentence, err, x.want)
+		}
+	}
+}

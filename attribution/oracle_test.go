@@ -171,6 +171,15 @@ type journey struct {
 	lead, opportunity time.Time // zero: not known
 }
 
+// hasTies reports whether two touches are of one time.
+func (j journey) hasTies() bool {
+	times := map[time.Time]bool{}
+	for _, x := range j.path {
+		times[x.at] = true
+	}
+	return len(times) < len(j.path)
+}
+
 // lastBy returns the place of the last touch by then, -1 for none.
 func (j journey) lastBy(then time.Time) int {
 	last := -1

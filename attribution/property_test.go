@@ -301,6 +301,9 @@ func (c company) checkRun(t *testing.T, rt *rapid.T, db *store.DB) *trail.Run {
 	if run.LeftOut != leftOut {
 		rt.Errorf("%d deals left out, want %d", run.LeftOut, leftOut)
 	}
+	if n := uint64(len(slices.DeleteFunc(slices.Clone(journeys), func(j journey) bool { return !j.won || !j.hasTies() }))); run.Inputs["tied"] != n {
+		rt.Errorf("%d won deals have ties, want %d", run.Inputs["tied"], n)
+	}
 	effects := effectsOf(t, db, run.ID)
 	for _, d := range c.checkEffects(run, effects, journeys) {
 		rt.Error(d)

@@ -361,6 +361,36 @@ func TestAPersonStopsARun(t *testing.T) {
 	})
 }
 
+// Readers see all of a run or nothing, also of one that a person stops while the database records it, which takes a while here.
+func TestARunThatIsStoppedWhileItIsRecordedIsWhole(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	insert(t, db, firm()...)
+	exec(t, db, "CREATE TABLE nothing (x UInt8) ENGINE = Null")
+	exec(t, db, "CREATE MATERIALIZED VIEW slowly TO nothing AS SELECT sleepEachRow(3) AS x FROM runs")
+	j := job(db)
+	j.Log = watching(func(part string) {
+		if part == "credits" {
+			if err := job(db).Stop(t.Context(), underWay(t, db, "running").Run); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	_, err := j.Once(t.Context(), attribution.Request{Models: []string{"linear"}})
+	for count(t, db, "SELECT count() FROM system.processes WHERE query LIKE '%INTO runs %' AND query NOT LIKE '%processes%'") > 0 {
+		<-time.After(100 * time.Millisecond)
+	}
+	runs, listed := db.Runs(t.Context(), 10)
+	if listed != nil || (len(runs) > 0) != (err == nil) {
+		t.Fatalf("readers see %d runs, %v, of one that gave %v", len(runs), listed, err)
+	}
+	for _, r := range runs {
+		if len(credits(t, db, r.ID)) == 0 {
+			t.Error("it has no credits")
+		}
+	}
+}
+
 // Of the runs that nobody asked for each level keeps those of the last day, the last of each day, and after five weeks the last of
 // each week; and those that a budget page is of, whatever their age.
 func TestRunsThatNewerOnesReplacedGo(t *testing.T) {

@@ -194,10 +194,10 @@ func (c *computation) inChunks(ctx context.Context, step int, name string, given
 }
 
 // counts are what a run is about: see sql/counts.sql.
-type counts struct{ deals, touches, leftOut, lost, lostTouches uint64 }
+type counts struct{ deals, touches, leftOut, lost, lostTouches, tied uint64 }
 
 func (c *computation) counted(ctx context.Context) (n counts, err error) {
-	err = c.job.one(ctx, "counts", []any{&n.deals, &n.touches, &n.leftOut, &n.lost, &n.lostTouches}, c.args)
+	err = c.job.one(ctx, "counts", []any{&n.deals, &n.touches, &n.leftOut, &n.lost, &n.lostTouches, &n.tied}, c.args)
 	if err != nil {
 		err = fmt.Errorf("count: %w", err)
 	}
@@ -213,7 +213,13 @@ func (c *computation) finish(ctx context.Context) error {
 	}
 	run.Deals, run.Touches, run.LeftOut = n.deals, n.touches, n.leftOut
 	run.FinishedAt, run.Reasons = j.now(), c.reasons
-	run.Inputs = map[string]uint64{"events": run.Events, "deals": uint64(c.snapshot.deals), "won": run.Deals, "touches": run.Touches, "lost": n.lost, "touches_of_lost": n.lostTouches, "left_out": run.LeftOut}
+	run.Inputs = map[string]uint64{"events": run.Events, "deals": uint64(c.snapshot.deals), "won": run.Deals, "touches": run.Touches, "lost": n.lost, "touches_of_lost": n.lostTouches, "left_out": run.LeftOut, "tied": n.tied}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// A database that was asked to record it may do so when nobody waits any more, and then nothing of what it found may go.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
 	if err := j.exec(ctx, "run", c.args, args{
 		"id": run.ID, "models": run.Models, "version": run.Version, "config": run.Config, "agents": string(run.Agents),
 		"started_at": run.StartedAt, "finished_at": run.FinishedAt,
@@ -223,8 +229,6 @@ func (c *computation) finish(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
 	if err := errors.Join(c.state(ctx, "complete", len(steps), 1, 1, ""), j.drop(ctx, run.ID, "run_paths")); err != nil {
 		j.log().Warn("cannot tidy up after an attribution run", "run", run.ID, "err", err) // it is there all the same
 	}

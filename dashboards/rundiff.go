@@ -28,6 +28,7 @@ var inputWords = []choice{
 	{Value: "won", Label: "Won deals divided"},
 	{Value: "touches", Label: "Touches on won deals"},
 	{Value: "left_out", Label: "Won deals left out"},
+	{Value: "tied", Label: "Won deals with touches of one time"},
 	{Value: "lost", Label: "Lost deals"},
 	{Value: "touches_of_lost", Label: "Touches on lost deals"},
 }

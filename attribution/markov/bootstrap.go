@@ -75,11 +75,15 @@ type Spread struct {
 	Share        Interval // of conversions
 	ShareOfValue Interval
 
+	// The shares as parts of what all deals with any content won: in a replicate that may be more or less.
+	Credit        Interval
+	CreditOfValue Interval
+
 	// Of Shapley values, how far each moves from that of all deals, by the same
 	// permutations: so that few of them do, and their own error is not counted as chance.
 	Worth       Interval // conversions per journey
-	Played      Interval // share of conversions
-	PlayedValue Interval // share of value
+	Played      Interval // share of conversions, as Credit
+	PlayedValue Interval // share of value, as CreditOfValue
 }
 
 // Interval is a percentile interval.
@@ -113,7 +117,7 @@ func Bootstrap(ctx context.Context, contents []string, order int, deals []Deal, 
 	all := j.graph.newTally()
 	j.count(all, deals, func(uint64) int64 { return 1 })
 	whole := j.graph.play(all, o.Pairs)
-	empty := make([]bool, o.Replicates)
+	empty, beside := make([]bool, o.Replicates), make([]Pair, o.Replicates)
 	work, ctx := errgroup.WithContext(ctx)
 	cores := min(runtime.GOMAXPROCS(0), o.Replicates)
 	for core := range cores {
@@ -126,6 +130,7 @@ func Bootstrap(ctx context.Context, contents []string, order int, deals []Deal, 
 				j.draw(t, deals, i+1)
 				won, lost := t.totals()
 				empty[i] = won == 0 || lost == 0
+				beside[i] = t.beside(all)
 				var err error
 				if effects[i], err = j.graph.removal(t); err != nil {
 					return fmt.Errorf("replicate %d: %w", i+1, err)
@@ -138,9 +143,9 @@ func Bootstrap(ctx context.Context, contents []string, order int, deals []Deal, 
 	if err := work.Wait(); err != nil {
 		return nil, err
 	}
-	r := &Intervals{Replicates: o.Replicates, Level: o.Level, Contents: spreads(contents, effects, o.Level)}
+	r := &Intervals{Replicates: o.Replicates, Level: o.Level, Contents: spreads(contents, effects, beside, o.Level)}
 	if o.Pairs > 0 {
-		r.play(whole, played, o.Level)
+		r.play(whole, played, beside, o.Level)
 	}
 	for _, e := range empty {
 		if e {
@@ -148,6 +153,16 @@ func Bootstrap(ctx context.Context, contents []string, order int, deals []Deal, 
 		}
 	}
 	return r, nil
+}
+
+// beside returns what journeys with any content won in the tally, beside what they did in another.
+func (t *tally) beside(other *tally) Pair {
+	won, _ := t.totals()
+	wonThere, _ := other.totals()
+	return Pair{
+		Count: ratio(float64(won-t.won[0]), float64(wonThere-other.won[0])),
+		Value: ratio(float64(t.worth()-t.value[0]), float64(other.worth()-other.value[0])),
+	}
 }
 
 // play returns each content's Shapley value in a chain of the tally, by the same
@@ -169,7 +184,7 @@ func (g *graph) play(t *tally, pairs int) []Pair {
 }
 
 // play fills in how far Shapley values move over replicates.
-func (r *Intervals) play(whole []Pair, played [][]Pair, level float64) {
+func (r *Intervals) play(whole []Pair, played [][]Pair, beside []Pair, level float64) {
 	own := shares(whole)
 	parts := make([][]Pair, len(played))
 	for i := range played {
@@ -178,13 +193,13 @@ func (r *Intervals) play(whole []Pair, played [][]Pair, level float64) {
 	interval := func(of func(replicate int) float64) Interval { return middle(len(played), level, of) }
 	for c := range r.Contents {
 		r.Contents[c].Worth = interval(func(i int) float64 { return played[i][c].Count - whole[c].Count })
-		r.Contents[c].Played = interval(func(i int) float64 { return parts[i][c].Count - own[c].Count })
-		r.Contents[c].PlayedValue = interval(func(i int) float64 { return parts[i][c].Value - own[c].Value })
+		r.Contents[c].Played = interval(func(i int) float64 { return parts[i][c].Count*beside[i].Count - own[c].Count })
+		r.Contents[c].PlayedValue = interval(func(i int) float64 { return parts[i][c].Value*beside[i].Value - own[c].Value })
 	}
 }
 
-// spreads returns the percentile intervals of each content's effects and shares.
-func spreads(contents []string, effects [][]Pair, level float64) []Spread {
+// spreads returns the percentile intervals of each content's effects, shares and credits.
+func spreads(contents []string, effects [][]Pair, beside []Pair, level float64) []Spread {
 	parts := make([][]Pair, len(effects))
 	for i := range effects {
 		parts[i] = shares(effects[i])
@@ -193,11 +208,13 @@ func spreads(contents []string, effects [][]Pair, level float64) []Spread {
 	all := make([]Spread, len(contents))
 	for c, id := range contents {
 		all[c] = Spread{
-			Content:      id,
-			Removal:      interval(func(i int) float64 { return effects[i][c].Count }),
-			RemovalValue: interval(func(i int) float64 { return effects[i][c].Value }),
-			Share:        interval(func(i int) float64 { return parts[i][c].Count }),
-			ShareOfValue: interval(func(i int) float64 { return parts[i][c].Value }),
+			Content:       id,
+			Removal:       interval(func(i int) float64 { return effects[i][c].Count }),
+			RemovalValue:  interval(func(i int) float64 { return effects[i][c].Value }),
+			Share:         interval(func(i int) float64 { return parts[i][c].Count }),
+			ShareOfValue:  interval(func(i int) float64 { return parts[i][c].Value }),
+			Credit:        interval(func(i int) float64 { return parts[i][c].Count * beside[i].Count }),
+			CreditOfValue: interval(func(i int) float64 { return parts[i][c].Value * beside[i].Value }),
 		}
 	}
 	return all
@@ -243,10 +260,10 @@ func newJourneys(contents []string, order int, deals []Deal) (*journeys, error) 
 				return nil, fmt.Errorf("deal %d: there is no content %d of %d", d+1, c, len(contents))
 			}
 		}
-		if deal.Value < 0 || deal.Value > MaxSum-worth {
-			return nil, fmt.Errorf("deal %d: value %d is negative, or all are over %d minor units", d+1, deal.Value, int64(MaxSum))
-		}
 		if deal.Won {
+			if deal.Value < 0 || deal.Value > MaxSum-worth {
+				return nil, fmt.Errorf("deal %d: value %d is negative, or all are over %d minor units", d+1, deal.Value, int64(MaxSum))
+			}
 			worth += deal.Value
 		}
 		from := int32(0)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -104,10 +105,11 @@ func TestBootstrapIntervalsCoverTheTruth(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := rand.New(rand.NewPCG(1, 2))
-	const sets = 120
-	var covered, sharesCovered, worthCovered, playedCovered int
+	const sets, usual = 120, 500
+	touched := all - k.successOf(t, func(int) bool { return false })
+	var covered, sharesCovered, creditsCovered, worthCovered, playedCovered int
 	for range sets {
-		deals := k.deals(500, source)
+		deals := k.deals(usual+int(math.Round(math.Sqrt(usual)*source.NormFloat64())), source) // how many come is chance too
 		r, err := Bootstrap(t.Context(), named(8), 1, deals, Resampling{Pairs: 2})
 		if err != nil {
 			t.Fatal(err)
@@ -117,8 +119,12 @@ func TestBootstrapIntervalsCoverTheTruth(t *testing.T) {
 			if own := game.Contents[c].Worth.Count; own+s.Worth.Low <= worth[c] && worth[c] <= own+s.Worth.High {
 				worthCovered++
 			}
-			if own, all := game.Contents[c].Share.Count, all-k.successOf(t, func(int) bool { return false }); own+s.Played.Low <= worth[c]/all && worth[c]/all <= own+s.Played.High {
+			won := float64(game.Conversions - game.Untouched.Conversions)
+			if own := game.Contents[c].Share.Count; (own+s.Played.Low)*won <= worth[c]*usual && worth[c]*usual <= (own+s.Played.High)*won {
 				playedCovered++
+			}
+			if credit := share[c].Count * touched * usual; s.Credit.Low*won <= credit && credit <= s.Credit.High*won {
+				creditsCovered++
 			}
 			if s.Removal.Low <= truth[c].Count && truth[c].Count <= s.Removal.High {
 				covered++
@@ -128,7 +134,7 @@ func TestBootstrapIntervalsCoverTheTruth(t *testing.T) {
 			}
 		}
 	}
-	for what, n := range map[string]int{"removal effects": covered, "their shares": sharesCovered, "Shapley values": worthCovered, "shares of them": playedCovered} {
+	for what, n := range map[string]int{"removal effects": covered, "their shares": sharesCovered, "credits by them": creditsCovered, "Shapley values": worthCovered, "credits by those": playedCovered} {
 		coverage := float64(n) / (8 * sets)
 		t.Logf("coverage %.3f of %s", coverage, what)
 		if coverage < 0.90 || coverage > 0.98 {
@@ -243,6 +249,11 @@ func TestBootstrapRefusesWhatItCannotUse(t *testing.T) {
 	if err != nil || r.Empty < 80 || r.Empty > 160 { // 1 - (1 - 1/e)^2 = .6 of 200
 		t.Errorf("%+v, %v: of two deals most replicates lack one", r, err)
 	}
+	huge := lost // what a lost deal would have been worth is nobody's
+	huge.Value = math.MaxInt64
+	if same, err := Bootstrap(t.Context(), named(2), 1, []Deal{won, huge}, Resampling{}); err != nil || !reflect.DeepEqual(same, r) {
+		t.Errorf("%+v, %v: the value of a lost deal counts", same, err)
+	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Bootstrap(stopped, named(2), 1, []Deal{won, lost}, Resampling{}); !errors.Is(err, context.Canceled) {
@@ -258,13 +269,21 @@ func TestIntervalsArePercentiles(t *testing.T) {
 		at := float64((i * 37) % 101)
 		effects[i] = []Pair{{at, 1}, {100 - at, 3}}
 	}
-	got := spreads([]string{"a", "b"}, effects, 0.95)
+	beside := slices.Repeat([]Pair{{2, 0.4}}, len(effects))
+	got := spreads([]string{"a", "b"}, effects, beside, 0.95)
 	want := []Spread{
-		{Content: "a", Removal: Interval{2.5, 97.5}, RemovalValue: Interval{1, 1}, Share: Interval{0.025, 0.975}, ShareOfValue: Interval{0.25, 0.25}},
-		{Content: "b", Removal: Interval{2.5, 97.5}, RemovalValue: Interval{3, 3}, Share: Interval{0.025, 0.975}, ShareOfValue: Interval{0.75, 0.75}},
+		{Content: "a", Removal: Interval{2.5, 97.5}, RemovalValue: Interval{1, 1}, Share: Interval{0.025, 0.975}, ShareOfValue: Interval{0.25, 0.25}, Credit: Interval{0.05, 1.95}, CreditOfValue: Interval{0.1, 0.1}},
+		{Content: "b", Removal: Interval{2.5, 97.5}, RemovalValue: Interval{3, 3}, Share: Interval{0.025, 0.975}, ShareOfValue: Interval{0.75, 0.75}, Credit: Interval{0.05, 1.95}, CreditOfValue: Interval{0.3, 0.3}},
 	}
 	for i := range want {
-		for _, pair := range [][2]Interval{{got[i].Removal, want[i].Removal}, {got[i].RemovalValue, want[i].RemovalValue}, {got[i].Share, want[i].Share}, {got[i].ShareOfValue, want[i].ShareOfValue}} {
+		for _, pair := range [][2]Interval{
+			{got[i].Removal, want[i].Removal},
+			{got[i].RemovalValue, want[i].RemovalValue},
+			{got[i].Share, want[i].Share},
+			{got[i].ShareOfValue, want[i].ShareOfValue},
+			{got[i].Credit, want[i].Credit},
+			{got[i].CreditOfValue, want[i].CreditOfValue},
+		} {
 			if !near(pair[0].Low, pair[1].Low, 1e-12) || !near(pair[0].High, pair[1].High, 1e-12) {
 				t.Errorf("%s: %v, want %v", want[i].Content, pair[0], pair[1])
 			}
