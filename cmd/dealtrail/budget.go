@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -79,9 +78,15 @@ type budgetShowCmd struct {
 func (cmd budgetShowCmd) Run(e *env) error {
 	if cmd.Format == "" {
 		cmd.Format = "table"
-		if ending := strings.TrimPrefix(filepath.Ext(cmd.Output), "."); ending == "json" || dashboards.BudgetFormats[ending].Write != nil {
-			cmd.Format = ending
+		if cmd.Output != "" {
+			var err error
+			if cmd.Format, err = formatOf(cmd.Output, "pdf", "html", "csv", "json"); err != nil {
+				return err
+			}
 		}
+	}
+	if cmd.Format == "table" && cmd.Output != "" {
+		return usageError{errors.New("a table is for the terminal; leave out -o, or name a file that ends in .pdf, .html, .csv or .json")}
 	}
 	if cmd.Format == "pdf" && cmd.Output == "" && e.tty {
 		return usageError{errors.New("a PDF file is not for a terminal; name a file with -o")}

@@ -8,6 +8,8 @@ import (
 	"net/mail"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -244,7 +246,7 @@ func (cmd statusCmd) Run(e *env) error {
 			fmt.Fprintf(e.out, "process %s (%s): %d accepted, %d loaded, %d on its disk\n", n.Node, strings.Join(n.Roles, ", "), n.Accepted, n.Loaded, n.Spooled)
 		}
 		for _, m := range s.Mailboxes {
-			fmt.Fprintf(e.out, "mailbox %s: %s, %d messages read, %d events %s\n", m.Rep, m.State, m.Messages, m.Events, m.Reason)
+			fmt.Fprintf(e.out, "mailbox %s: %s, %d messages read since the start, %d events %s\n", m.Rep, m.State, m.Messages, m.Events, m.Reason)
 		}
 		if r := s.LastRun; r != nil {
 			fmt.Fprintf(e.out, "last run %s at %s: %d won deals, %d touches\n", r.ID, r.FinishedAt.Format(time.RFC3339), r.Deals, r.Touches)
@@ -283,3 +285,16 @@ func (cmd judgeCmd) Run(e *env) error {
 }
 
 func num(n uint64) string { return fmt.Sprint(n) }
+
+// formatOf is the format that the name of a file asks for: one of those that there are.
+// Without a file, or an ending, it is the first.
+func formatOf(output string, formats ...string) (string, error) {
+	ending := strings.ToLower(strings.TrimPrefix(filepath.Ext(output), "."))
+	if ending == "" {
+		return formats[0], nil
+	}
+	if !slices.Contains(formats, ending) {
+		return "", usageError{fmt.Errorf("what %s should be is not told by its ending; let it end in .%s, or choose with --format", output, strings.Join(formats, ", ."))}
+	}
+	return ending, nil
+}

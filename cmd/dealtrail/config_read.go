@@ -119,10 +119,10 @@ func setText(field reflect.Value, text string) error {
 	case *Past:
 		return p.UnmarshalText([]byte(text))
 	case *[]string:
-		*p = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+		*p = splitNames(text)
 	case *map[string]string:
 		*p = map[string]string{}
-		for _, pair := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		for _, pair := range splitNames(text) {
 			name, value, ok := strings.Cut(pair, "=")
 			if !ok {
 				return fmt.Errorf("want NAME=VALUE, separated by commas")

@@ -33,9 +33,9 @@ var questions = []question{
 		func(c *Config, v string) error { c.Server.PublicURL = v; return nil },
 	},
 	{
-		"Your own mail domains, separated by spaces. Mail inside them leaves no trace; everyone outside is a contact.",
+		"Your own mail domains, separated by spaces or commas. Mail inside them leaves no trace; everyone outside is a contact.",
 		func(c *Config) string { return strings.Join(c.Company.Domains, " ") },
-		func(c *Config, v string) error { c.Company.Domains = strings.Fields(v); return nil },
+		func(c *Config, v string) error { c.Company.Domains = splitNames(v); return nil },
 	},
 	{
 		"Time zone of weeks and pages, such as Europe/Berlin.",

@@ -81,6 +81,14 @@ type env struct {
 // usageError is a mistake on the command line: exit code 2.
 type usageError struct{ error }
 
+// misused is a mistake at one command, whose help says more than that of all.
+type misused struct {
+	error
+	command string
+}
+
+func (m misused) Unwrap() error { return m.error }
+
 func main() {
 	// The embedded engine is this program again, started by serve.
 	if chdb.IsChild() {
@@ -103,9 +111,22 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		return usageError{err}
+		var wrong *kong.ParseError
+		if errors.As(err, &wrong) {
+			command = wrong.Context
+		}
+		return at(command, usageError{err})
 	}
-	return command.Run()
+	return at(command, command.Run())
+}
+
+// at adds to wrong usage of which command it is, as far as that could be read.
+func at(command *kong.Context, err error) error {
+	var usage usageError
+	if command == nil || command.Selected() == nil || !errors.As(err, &usage) {
+		return err
+	}
+	return misused{err, command.Selected().FullPath()}
 }
 
 func exit(err error) {
@@ -115,7 +136,9 @@ func exit(err error) {
 	case err == nil:
 		os.Exit(0)
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "dealtrail: %v\nTry: dealtrail --help\n", err)
+		wrong := misused{command: "dealtrail"}
+		errors.As(err, &wrong)
+		fmt.Fprintf(os.Stderr, "dealtrail: %v\nTry: %s --help\n", err, wrong.command)
 		os.Exit(2)
 	case errors.As(err, &p):
 		fmt.Fprintf(os.Stderr, "dealtrail: %s\n", p.Text)

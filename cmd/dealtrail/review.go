@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -30,9 +29,9 @@ func (cmd reviewCmd) Run(e *env) error {
 		return cmd.bringBack(e)
 	}
 	if cmd.Format == "" {
-		cmd.Format = "csv"
-		if ending := strings.TrimPrefix(filepath.Ext(cmd.Output), "."); ending == "json" || dashboards.ReviewFormats[ending].Write != nil {
-			cmd.Format = ending
+		var err error
+		if cmd.Format, err = formatOf(cmd.Output, "csv", "xlsx", "html", "json"); err != nil {
+			return err
 		}
 	}
 	if cmd.Format == "xlsx" && cmd.Output == "" && e.tty {
