@@ -104,7 +104,7 @@ func (r readout) notes(over uint64) (all []string) {
 	rec, held := r.Total.Recommended, r.Total.HeldBack
 	if rec.Over >= lift.MinExposed && held.Over >= lift.MinControl {
 		if got, also := float64(rec.Got)/float64(rec.Over), float64(held.Got)/float64(held.Over); got-also < plannedGain {
-			add("Of the deals that were recommended it %.0f %% got it, of those held back %.0f %%: the recommendation hardly changes who gets it, so it can hardly show an effect.", 100*got, 100*also)
+			add("Of the deals that were recommended it %.0f%% got it, of those held back %.0f%%: the recommendation hardly changes who gets it, so it can hardly show an effect.", 100*got, 100*also)
 		}
 	}
 	if n := rec.LeftOut + held.LeftOut; n > 0 {

@@ -164,9 +164,12 @@ func change(then, from, now, of uint64, part bool) string {
 		if from == 0 || of == 0 {
 			return "–"
 		}
-		difference, unit = 100*float64(now)/float64(of)-100*float64(then)/float64(from), " points"
+		difference = 100*float64(now)/float64(of) - 100*float64(then)/float64(from)
 	}
 	text := strconv.FormatFloat(difference, 'f', 0, 64)
+	if part {
+		unit = pointsUnit(text)
+	}
 	switch {
 	case text == "0" || text == "-0":
 		return "same"

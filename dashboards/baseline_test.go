@@ -75,6 +75,8 @@ func TestAPartChangesInPointsAndAWholeInNumbers(t *testing.T) {
 		{3, 0, 3, 0, false, "same"},
 		{10, 100, 15, 100, true, "+5 points"},
 		{10, 100, 20, 400, true, "−5 points"},
+		{10, 100, 11, 100, true, "+1 point"},
+		{58, 100, 57, 100, true, "−1 point"},
 		{10, 100, 20, 200, true, "same"},
 		{0, 0, 1, 2, true, "–"},
 		{1, 2, 0, 0, true, "–"},

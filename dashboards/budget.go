@@ -37,6 +37,9 @@ type budgetsPage struct {
 	Problem string
 }
 
+// ModelTitle is what a model is called.
+func (p budgetsPage) ModelTitle(name string) string { return modelTitle(name) }
+
 // budgetRun is a run to make a page of, with its period in words.
 type budgetRun struct {
 	trail.Run
@@ -94,7 +97,22 @@ func (s *Site) renderBudgets(c echo.Context, status int, page budgetsPage) error
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if page.Form.Run == "" {
+		page.Form.Run = usualRun(page.Runs)
+	}
 	return s.render(c, status, "budgets", page)
+}
+
+// usualRun is the newest run that counts as the other pages do unless told otherwise:
+// likely people, deals of any time. Runs come in turn, so the newest of all counts
+// anybody's clicks.
+func usualRun(runs []budgetRun) string {
+	for _, r := range runs {
+		if r.Agents == trail.Likely && r.From.IsZero() && r.To.IsZero() {
+			return r.ID
+		}
+	}
+	return ""
 }
 
 // runWords says which run it is: of when, over which deals and whose clicks.

@@ -298,6 +298,20 @@ func longBudget() trail.Budget {
 	return b
 }
 
+func TestABudgetPageIsMadeOfWhatOtherPagesShowUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
+	run := func(id string, agents trail.Level, from time.Time) budgetRun {
+		return budgetRun{Run: trail.Run{ID: id, Agents: agents, From: from}}
+	}
+	newestFirst := []budgetRun{run("surely", trail.Strict, time.Time{}), run("october", trail.Likely, today), run("usual", trail.Likely, time.Time{}), run("older", trail.Likely, time.Time{})}
+	if got := usualRun(newestFirst); got != "usual" {
+		t.Errorf("the run chosen is %q", got)
+	}
+	if got := usualRun(newestFirst[:2]); got != "" {
+		t.Errorf("without a usual run %q is chosen", got)
+	}
+}
+
 func TestABudgetPageIsOnePageHoweverLongItsWords(t *testing.T) {
 	t.Parallel()
 	_, b, err := longBudget().Event("test", today)

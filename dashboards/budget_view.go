@@ -36,7 +36,7 @@ type budgetTile struct{ Name, Number, Sub string }
 type budgetLine struct {
 	Key, Name, Kind, Note string
 	Cost, Value, Range    string
-	Per, PerRange         string
+	Per, PerRange, Unit   string // for each unit of money that it cost
 	Lift, LiftRange       string
 	Proven                bool // a holdout decided, or the comparison did
 }
@@ -62,15 +62,15 @@ func viewOf(b trail.Budget) budgetView {
 	}
 	words := liftWords{selected: b.Warning != ""}
 	for _, r := range b.Kinds {
-		v.Kinds = append(v.Kinds, lineOf(r, words))
+		v.Kinds = append(v.Kinds, lineOf(r, words, v.Unit))
 	}
 	for _, r := range b.Contents {
-		l := lineOf(r, words)
+		l := lineOf(r, words, v.Unit)
 		l.Lift = cmp.Or(l.Lift, "too little data")
 		v.Lines = append(v.Lines, l)
 	}
 	if b.Rest != nil {
-		rest := lineOf(*b.Rest, words)
+		rest := lineOf(*b.Rest, words, v.Unit)
 		rest.Name = plural(b.Rest.Contents, "other content", "other contents")
 		v.Rest = &rest
 	}
@@ -102,8 +102,8 @@ func sureOf(b trail.Budget) (all []string) {
 	return append(all, "By holdouts, the only proof: "+strings.Join(b.Proven, " "))
 }
 
-func lineOf(r trail.BudgetRow, words liftWords) budgetLine {
-	l := budgetLine{Key: r.Key, Name: r.Title, Kind: r.Kind, Value: moneyWhole(r.Value)}
+func lineOf(r trail.BudgetRow, words liftWords, unit string) budgetLine {
+	l := budgetLine{Key: r.Key, Name: r.Title, Kind: r.Kind, Value: moneyWhole(r.Value), Unit: unit}
 	if l.Name == trail.Nobody {
 		l.Name = "without a kind"
 	}

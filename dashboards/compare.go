@@ -34,6 +34,7 @@ func (p comparePage) Note() string { return trail.CreditNote }
 
 // rateLine is a rate of both, and what the difference says.
 type rateLine struct {
+	Term       string // in the dictionary
 	Name, A, B string
 	OfA, OfB   string // the counts behind it
 	Difference string
@@ -43,6 +44,7 @@ type rateLine struct {
 
 // countLine is a number of both that says nothing of which is better.
 type countLine struct {
+	Term string // in the dictionary; "" for none
 	Name string
 	A, B uint64
 }
@@ -92,18 +94,18 @@ func (s *Site) compare(c echo.Context) error {
 func (p *comparePage) fill(l lens, r contentsRead) {
 	a, b := *p.A, *p.B
 	p.Counts = []countLine{
-		{"Sent", a.Sent, b.Sent},
-		{"People reached", a.Reached, b.Reached},
-		{"Reps who send it", a.Reps, b.Reps},
-		{"Deals it touched", a.Deals, b.Deals},
-		{"of these won", a.Won, b.Won},
-		{"of these lost", a.Lost, b.Lost},
+		{"sent", "Sent", a.Sent, b.Sent},
+		{"people", "People reached", a.Reached, b.Reached},
+		{"reps", "Reps who send it", a.Reps, b.Reps},
+		{"deals-touched", "Deals it touched", a.Deals, b.Deals},
+		{"won-touched", "of these won", a.Won, b.Won},
+		{"", "of these lost", a.Lost, b.Lost},
 	}
 	for _, x := range []struct {
-		name         string
+		term, name   string
 		hitsA, hitsB uint64
-	}{{"Clicked", a.Clicked, b.Clicked}, {"Replied", a.Replied, b.Replied}} {
-		p.Rates = append(p.Rates, newRateLine(x.name, min(x.hitsA, a.Sent), a.Sent, min(x.hitsB, b.Sent), b.Sent))
+	}{{"clicked-links", "Clicked", a.Clicked, b.Clicked}, {"replies", "Replied", a.Replied, b.Replied}} {
+		p.Rates = append(p.Rates, newRateLine(x.term, x.name, min(x.hitsA, a.Sent), a.Sent, min(x.hitsB, b.Sent), b.Sent))
 	}
 	top := max(slices.Max(append(slices.Clone(r.weeks[a.ID]), 1)), slices.Max(append(slices.Clone(r.weeks[b.ID]), 1)))
 	p.SparkA, p.SparkB = spark(r.weeks[a.ID], top), spark(r.weeks[b.ID], top)
@@ -122,8 +124,8 @@ func (p *comparePage) fill(l lens, r contentsRead) {
 const minimumSends = 10
 
 // newRateLine compares hits of n: the difference with its 95 % interval (Newcombe's).
-func newRateLine(name string, hitsA, a, hitsB, b uint64) rateLine {
-	line := rateLine{Name: name, OfA: fmt.Sprintf("%d of %d", hitsA, a), OfB: fmt.Sprintf("%d of %d", hitsB, b), A: "–", B: "–"}
+func newRateLine(term, name string, hitsA, a, hitsB, b uint64) rateLine {
+	line := rateLine{Term: term, Name: name, OfA: fmt.Sprintf("%d of %d", hitsA, a), OfB: fmt.Sprintf("%d of %d", hitsB, b), A: "–", B: "–"}
 	if a > 0 {
 		line.A = percent(float64(hitsA) / float64(a))
 	}

@@ -102,18 +102,18 @@ func TestATrendIsDrawnWithTheRunningWeekApart(t *testing.T) {
 func TestTwoContentsAreComparedWithWhatChanceCanDo(t *testing.T) {
 	t.Parallel()
 	// Newcombe's own example a, Statistics in Medicine 17 (1998): 56 of 70 and 48 of 80, 0.20 (0.0524 to 0.3339).
-	line := newRateLine("Clicked", 56, 70, 48, 80)
+	line := newRateLine("clicked-links", "Clicked", 56, 70, 48, 80)
 	if line.A != "80.0%" || line.B != "60.0%" || line.Difference != "+20.0 (+5.2 to +33.4)" || line.Verdict != "the first is higher" || !line.Told {
 		t.Errorf("%+v", line)
 	}
 	// Example b: 9 of 10 and 3 of 10, 0.6 (0.1705 to 0.8090); and one that chance explains.
-	if line := newRateLine("Clicked", 3, 10, 9, 10); line.Difference != "−60.0 (−80.9 to −17.1)" || line.Verdict != "the second is higher" {
+	if line := newRateLine("clicked-links", "Clicked", 3, 10, 9, 10); line.Difference != "−60.0 (−80.9 to −17.1)" || line.Verdict != "the second is higher" {
 		t.Errorf("%+v", line)
 	}
-	if line := newRateLine("Replied", 5, 50, 4, 50); line.Told || line.Verdict != "cannot be told apart" {
+	if line := newRateLine("replies", "Replied", 5, 50, 4, 50); line.Told || line.Verdict != "cannot be told apart" {
 		t.Errorf("%+v", line)
 	}
-	if line := newRateLine("Replied", 5, 9, 4, 50); line.Told || line.Verdict != "not enough: it takes 10 sends of each" || line.Difference != "" {
+	if line := newRateLine("replies", "Replied", 5, 9, 4, 50); line.Told || line.Verdict != "not enough: it takes 10 sends of each" || line.Difference != "" {
 		t.Errorf("%+v", line)
 	}
 	for _, x := range []struct {

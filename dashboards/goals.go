@@ -202,7 +202,7 @@ func (g goalCard) Show(text string) template.HTML {
 	case m.Unit == "money":
 		return money(trail.Money{Amount: text, Currency: g.Unit})
 	case m.Unit == "percent":
-		return template.HTML(template.HTMLEscapeString(text) + " %")
+		return template.HTML(template.HTMLEscapeString(text) + "%")
 	}
 	whole, part, _ := strings.Cut(text, ".")
 	if text = group(whole); part != "" {

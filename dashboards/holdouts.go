@@ -76,7 +76,7 @@ func (s *Site) renderHoldouts(c echo.Context, status int, l lens, form holdoutFo
 	page.Form.Part = cmp.Or(form.Part, partText(trail.UsualPart))
 	for tenths := 1; tenths <= 9; tenths++ {
 		part := partText(float64(tenths) / 10)
-		page.Parts = append(page.Parts, choice{Value: part, Label: fmt.Sprintf("%d0 %%", tenths)})
+		page.Parts = append(page.Parts, choice{Value: part, Label: fmt.Sprintf("%d0%%", tenths)})
 	}
 	page.Said = map[bool]string{true: "Started. Chance draws for the deals within a minute."}[c.QueryParam("started") != ""]
 	if c.QueryParam("ended") != "" {
@@ -150,7 +150,7 @@ func (r holdoutRow) What() string {
 	if r.Outcome == trail.ToWin {
 		did = "are won"
 	}
-	return fmt.Sprintf("%s held back from %.0f %% of %s; compared is how many %s within %s of the draw", cmp.Or(r.Title, r.Content), 100*r.Part, deals, did, plural(r.Weeks, "week", "weeks"))
+	return fmt.Sprintf("%s held back from %.0f%% of %s; compared is how many %s within %s of the draw", cmp.Or(r.Title, r.Content), 100*r.Part, deals, did, plural(r.Weeks, "week", "weeks"))
 }
 
 // Share writes how many of an arm's deals did something, and their percentage.

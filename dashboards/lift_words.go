@@ -2,7 +2,6 @@ package dashboards
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"dealtrail/trail"
@@ -81,7 +80,7 @@ func (r liftRow) Rise() string {
 	case r.MDE == nil:
 		return "could not have shown any rise"
 	}
-	return fmt.Sprintf("would have shown a rise of %.0f points", math.Ceil(100**r.MDE-1e-9))
+	return fmt.Sprintf("would have shown a rise of %.1f points", 100**r.MDE)
 }
 
 // Takes says how much more data it takes.

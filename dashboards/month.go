@@ -3,6 +3,7 @@ package dashboards
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -62,7 +63,7 @@ func seenShare(r *trail.MonthReport) string {
 	if amount(r.Won.Value).Sign() <= 0 {
 		return ""
 	}
-	return strconv.FormatFloat(100*ratio(r.WonSeen.Value, r.Won.Value), 'f', 0, 64) + " %"
+	return strconv.FormatFloat(100*ratio(r.WonSeen.Value, r.Won.Value), 'f', 0, 64) + "%"
 }
 
 // outOf writes a part of a whole as a percentage, nothing of nothing.
@@ -70,7 +71,7 @@ func outOf(n, of uint64) string {
 	if of == 0 {
 		return "–"
 	}
-	return strconv.FormatFloat(100*float64(n)/float64(of), 'f', 0, 64) + " %"
+	return strconv.FormatFloat(100*float64(n)/float64(of), 'f', 0, 64) + "%"
 }
 
 // pointsWords writes by how much a share moved.
@@ -83,7 +84,15 @@ func pointsWords(p *float64) string {
 	case text == "0" || text == "-0":
 		return "same"
 	case *p > 0:
-		return "+" + text + " points"
+		return "+" + text + pointsUnit(text)
 	}
-	return group(text) + " points"
+	return group(text) + pointsUnit(text)
+}
+
+// pointsUnit follows a whole number of points.
+func pointsUnit(number string) string {
+	if strings.TrimPrefix(number, "-") == "1" {
+		return " point"
+	}
+	return " points"
 }

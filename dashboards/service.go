@@ -35,7 +35,7 @@ func inTime(r trail.ServiceRow) string {
 	if r.Share == nil {
 		return "–"
 	}
-	return strconv.FormatFloat(100**r.Share, 'f', 0, 64) + " %"
+	return strconv.FormatFloat(100**r.Share, 'f', 0, 64) + "%"
 }
 
 // hoursWords writes hours as people say them: 40 min, 3.2 h, 5 days. missing is for what

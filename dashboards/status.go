@@ -107,7 +107,7 @@ func (s *Site) start(c echo.Context) error {
 	}
 	page := startPage{frame: s.frame(c, "What is left to set up?", "start", lens{}), Steps: startSteps(st)}
 	if s.ReviewList != nil {
-		page.Steps = append(page.Steps, startStep{s.ReviewList() > 0, "The review has its list", "The people who get the lead review each week, from sales and from marketing.", "/review", "See the review", "review.mail_to in dealtrail.toml"})
+		page.Steps = append(page.Steps, startStep{s.ReviewList() > 0, "The review has its list", "The people who get the lead review each week, from sales and from marketing: review.mail_to in dealtrail.toml.", "/review", "See the review", ""})
 	}
 	for _, step := range page.Steps {
 		if step.Done {
@@ -124,7 +124,7 @@ func startSteps(st trail.Status) []startStep {
 		connected = connected || m.State == "ok"
 	}
 	return []startStep{
-		{connected, "A mailbox is connected", "dealtrail reads the Sent folder and the Inbox of your reps. It only ever reads.", "/connect", "The page on which reps connect their own", "dealtrail mailbox add FILE, or a [[mailbox]] block in dealtrail.toml"},
+		{connected, "A mailbox is connected", "dealtrail reads the Sent folder and the Inbox of your reps. It only ever reads.", "/connect", "The page on which reps connect their own", "dealtrail mailbox add FILE"},
 		{st.Contents > 0, "Content is registered", "A piece of content is anything a rep sends: a page, a deck, a PDF.", "/content/new", "Register content", "dealtrail import content FILE"},
 		{st.Deals > 0, "Deals are imported", "A CSV export of your CRM is enough; the same file twice changes nothing.", "/deals", "See deals", "dealtrail import deals FILE"},
 		{st.CRMContacts > 0, "Contacts are imported", "They say who is on which deal, and who is a lead: without them most touches belong to no deal.", "/quality", "What is missing", "dealtrail import contacts FILE"},

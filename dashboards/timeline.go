@@ -288,7 +288,7 @@ func (t *timeline) credits(events []trail.TrailRow, sp span) {
 func (t *timeline) ticks(sp span, zone *time.Location) {
 	from := sp.from.In(zone)
 	days := sp.to.Sub(sp.from).Hours() / 24
-	step, layout := func(at time.Time) time.Time { return at.AddDate(0, 1, 0) }, "Jan 06"
+	step, layout := func(at time.Time) time.Time { return at.AddDate(0, 1, 0) }, "Jan 2006"
 	first := time.Date(from.Year(), from.Month(), 1, 0, 0, 0, 0, zone)
 	if days < 60 {
 		every := max(1, int(days/6))

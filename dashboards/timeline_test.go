@@ -58,3 +58,13 @@ func TestATimelineStaysOnThePageAndItsLabelsApart(t *testing.T) {
 		t.Error("a deal without events has a time line")
 	}
 }
+
+// "Oct 26" is a day to some and a month to others.
+func TestATimelineWritesYearsInFull(t *testing.T) {
+	t.Parallel()
+	var tl timeline
+	tl.ticks(span{time.Date(2026, 9, 14, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)}, time.UTC)
+	if len(tl.Ticks) != 2 || tl.Ticks[0].Label != "Oct 2026" || tl.Ticks[1].Label != "Nov 2026" {
+		t.Errorf("%+v", tl.Ticks)
+	}
+}

@@ -149,6 +149,11 @@ const unseen = `[...document.querySelectorAll("a[href], button, input:not([type=
 	return document.activeElement !== e || (hit ? getComputedStyle(hit).stroke === "none" : getComputedStyle(e).outlineStyle === "none");
 }).map(e => e.outerHTML.slice(0, 120)).slice(0, 5)`
 
+// crowded names what is wider than its place in a card, and so covers what stands
+// beside it. It is for a phone, where each row of a table is a card.
+const crowded = `[...document.querySelectorAll("table.data :is(td, th), .tiles :is(dt, dd), .facts dd")].filter(e =>
+	e.checkVisibility() && e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1).map(e => (e.dataset.l || e.className) + ": " + e.textContent.trim().slice(0, 80)).slice(0, 5)`
+
 // said is all that the page says, to eyes or to screen readers: a line for each element
 // without others in it, and one for the whole.
 const said = `(() => {
@@ -209,6 +214,11 @@ func (w *walker) walk(address string, width int64) {
 		w.Helper()
 		if over := evaluate[string](w.T, w.ctx, overflow); over != "" {
 			w.Errorf("%s at %d%s: reaches beyond the page: %s", where(address), width, how, over)
+		}
+		if width == 390 {
+			for _, e := range evaluate[[]string](w.T, w.ctx, crowded) {
+				w.Errorf("%s at %d%s: covers what stands beside it: %s", where(address), width, how, e)
+			}
 		}
 	}
 	fits("")

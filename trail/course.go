@@ -296,7 +296,7 @@ func thousands(text string) string {
 // says says how a goal stands in a sentence or two.
 func (g *Goal) says(m Measure) string {
 	r := g.Result
-	unit := map[string]string{"percent": " %", "money": cmp.Or(" "+g.Unit, "")}[m.Unit]
+	unit := map[string]string{"percent": "%", "money": cmp.Or(" "+g.Unit, "")}[m.Unit]
 	so := fmt.Sprintf("%s%s of %s%s", cmp.Or(thousands(r.Actual), "nothing"), unit, thousands(g.Target), unit)
 	ends := fmt.Sprintf("If it goes on as until now, it ends between %s and %s%s in four of five cases", thousands(r.Low), thousands(r.High), unit)
 	if m.Course == Steady {
