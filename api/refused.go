@@ -2,11 +2,8 @@ package api
 
 import (
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -15,21 +12,14 @@ import (
 	"dealtrail/trail"
 )
 
-// refusedLines is how many refusals of one status are logged within a minute: whoever
-// tries a lot must not fill the disk, nor hide one thing behind many others.
-const refusedLines = 30
-
 // refusals writes down what was refused, so that whoever looks into the log sees that
 // somebody tries. It names route, status and request, never what was sent: people type
 // passwords into addresses. Requests are found in the proxy's log by their ID, with the
 // address that this program does not keep.
 type refusals struct {
-	log *slog.Logger
-	now func() time.Time
-
-	mu     sync.Mutex
-	minute time.Time
-	lines  map[int]int // by status, within the minute
+	log   *slog.Logger
+	now   func() time.Time
+	lines trail.Lines[int] // by status
 }
 
 // told reports whether a refusal is worth a line: a page that asks for a sign-in is not, nor
@@ -51,17 +41,10 @@ func (r *refusals) note(c echo.Context, status int, p *trail.Problem) {
 	if !told(c, status) {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now := r.now(); now.Sub(r.minute) >= time.Minute {
-		for _, status := range slices.Sorted(maps.Keys(r.lines)) {
-			if n := r.lines[status]; n > refusedLines {
-				r.log.Warn("more requests were refused", "status", status, "n", n-refusedLines, "since", r.minute)
-			}
-		}
-		r.minute, r.lines = now, map[int]int{}
+	more := func(status, n int, since time.Time) {
+		r.log.Warn("more requests were refused", "status", status, "n", n, "since", since)
 	}
-	if r.lines[status]++; r.lines[status] > refusedLines {
+	if !r.lines.Add(status, r.now(), more) {
 		return
 	}
 	r.log.Warn("request refused", "request", requestID(c), "method", method(c.Request().Method), "route", c.Path(), "status", status, "code", p.Code, "who", access.From(c.Request().Context()).Name())

@@ -36,7 +36,7 @@ func TestWhatIsRefusedLeavesALine(t *testing.T) {
 		ask("GET", "/canary", trail.TooMany, http.StatusTooManyRequests)
 	}
 	ask("CANARY\nmsg=forged", "/canary", trail.TooLarge, http.StatusRequestEntityTooLarge)
-	if n := strings.Count(log.String(), "status=429"); n != refusedLines || !strings.Contains(log.String(), "status=413") {
+	if n := strings.Count(log.String(), "status=429"); n != trail.LinesAMinute || !strings.Contains(log.String(), "status=413") {
 		t.Errorf("%d lines of one status; those of the others are hidden: %v", n, !strings.Contains(log.String(), "status=413"))
 	}
 	now = now.Add(time.Minute)

@@ -67,7 +67,7 @@ type Site struct {
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger
 
-	left *left
+	left *trail.Lines[string] // by route
 
 	source source
 	pages  pages
@@ -126,7 +126,7 @@ func New(s Site) (*Site, error) {
 	s.fillSource()
 	s.fillQuality()
 	s.source.seen()
-	s.tour, s.left = &tour{}, &left{}
+	s.tour, s.left = &tour{}, &trail.Lines[string]{}
 	var err error
 	if s.assets, err = readAssets(); err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ type Feeds struct {
 	wakes sync.Map // a chan struct{} by name: something is new in an inbox
 	swept sync.Map // a time.Time by name: when what is old was last removed
 
-	refusals sync.Map // a *refusals by name
+	refusals trail.Lines[string] // by name
 }
 
 const (

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -100,30 +99,12 @@ func (f *Feeds) Receive(ctx context.Context, name string, d Delivery) error {
 	return nil
 }
 
-// refusedLines is how many refused deliveries to a source are logged within a minute: anybody
-// can send them, and must not fill the disk.
-const refusedLines = 30
-
-// refusals are how many there were within a minute.
-type refusals struct {
-	mu     sync.Mutex
-	minute time.Time
-	n      int
-}
-
 // tellRefused logs a refused delivery, or later how many more there were.
 func (f *Feeds) tellRefused(name, reason string, bytes int, now time.Time) {
-	v, _ := f.refusals.LoadOrStore(name, &refusals{})
-	r := v.(*refusals)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now.Sub(r.minute) >= time.Minute {
-		if r.n > refusedLines {
-			f.Log.Warn("more deliveries were refused", "crm", name, "n", r.n-refusedLines, "since", r.minute)
-		}
-		r.minute, r.n = now, 0
+	more := func(name string, n int, since time.Time) {
+		f.Log.Warn("more deliveries were refused", "crm", name, "n", n, "since", since)
 	}
-	if r.n++; r.n <= refusedLines {
+	if f.refusals.Add(name, now, more) {
 		f.Log.Warn("a delivery is not the CRM's and was refused", "crm", name, "reason", reason, "bytes", bytes)
 	}
 }
