@@ -256,7 +256,7 @@ func (c *Config) check() error {
 	if c.ClickHouse.ReadURL != "" && c.ClickHouse.URL == "" {
 		return fmt.Errorf("%s: clickhouse.read_url is set and clickhouse.url is not; expected both, or neither for the embedded engine, whose reports have their limits by themselves", c.path)
 	}
-	if err := cmp.Or(c.checkDomains(), c.checkReview(), c.checkOutbox(), c.checkCRMs()); err != nil {
+	if err := cmp.Or(c.checkDomains(), c.checkExclude(), c.checkReview(), c.checkOutbox(), c.checkCRMs()); err != nil {
 		return err
 	}
 	if err := errors.Join(oneOf("tracking.links", c.Tracking.Links, "off", "consent", "account", "on"), oneOf("tracking.pixel", c.Tracking.Pixel, "off", "consent", "on"),

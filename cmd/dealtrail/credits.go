@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +40,16 @@ func (o only) in(q url.Values) url.Values {
 		}
 	}
 	return q
+}
+
+// words says what the filters leave, as "month 2026-11; rep ana@example.com"; "" for all.
+func (o only) words() string {
+	filters := o.in(url.Values{})
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(filters)) {
+		parts = append(parts, name+" "+strings.Join(filters[name], ", "))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // query returns parameters of a request, without those that are empty.
@@ -100,6 +112,9 @@ func (cmd attributeCmd) Run(e *env) error {
 		fmt.Fprintf(e.out, "Model %s, agents %s, %d won deals, as of %s\n%s\n", report.Model, report.Agents, run.Deals, report.AsOf.Format(time.RFC3339), report.Note)
 		if run.LeftOut > 0 {
 			fmt.Fprintf(e.out, "Left out: %d won deals without an amount, a closing date or a rate for their currency\n", run.LeftOut)
+		}
+		if only := cmd.words(); only != "" {
+			fmt.Fprintf(e.out, "Deals above are all of the run; below is only %s\n", only)
 		}
 		if report.Reason != "" {
 			_, err := fmt.Fprintf(e.out, "No result: %s\n", report.Reason)

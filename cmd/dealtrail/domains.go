@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"dealtrail/trail"
 )
 
 var mailDomain = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
@@ -32,6 +34,18 @@ func (c *Config) checkDomains() error {
 		}
 	}
 	c.Company.Domains = domains
+	return nil
+}
+
+// checkExclude refuses what excludes nobody, since that mail would be read.
+func (c *Config) checkExclude() error {
+	for i, given := range c.Mailboxes.Exclude {
+		who, err := trail.ParseExclusion(given)
+		if err != nil {
+			return fmt.Errorf("%s: mailboxes.exclude has %q; expected an address or a domain, such as doctor@clinic.example or family.example, each by itself", c.path, given)
+		}
+		c.Mailboxes.Exclude[i] = who
+	}
 	return nil
 }
 

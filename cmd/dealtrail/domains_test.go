@@ -35,3 +35,16 @@ func TestADomainThatIsNoneIsRefused(t *testing.T) {
 		t.Errorf("%q, %v", c.Company.Domains, err)
 	}
 }
+
+func TestAnExclusionThatExcludesNobodyIsRefused(t *testing.T) {
+	for _, who := range []string{"doctor@clinic.example, family.example", "doctor@clinic.example family.example", "clinic", "a@b@clinic.example", ""} {
+		_, err := loadConfig(writeConfig(t, "[mailboxes]\nexclude = [\""+who+"\"]"), nil)
+		if err == nil || !strings.Contains(err.Error(), "mailboxes.exclude") {
+			t.Errorf("%q: %v", who, err)
+		}
+	}
+	c, err := loadConfig(writeConfig(t, "[mailboxes]\nexclude = [\" Doctor@Clinic.example\", \"@Family.example\"]"), nil)
+	if err != nil || !slices.Equal(c.Mailboxes.Exclude, []string{"doctor@clinic.example", "family.example"}) {
+		t.Errorf("%q, %v", c.Mailboxes.Exclude, err)
+	}
+}

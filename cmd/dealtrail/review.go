@@ -44,7 +44,7 @@ func (cmd reviewCmd) Run(e *env) error {
 	var b bytes.Buffer
 	q := url.Values{"week": {cmd.Week}, "format": {cmd.Format}}
 	if err := c.Do(e.ctx, "GET", "/v1/review?"+q.Encode(), "", nil, io.Writer(&b)); err != nil {
-		return err
+		return wrong(err)
 	}
 	if cmd.Output != "" {
 		return os.WriteFile(cmd.Output, b.Bytes(), 0o600)

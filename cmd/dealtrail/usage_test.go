@@ -52,3 +52,13 @@ func TestAFileOfAnUnknownEndingIsNotWritten(t *testing.T) {
 		}
 	}
 }
+
+func TestFiltersAreSaidInWords(t *testing.T) {
+	o := only{Month: []string{"2026-11"}, Content: []string{"a", "(none)"}}
+	if got, want := o.words(), "content a, (none); month 2026-11"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := (only{}).words(); got != "" {
+		t.Errorf("no filter is %q", got)
+	}
+}
