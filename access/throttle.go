@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"dealtrail/trail"
 )
 
@@ -41,9 +43,12 @@ func (a *Access) forgive(ctx context.Context, kind, what string) {
 	a.Redis.Del(ctx, throttleOf+kind+":"+hashed(what)[:32])
 }
 
+// backScript returns a try, unless all are forgotten by now: a count that begins here would have no end.
+var backScript = redis.NewScript(`if redis.call("EXISTS", KEYS[1]) == 1 then redis.call("DECR", KEYS[1]) end return 1`)
+
 // giveBack returns one try of a network, which was right.
 func (a *Access) giveBack(ctx context.Context, kind, what string) {
-	a.Redis.Decr(ctx, throttleOf+kind+":"+hashed(what)[:32])
+	backScript.Run(ctx, a.Redis, []string{throttleOf + kind + ":" + hashed(what)[:32]})
 }
 
 // network is what one customer of a provider has: an address, or a /64 of IPv6.

@@ -235,7 +235,11 @@ func (cmd backupCmd) Run(e *env) (err error) {
 		return fmt.Errorf("%s exists; name another file", out)
 	}
 	part := out + ".part"
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// What is there by that name may be open to others, or lead elsewhere: the keys are not written into it.
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

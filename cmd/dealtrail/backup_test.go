@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -202,4 +204,38 @@ func (r *running) restored(t *testing.T, tombstones, file string, more ...string
 		t.Errorf("restore says %s", fmt.Sprint(out.String()))
 	}
 	return startOn(t, filepath.Join(dir, "dealtrail.toml"), func(c *Config) { c.Attribution.Every = Duration(24 * time.Hour) })
+}
+
+// TestABackupIsForWhoTakesItAlone takes one where somebody has put a file, or a way to one,
+// in the place of the unfinished one.
+func TestABackupIsForWhoTakesItAlone(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if a, err := newArchive(w, time.Now()); err != nil || a.add(secretsEntry, []byte("keys")) != nil || a.close() != nil {
+			t.Error("the backup is not written", err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	for _, led := range []bool{false, true} {
+		dir := t.TempDir()
+		out, others := filepath.Join(dir, "backup"), filepath.Join(dir, "others")
+		err := os.WriteFile(others, nil, 0o666)
+		if err == nil && led {
+			err = os.Symlink(others, out+".part")
+		} else if err == nil {
+			err = os.Link(others, out+".part")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &env{cli: &cli{URL: server.URL, Key: "key"}, ctx: t.Context(), out: io.Discard, err: io.Discard}
+		if err := (backupCmd{Out: out}).Run(e); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Lstat(out); err != nil || info.Mode() != 0o600 {
+			t.Errorf("%v: %v, %v", led, info, err)
+		}
+		if b, err := os.ReadFile(others); err != nil || len(b) > 0 {
+			t.Errorf("%v: %d bytes went elsewhere, %v", led, len(b), err)
+		}
+	}
 }
