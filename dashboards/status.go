@@ -124,7 +124,7 @@ func startSteps(st trail.Status) []startStep {
 		connected = connected || m.State == "ok"
 	}
 	return []startStep{
-		{connected, "A mailbox is connected", "dealtrail reads the Sent folder and the Inbox of your reps. It only ever reads.", "/connect", "The page on which reps connect their own", "dealtrail mailbox add FILE"},
+		{connected, "A mailbox is connected", "dealtrail reads the Sent folder and the Inbox of your reps. It only ever reads. [[mailbox]] blocks in dealtrail.toml connect some too.", "/connect", "The page on which reps connect their own", "dealtrail mailbox add FILE"},
 		{st.Contents > 0, "Content is registered", "A piece of content is anything a rep sends: a page, a deck, a PDF.", "/content/new", "Register content", "dealtrail import content FILE"},
 		{st.Deals > 0, "Deals are imported", "A CSV export of your CRM is enough; the same file twice changes nothing.", "/deals", "See deals", "dealtrail import deals FILE"},
 		{st.CRMContacts > 0, "Contacts are imported", "They say who is on which deal, and who is a lead: without them most touches belong to no deal.", "/quality", "What is missing", "dealtrail import contacts FILE"},
