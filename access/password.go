@@ -94,7 +94,7 @@ func checkPassword(password, email string) error {
 	plain := strings.ToLower(strings.Join(strings.Fields(password), ""))
 	local, _, _ := strings.Cut(email, "@")
 	for _, guess := range []string{local, trail.Domain(email), "dealtrail", "password", "passwort", "welcome"} {
-		if rest := strings.ReplaceAll(plain, strings.ToLower(guess), ""); guess != "" && rest != plain && len(rest) < 5 {
+		if rest := strings.ReplaceAll(plain, strings.ToLower(guess), ""); guess != "" && rest != plain && (len(rest) < 5 || repeats(rest)) {
 			return trail.Problemf(trail.Invalid, "This password is among those that are guessed first. Choose one that has nothing to do with you or with dealtrail.")
 		}
 	}
