@@ -14,7 +14,6 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"dealtrail/ingest"
-	"dealtrail/ingest/crm"
 	"dealtrail/trail"
 )
 
@@ -103,8 +102,8 @@ func checkReviewZIP(content []byte) error {
 			return tooLarge
 		}
 	}
-	switch err := crm.BoundTexts(z); {
-	case errors.Is(err, crm.ErrTexts):
+	switch err := trail.BoundTexts(z); {
+	case errors.Is(err, trail.ErrTexts):
 		return tooLarge
 	case err != nil:
 		return noReview(err)

@@ -1,4 +1,4 @@
-package crm
+package trail
 
 import (
 	"archive/zip"
@@ -17,6 +17,7 @@ const (
 	maxRowText = 256 << 20 // bytes of a row, were all of its cells the longest text
 	maxInRow   = 64 << 20  // bytes of a row's own texts
 	maxTag     = 1 << 20
+	maxPart    = 1 << 30 // bytes of a part that are looked at
 )
 
 // ErrTexts is a workbook whose texts take more memory than any spreadsheet's.
@@ -32,7 +33,7 @@ func BoundTexts(z *zip.Reader) error {
 		if err != nil {
 			return err
 		}
-		s, err := measure(io.LimitReader(in, maxUnzipped))
+		s, err := measure(io.LimitReader(in, maxPart))
 		if err = errors.Join(err, in.Close()); err != nil {
 			return err
 		}
@@ -72,7 +73,7 @@ func measure(part io.Reader) (most measures, err error) {
 		if err != nil {
 			return most, ignoreEOF(err)
 		}
-		switch name(begin) {
+		switch tagName(begin) {
 		case "row", "/row":
 			is = measures{}
 		case "c":
@@ -99,8 +100,8 @@ func until(in *bufio.Reader, end byte) (n int, begin []byte, err error) {
 	}
 }
 
-// name returns a tag's name without the prefix of its namespace, with a slash in front if it ends.
-func name(tag []byte) string {
+// tagName returns a tag's name without the prefix of its namespace, with a slash in front if it ends.
+func tagName(tag []byte) string {
 	ends := bytes.HasPrefix(tag, []byte("/"))
 	tag = bytes.TrimPrefix(tag, []byte("/"))
 	if i := bytes.IndexAny(tag, " \t\r\n/>"); i >= 0 {
