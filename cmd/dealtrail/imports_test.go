@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"outbox":                    {"trail", "store", "ingest", "outbox/guard"}, // what it attaches and recommends is handed to it
 	"api":                       {"trail", "access", "store", "ingest", "ingest/crm", "ingest/crm/feed", "attribution"},
 	"dashboards/browsertest":    {},
-	"dashboards":                {"trail", "access", "store", "ingest", "ingest/crm", "ingest/track", "attribution", "attribution/lift"}, // a review that comes back is bounded as an imported workbook is
+	"dashboards":                {"trail", "access", "store", "ingest", "ingest/track", "attribution", "attribution/lift"},
 }
 
 func TestDependenciesPointOneWay(t *testing.T) {
