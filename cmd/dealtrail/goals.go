@@ -119,6 +119,9 @@ func (cmd serviceCmd) Run(e *env) error {
 	rows := s.Table()
 	if cmd.Format == "table" {
 		fmt.Fprintf(e.out, "Leads created from %s; answered within %s hours counts as in time\n", s.From.Format(time.DateOnly), strconv.FormatFloat(s.AnswerHours, 'f', -1, 64))
+		if s.InTouch > 0 {
+			fmt.Fprintf(e.out, "Left out, since a rep had written to them before: %d\n", s.InTouch)
+		}
 	}
 	return cmd.print(e, s, rows[0], rows[1:])
 }

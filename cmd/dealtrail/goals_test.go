@@ -16,7 +16,8 @@ func TestGoalsServiceAndTheMonthByCommands(t *testing.T) {
 	now := time.Now()
 	month := trail.PeriodOf(trail.Month, now, r.zone)
 	created := now.Add(-70 * time.Hour).UTC().Format(time.RFC3339)
-	r.command("import", "contacts", r.file("contacts.csv", "email,name,account,status,created_at,owner\nann@alpha.example,=Ann,Alpha,new,"+created+",rita@ours.test\nbob@alpha.example,Bob,Alpha,,"+created+",rita@ours.test\n"))
+	r.command("import", "contacts", r.file("contacts.csv", "email,name,account,status,created_at,owner\nann@alpha.example,=Ann,Alpha,new,"+created+",rita@ours.test\nbob@alpha.example,Bob,Alpha,,"+created+",rita@ours.test\ncleo@alpha.example,Cleo,Alpha,new,"+created+",rita@ours.test\n"))
+	r.command("import", "touches", r.file("touches.csv", "at,kind,email,content,rep\n"+now.Add(-80*time.Hour).UTC().Format(time.RFC3339)+",sent,cleo@alpha.example,C1,rita@ours.test\n"))
 	r.command("import", "deals", r.file("deals.csv", "id,name,domain,amount,currency,stage,status,closed_at\nD-1,Alpha,alpha.example,1000.50,EUR,Won,won,"+month.From.Add(time.Minute).UTC().Format(time.RFC3339)+"\n"))
 
 	set := func(target string, more ...string) string {
@@ -43,6 +44,9 @@ func TestGoalsServiceAndTheMonthByCommands(t *testing.T) {
 	}
 	if rows := readRows(t, r.command("service", "--format", "csv")); len(rows) < 4 || strings.Join(rows[1][3:9], " ") != "1 1 0 0 1 0" || rows[len(rows)-1][13] != "ann@alpha.example" || rows[len(rows)-1][1] != "'=Ann" {
 		t.Errorf("service: %q", rows)
+	}
+	if out := r.command("service"); !strings.Contains(out, "had written to them before: 1") {
+		t.Errorf("the lead that a rep knew is left out in silence: %s", out)
 	}
 	if out := r.command("month", "--month", month.Name, "--format", "csv"); !strings.Contains(out, month.Name+",won_value,1000.50,,EUR") || !strings.Contains(out, "won_no_content_seen_value,1000.50") {
 		t.Errorf("month: %s", out)

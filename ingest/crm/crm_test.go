@@ -227,6 +227,7 @@ func TestBadRowsAreListedAndGoodOnesLoaded(t *testing.T) {
 		{"content", "id,url\nA,ftp://x.example/\nB,https://x.example/\n", `url "ftp://x.example/" must begin with https:// or http://`},
 		{"content", "id,url\nA,https://u@x.example/\nB,\n", "must name a host and no user"},
 		{"content", "id,other_urls\nA,https://x.example/ javascript:alert(1)\nB,\n", `which must begin with https://`},
+		{"content", "id,cost\nA,-5\nB,5\n", `cost "-5" is negative`},
 		{"stages", "deal,stage,at\nD,S,soon\nD,S,2026-01-01\n", `at "soon" is not a date`},
 		{"stages", "deal,stage,at\nD,,2026-01-01\nD,S,2026-01-01\n", "stage is empty"},
 		{"touches", "at,kind,content\n2026-01-01,danced,c\n2026-01-01,clicked,c\n", `kind "danced" is not opened`},

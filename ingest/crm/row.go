@@ -133,6 +133,9 @@ func (c *converter) read(r *row, v values, u *used, cell string) (reason string)
 		if v[u.name], code, reason = u.marks.read(cell); code != "" {
 			v["currency"] = code // the currency's own column comes after
 		}
+		if u.name == "cost" && strings.HasPrefix(v[u.name], "-") {
+			reason = "is negative, and would be taken off what others cost"
+		}
 	case asCode:
 		code := strings.ToUpper(cell)
 		if !isCode(code) {
