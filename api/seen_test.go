@@ -82,6 +82,22 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 		e.ServeHTTP(r, q)
 		return r.Code, r.Body.String()
 	}
+	// posts is how somebody with a session asks.
+	posts := func(asker access.Asker) func(path, body string) (int, string) {
+		mux := echo.New()
+		mux.HTTPErrorHandler = e.HTTPErrorHandler
+		s.Routes(mux.Group("", func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				c.SetRequest(c.Request().WithContext(access.With(c.Request().Context(), asker)))
+				return next(c)
+			}
+		}))
+		return func(path, body string) (int, string) {
+			r := httptest.NewRecorder()
+			mux.ServeHTTP(r, httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(body)))
+			return r.Code, r.Body.String()
+		}
+	}
 	hides := func(t *testing.T, path, text string) {
 		t.Helper()
 		for _, word := range []string{"HIDDEN", "Hidden", "canary", "777", "ben@"} {
@@ -160,19 +176,8 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 	})
 	t.Run("decisions", func(t *testing.T) {
 		rita.Roles, rita.Key = access.Rep, "" // as in a session
-		signed := echo.New()
-		signed.HTTPErrorHandler = e.HTTPErrorHandler
-		s.Routes(signed.Group("", func(next echo.HandlerFunc) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				c.SetRequest(c.Request().WithContext(access.With(c.Request().Context(), rita)))
-				return next(c)
-			}
-		}))
-		decide := func(body string) (int, string) {
-			r := httptest.NewRecorder()
-			signed.ServeHTTP(r, httptest.NewRequestWithContext(ctx, "POST", "/v1/review/2026-W47/decisions", strings.NewReader(body)))
-			return r.Code, r.Body.String()
-		}
+		tell := posts(rita)
+		decide := func(body string) (int, string) { return tell("/v1/review/2026-W47/decisions", body) }
 		// Somebody else decided something before.
 		_, _, err := s.Reviews.Decide(ctx, "2026-W47", ingest.Teller{Source: "api"}, ingest.Said{Deal: "D-1-HIDDEN", Fields: map[string]string{"needs": "Hidden price"}})
 		if err != nil || len(decided) != 1 {
@@ -204,19 +209,8 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 		}
 		asker := rita
 		asker.Roles, asker.Key, asker.Session = access.Rep, "", "a session"
-		mux := echo.New()
-		mux.HTTPErrorHandler = e.HTTPErrorHandler
-		s.Routes(mux.Group("", func(next echo.HandlerFunc) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				c.SetRequest(c.Request().WithContext(access.With(c.Request().Context(), asker)))
-				return next(c)
-			}
-		}))
-		link := func(body string) (int, string) {
-			r := httptest.NewRecorder()
-			mux.ServeHTTP(r, httptest.NewRequestWithContext(ctx, "POST", "/v1/shares", strings.NewReader(body)))
-			return r.Code, r.Body.String()
-		}
+		tell := posts(asker)
+		link := func(body string) (int, string) { return tell("/v1/shares", body) }
 		var answers []string
 		for _, deal := range []string{"D-1-HIDDEN", "NONE"} {
 			status, text := link(`{"content":"deck","rep":"rita@ours.test","deal":"` + deal + `"}`)
@@ -245,19 +239,7 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 	t.Run("requests and notes for a deal", func(t *testing.T) {
 		asker := rita
 		asker.Roles, asker.Key, asker.Session = access.Rep, "", "a session"
-		mux := echo.New()
-		mux.HTTPErrorHandler = e.HTTPErrorHandler
-		s.Routes(mux.Group("", func(next echo.HandlerFunc) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				c.SetRequest(c.Request().WithContext(access.With(c.Request().Context(), asker)))
-				return next(c)
-			}
-		}))
-		tell := func(path, body string) (int, string) {
-			r := httptest.NewRecorder()
-			mux.ServeHTTP(r, httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(body)))
-			return r.Code, r.Body.String()
-		}
+		tell := posts(asker)
 		s.Registry.Buffer, s.Registry.Patience = ingest.NewBuffer(rdb, log), time.Millisecond
 		for path, body := range map[string]string{"/v1/requests": `{"text":"A price list","deal":"DEAL"}`, "/v1/notes": `{"text":"Too long","content":"deck","deal":"DEAL"}`} {
 			var answers []string
@@ -282,22 +264,14 @@ func TestARepLearnsNothingOfOthersDeals(t *testing.T) {
 	})
 	t.Run("whether an address is known, to who sees roles alone", func(t *testing.T) {
 		asker := access.Asker{Who: "mia@ours.test", Roles: access.Marketer, Session: "a session", View: access.View{All: true}}
-		mux := echo.New()
-		mux.HTTPErrorHandler = e.HTTPErrorHandler
-		s.Routes(mux.Group("", func(next echo.HandlerFunc) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				c.SetRequest(c.Request().WithContext(access.With(c.Request().Context(), asker)))
-				return next(c)
-			}
-		}))
+		tell := posts(asker)
 		for path, body := range map[string]string{"/v1/review/2026-W47/decisions": `{"email":"EMAIL","quality":"good"}`, "/v1/assignments": `{"email":"EMAIL","deal":"D-2"}`} {
 			var said [2]string
 			for i, email := range []string{"canary@bolt.example", "nobody@bolt.example"} {
-				r := httptest.NewRecorder()
-				mux.ServeHTTP(r, httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(strings.Replace(body, "EMAIL", email, 1))))
+				status, text := tell(path, strings.Replace(body, "EMAIL", email, 1))
 				var p struct{ Code, Detail string }
-				if err := json.Unmarshal(r.Body.Bytes(), &p); err != nil || r.Code != 403 {
-					t.Errorf("%s: %d %s", path, r.Code, r.Body)
+				if err := json.Unmarshal([]byte(text), &p); err != nil || status != 403 {
+					t.Errorf("%s: %d %s", path, status, text)
 				}
 				said[i] = p.Code + p.Detail
 			}

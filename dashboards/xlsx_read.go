@@ -15,6 +15,7 @@ import (
 
 	"dealtrail/ingest"
 	"dealtrail/trail"
+	"dealtrail/trail/workbook"
 )
 
 // What a workbook may be that comes back: far more than we write.
@@ -102,8 +103,8 @@ func checkReviewZIP(content []byte) error {
 			return tooLarge
 		}
 	}
-	switch err := trail.BoundTexts(z); {
-	case errors.Is(err, trail.ErrTexts):
+	switch err := workbook.Bound(z); {
+	case errors.Is(err, workbook.ErrTexts):
 		return tooLarge
 	case err != nil:
 		return noReview(err)

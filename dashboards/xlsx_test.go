@@ -75,7 +75,7 @@ func shown(s sheet) [][]string {
 	return rows
 }
 
-func workbook(t testing.TB, r trail.Review) []byte {
+func reviewBook(t testing.TB, r trail.Review) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := ReviewXLSX(&b, r); err != nil {
@@ -87,7 +87,7 @@ func workbook(t testing.TB, r trail.Review) []byte {
 func TestTheWorkbookReadsBackAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	r := oneReview(t)
-	content := workbook(t, r)
+	content := reviewBook(t, r)
 	book, err := excelize.OpenReader(bytes.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestLibreOfficeShowsTheWorkbookAsItWasWrittenAndGivesItBackUnchanged(t *tes
 	t.Parallel()
 	r := oneReview(t)
 	path := filepath.Join(t.TempDir(), "review.xlsx")
-	if err := os.WriteFile(path, workbook(t, r), 0o600); err != nil {
+	if err := os.WriteFile(path, reviewBook(t, r), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// Comma, quotes, UTF-8, from row 1, as shown, and all sheets: each to a file of its own.
@@ -263,7 +263,7 @@ func cellOf(t testing.TB, r trail.Review, sheet, column string, row int) string 
 func TestOnlyWhatWasChangedInAWorkbookComesBack(t *testing.T) {
 	t.Parallel()
 	r := oneReview(t)
-	content := workbook(t, r)
+	content := reviewBook(t, r)
 	at := func(sheet, column string, row int) string { return cellOf(t, r, sheet, column, row) }
 	back, err := ReadReview(content)
 	if err != nil || len(back.Changes)+len(back.Faults) > 0 || back.Rows != 4 {
@@ -348,7 +348,7 @@ func TestWhatIsNoReviewOrTooLargeIsRefused(t *testing.T) {
 		"many parts":         {bomb(201, 0), "larger than"},
 		"a text of 300 KB":   {long.Bytes(), "larger than"},
 		"beyond the limit":   {make([]byte, MaxReviewFile+1), "larger than"},
-		"half of a workbook": {workbook(t, oneReview(t))[:3000], "not the XLSX"},
+		"half of a workbook": {reviewBook(t, oneReview(t))[:3000], "not the XLSX"},
 	} {
 		if back, err := ReadReview(c.content); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %+v, %v", name, back, err)
@@ -359,7 +359,7 @@ func TestWhatIsNoReviewOrTooLargeIsRefused(t *testing.T) {
 }
 
 func FuzzReadReview(f *testing.F) {
-	f.Add(workbook(f, oneReview(f)))
+	f.Add(reviewBook(f, oneReview(f)))
 	f.Add([]byte("PK\x03\x04"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		back, err := ReadReview(content)

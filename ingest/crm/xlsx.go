@@ -15,6 +15,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"dealtrail/trail"
+	"dealtrail/trail/workbook"
 )
 
 const (
@@ -121,8 +122,8 @@ func checkZIP(name string, f *os.File, size int64) error {
 	if !book {
 		return trail.Problemf(trail.Invalid, "%s is a ZIP file and not an Excel workbook; send CSV or XLSX.", name)
 	}
-	switch err := trail.BoundTexts(z); {
-	case errors.Is(err, trail.ErrTexts):
+	switch err := workbook.Bound(z); {
+	case errors.Is(err, workbook.ErrTexts):
 		return trail.Problemf(trail.TooLarge, "%s has texts that are longer than a spreadsheet's cells can be; save the sheet anew, or as CSV.", name)
 	case err != nil:
 		return damaged(name, err)

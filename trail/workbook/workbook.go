@@ -1,4 +1,5 @@
-package trail
+// Package workbook bounds what somebody's XLSX may take, before excelize reads it.
+package workbook
 
 import (
 	"archive/zip"
@@ -23,10 +24,10 @@ const (
 // ErrTexts is a workbook whose texts take more memory than any spreadsheet's.
 var ErrTexts = errors.New("its texts are longer than a spreadsheet's can be")
 
-// BoundTexts looks through a workbook without holding any of it, and returns ErrTexts if a
+// Bound looks through a workbook without holding any of it, and returns ErrTexts if a
 // row of it could take much memory. Which parts are sheets only their contents tell, so
 // that cells are counted in all of them.
-func BoundTexts(z *zip.Reader) error {
+func Bound(z *zip.Reader) error {
 	var cells, shared int
 	for _, part := range z.File {
 		in, err := part.Open()
